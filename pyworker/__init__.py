@@ -1,0 +1,1 @@
+"""Keep exactly the rows that somebody is looking at fresh."""

@@ -1,0 +1,40 @@
+"""The few errors that people and callers have to tell apart."""
+
+from __future__ import annotations
+
+
+class FreshnessError(Exception):
+    """Something that a person can put right; the message says what is wrong, the hint what to do."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return one line with both."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigurationError(FreshnessError):
+    """A setting, a configuration file or a refresher's module cannot be used."""
+
+
+class DatabaseUnavailable(FreshnessError):
+    """The database cannot be reached, or does not have our schema."""
+
+
+class InvalidRequest(FreshnessError):
+    """What was asked of the queue makes no sense: unknown data type, lists of different length."""
+
+
+class FenceLost(FreshnessError):
+    """The job was taken over by another worker; the result must be dropped."""
+
+
+class WorkerUnknown(FreshnessError):
+    """The database does not know this worker, or took it for dead; it has to announce itself anew."""
+
+
+class RowsRejected(FreshnessError):
+    """The rows that a refresher returned cannot be stored; nothing was written."""

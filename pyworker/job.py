@@ -1,0 +1,63 @@
+"""What the queue hands out and takes back: plain data, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What can be fresh or stale: one symbol of one data type."""
+
+    data_type: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One claimed job: a key to refresh now.
+
+    `started_at` is the refresh's "as of": rows without a timestamp of their own get it.
+    `stored_at` is the timestamp of the newest row stored so far, None when there is none.
+    `attempts` counts the failures since the last success.
+    """
+
+    data_type: str
+    symbol: str
+    fence: int
+    started_at: datetime
+    stored_at: datetime | None
+    attempts: int
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a refresh ended, and in how many seconds its key is due again (None: unknown).
+
+    `outcome` is fresh, unchanged, superseded or missing after a finish; scheduled (to be tried
+    again), failed (set aside) or lost (taken over meanwhile) after a failure.
+    """
+
+    outcome: str
+    due_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """The state of a key as people see it.
+
+    `status` is fresh (until `fresh_until`), queued (due at `due_at`), running (since `due_at`),
+    failed (held back until `due_at`), unknown_data_type or invalid_symbol.
+    """
+
+    data_type: str
+    symbol: str
+    status: str
+    fresh_until: datetime | None
+    due_at: datetime | None

@@ -1,0 +1,1 @@
+"""The embedded default: a private Postgres that looks like local Supabase."""

@@ -1,0 +1,228 @@
+"""The queue in Postgres: one method for each SQL function, and the only module with SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row, scalar_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from pyworker.errors import (
+    DatabaseUnavailable,
+    FenceLost,
+    FreshnessError,
+    InvalidRequest,
+    RowsRejected,
+    WorkerUnknown,
+)
+from pyworker.job import Ended, Job, Key, KeyState, Row
+
+_ERRORS: dict[str, type[FreshnessError]] = {
+    "FR001": InvalidRequest,
+    "FR002": InvalidRequest,
+    "FR003": FenceLost,
+    "FR004": WorkerUnknown,
+    "FR005": RowsRejected,
+    "FR006": RowsRejected,
+    "FR007": RowsRejected,
+    "FR008": InvalidRequest,
+}
+
+
+class Queue:
+    """Calls the SQL functions of schema freshness; each call is one transaction.
+
+    Raises, from every method: `DatabaseUnavailable` when Postgres cannot be reached, the
+    errors of `pyworker.errors` for what the functions refuse.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]]) -> None:
+        self._pool = pool
+
+    async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
+        """Make a worker known; returns its id."""
+        return int(
+            await self._value(
+                "select freshness.announce_worker(%s, make_interval(secs => %s))",
+                (name, heartbeat_limit),
+            )
+        )
+
+    async def heartbeat(self, worker: int) -> bool:
+        """Say that a worker is alive; False when it was taken for dead."""
+        return bool(await self._value("select freshness.heartbeat(%s)", (worker,)))
+
+    async def dismiss_worker(self, worker: int) -> int:
+        """Take a worker off the list and hand back what it runs; returns how many jobs."""
+        return int(await self._value("select freshness.dismiss_worker(%s)", (worker,)))
+
+    async def claim(self, worker: int, data_types: Sequence[str], limit: int) -> list[Job]:
+        """Take up to `limit` due jobs of these data types."""
+        async with self._connection() as connection, connection.cursor(
+            row_factory=class_row(Job)
+        ) as cursor:
+            await cursor.execute(
+                "select * from freshness.claim(%s, %s, %s)", (worker, list(data_types), limit)
+            )
+            return await cursor.fetchall()
+
+    async def next_moment(self, worker: int, data_types: Sequence[str]) -> float | None:
+        """Return in how many seconds something is due for a worker; None when nothing is."""
+        moment = await self._value(
+            "select freshness.next_moment(%s, %s)", (worker, list(data_types))
+        )
+        return None if moment is None else float(moment)
+
+    async def finish(self, job: Job, rows: Sequence[Row]) -> Ended:
+        """Store a refresh's rows and move its job to the next deadline, or do neither.
+
+        Raises:
+            RowsRejected: the rows are of another symbol, too old, or do not fit the table.
+            FenceLost: the job was taken over meanwhile.
+        """
+        try:
+            return await self._ended(
+                "select * from freshness.finish(%s, %s, %s, %s)",
+                (job.data_type, job.symbol, job.fence, Jsonb(list(rows), dumps=_dumps)),
+            )
+        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+            raise RowsRejected(error.diag.message_primary or str(error)) from error
+
+    async def fail(self, job: Job, reason: str) -> Ended:
+        """End a refresh that failed; its job is tried again later, or set aside."""
+        return await self._ended(
+            "select * from freshness.fail(%s, %s, %s, %s)",
+            (job.data_type, job.symbol, job.fence, reason.replace("\0", "")),
+        )
+
+    async def watch(
+        self, keys: Iterable[Key], watcher: str, lease: float, priority: int
+    ) -> list[KeyState]:
+        """Take or renew a lease (seconds) on keys; returns their states in the order asked."""
+        return await self._states(
+            "select * from freshness.watch(%s, %s, %s, make_interval(secs => %s), %s)",
+            (*_columns(keys), watcher, lease, priority),
+        )
+
+    async def key_states(self, keys: Iterable[Key]) -> list[KeyState]:
+        """Return the states of keys in the order asked."""
+        return await self._states("select * from freshness.key_states(%s, %s)", _columns(keys))
+
+    async def request(
+        self, key: Key, *, refresh_now: bool = False, priority: int | None = None
+    ) -> bool:
+        """Ask for a key; True when its job was made or moved."""
+        return bool(
+            await self._value(
+                "select exists (select from freshness.request(%s, array[%s], %s, %s))",
+                (key.data_type, key.symbol, refresh_now, priority),
+            )
+        )
+
+    async def retry(self, key: Key) -> bool:
+        """Release a key that is set aside; False when it has no job or is running."""
+        return bool(
+            await self._value("select freshness.retry(%s, %s)", (key.data_type, key.symbol))
+        )
+
+    async def sweep_if_due(self, interval: float) -> bool:
+        """Run the sweep if none has run for `interval` seconds; True when it ran."""
+        return bool(
+            await self._value(
+                "select freshness.sweep_if_due(make_interval(secs => %s))", (interval,)
+            )
+        )
+
+    async def registered_data_types(self) -> list[str]:
+        """Return the names of the registered data types, sorted."""
+        async with self._connection() as connection, connection.cursor(
+            row_factory=scalar_row
+        ) as cursor:
+            await cursor.execute("select t.name from freshness.data_types as t order by t.name")
+            return await cursor.fetchall()
+
+    async def _value(self, statement: str, parameters: Sequence[Any]) -> Any:
+        async with self._connection() as connection, connection.cursor(
+            row_factory=scalar_row
+        ) as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchone()
+
+    async def _states(self, statement: str, parameters: Sequence[Any]) -> list[KeyState]:
+        async with self._connection() as connection, connection.cursor(
+            row_factory=class_row(KeyState)
+        ) as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchall()
+
+    async def _ended(self, statement: str, parameters: Sequence[Any]) -> Ended:
+        async with self._connection() as connection, connection.cursor(
+            row_factory=class_row(Ended)
+        ) as cursor:
+            await cursor.execute(statement, parameters)
+            return await cursor.fetchone() or Ended("lost", None)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise DatabaseUnavailable(
+                "the database cannot be reached", "check DATABASE_URL and that Postgres runs"
+            ) from error
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+            raise DatabaseUnavailable(
+                "the database does not have schema freshness as this version needs it",
+                "apply the migrations: make up, or supabase db push",
+            ) from error
+        except psycopg.DatabaseError as error:
+            kind = _ERRORS.get(error.sqlstate or "")
+            if kind is None:
+                raise
+            raise kind(error.diag.message_primary or str(error), error.diag.message_hint) from error
+
+
+@asynccontextmanager
+async def open_queue(database_url: str, connections: int) -> AsyncIterator[Queue]:
+    """Open a pool of at most `connections` and yield the queue on it.
+
+    Raises:
+        DatabaseUnavailable: no connection could be made within ten seconds.
+    """
+    pool = AsyncConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=connections,
+        open=False,
+        timeout=10,
+        # Each call is one function, hence one transaction, without BEGIN and COMMIT on the wire.
+        kwargs={"autocommit": True, "application_name": "freshness"},
+        check=AsyncConnectionPool.check_connection,
+    )
+    try:
+        await pool.open(wait=True, timeout=10)
+    except PoolTimeout as error:
+        await pool.close()
+        raise DatabaseUnavailable(
+            "the database cannot be reached", "check DATABASE_URL and that Postgres runs"
+        ) from error
+    try:
+        yield Queue(pool)
+    finally:
+        await pool.close()
+
+
+def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
+    asked = list(keys)
+    return [key.data_type for key in asked], [key.symbol for key in asked]
+
+
+def _dumps(rows: Any) -> str:
+    # Dates, decimals and uuids as text: the table's types read them back. NaN is no JSON.
+    return json.dumps(rows, default=str, allow_nan=False)

@@ -1,0 +1,63 @@
+"""Settings of the worker and the endpoint, from the environment and `.env`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pyworker.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """All settings; each is read from the environment by its name in upper case.
+
+    Names begin with `FRESHNESS_`, except `DATABASE_URL` and `SUPABASE_JWT_SECRET`, which are
+    the ones that Supabase projects already have. Times are in seconds.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="FRESHNESS_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database_url: SecretStr = Field(validation_alias="DATABASE_URL")
+    jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
+
+    configuration: Path = Path("freshness.toml")
+    refreshers: str = ""
+    worker_name: str | None = None
+    concurrency: int = Field(default=10, ge=1, le=1000)
+    fetch_timeout: float = Field(default=30, gt=0)
+    heartbeat_limit: float = Field(default=15, ge=1)
+    fallback_poll_interval: float = Field(default=30, gt=0)
+    shutdown_timeout: float = Field(default=30, ge=0)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8790, ge=0, le=65535)
+    lease: float = Field(default=300, gt=0, le=86400)
+    max_keys: int = Field(default=50, ge=1)
+    max_body_bytes: int = Field(default=65536, ge=1)
+    cors_origin: str = "*"
+
+    log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
+
+
+def read_settings(env_file: Path | None = None) -> Settings:
+    """Read the environment, then `.env` in the current folder (or the given file).
+
+    Raises:
+        ConfigurationError: a setting is missing or unusable. Values are not repeated: they may
+            be secrets.
+    """
+    try:
+        return Settings(_env_file=env_file or Path(".env"))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "a setting"
+        name = name if name.isupper() else f"FRESHNESS_{name.upper()}"
+        if first["type"] == "missing":
+            raise ConfigurationError(
+                f"{name} is not set", f"set {name} in the environment or in .env"
+            ) from None
+        raise ConfigurationError(f"{name}: {first['msg']}", "see .env.example") from None

@@ -1,0 +1,53 @@
+-- The registry: one row for each kind of data, with its table and its time-to-live.
+create table freshness.data_types (
+    name text primary key
+    constraint a_name_is_short_and_plain check (name ~ '^[A-Za-z][A-Za-z0-9_-]{0,49}$'),
+    data_table regclass not null,
+    symbol_column text,
+    timestamp_column text not null,
+    time_zone text not null default 'UTC',
+    ttl interval not null
+    constraint a_ttl_is_a_second_or_longer check (ttl between interval '1 second' and interval '100 years'),
+    ttl_column text,
+    refresh_ahead interval not null default interval '0'
+    constraint refresh_ahead_is_not_negative check (refresh_ahead >= interval '0'),
+    keep_warm interval not null default interval '60 seconds'
+    constraint keep_warm_is_not_negative check (keep_warm >= interval '0'),
+    write_mode text not null default 'upsert'
+    constraint a_write_mode_is_known check (write_mode in ('upsert', 'append', 'replace')),
+    key_columns text[],
+    source text,
+    priority smallint not null default 0
+    constraint a_priority_is_one_digit check (priority between 0 and 9),
+    max_attempts smallint not null default 5
+    constraint one_attempt_at_least check (max_attempts >= 1),
+    deadline_function text,
+    staleness_function text,
+    estimated_size_bytes bigint,
+    registered_at timestamptz not null default clock_timestamp(),
+    constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead < ttl),
+    constraint an_upsert_has_key_columns check (write_mode <> 'upsert' or key_columns is not null)
+);
+
+create index data_types_data_table on freshness.data_types (data_table);
+
+comment on table freshness.data_types is
+    'Registry of data types. Written by freshness.register_data_type and unregister_data_type.';
+comment on column freshness.data_types.symbol_column is 'Column that names the entity; null for a global table.';
+comment on column freshness.data_types.timestamp_column is 'Column that a row''s age counts from.';
+comment on column freshness.data_types.time_zone is 'Zone of the timestamp column when its type has none.';
+comment on column freshness.data_types.ttl is 'How long a row stays fresh after its timestamp.';
+comment on column freshness.data_types.ttl_column is
+    'Column with a row''s own ttl: an interval, or a number of minutes. Null or not positive: the data type''s ttl.';
+comment on column freshness.data_types.refresh_ahead is 'How long before the row goes stale its refresh starts.';
+comment on column freshness.data_types.keep_warm is 'How long a key''s state is kept after its last viewer.';
+comment on column freshness.data_types.write_mode is
+    'upsert: insert or update by key_columns; append: add rows; replace: the key''s rows become the fetched ones.';
+comment on column freshness.data_types.key_columns is 'Columns of the unique index that an upsert goes by.';
+comment on column freshness.data_types.source is 'Outside provider that the data comes from.';
+comment on column freshness.data_types.priority is 'Priority of its jobs, 0 to 9; higher is more urgent.';
+comment on column freshness.data_types.max_attempts is 'Failed attempts in a row after which a job is set aside.';
+comment on column freshness.data_types.deadline_function is
+    'Qualified name of a function (timestamptz, interval) -> timestamptz: until when a row is fresh.';
+comment on column freshness.data_types.staleness_function is
+    'Qualified name of a function (timestamptz, integer minutes) -> boolean: whether a row is stale now.';

@@ -1,0 +1,16 @@
+-- Append-only inbox. Triggers run in other people's transactions, so they may not lock a job: they leave a pull,
+-- and the next claim folds it into the jobs.
+create table freshness.pulls (
+    id bigint generated always as identity primary key,
+    added_at timestamptz not null default clock_timestamp(),
+    data_type text,
+    symbol text,
+    subscription_row bigint,
+    reason text not null
+)
+with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+comment on table freshness.pulls is
+    'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
+comment on column freshness.pulls.subscription_row is 'id in realtime.subscription that could not be read when it was inserted.';
+comment on column freshness.pulls.reason is 'Why: a word, or the error that kept a trigger from doing it at once.';

@@ -1,0 +1,68 @@
+-- A symbol is the symbol column's value as canonical text: cast through the column's type and back.
+
+create function freshness.cast_symbol(p_symbol text, p_type text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_symbol text;
+begin
+    execute format('select ($1::%s)::text', p_type) into v_symbol using p_symbol;
+    return v_symbol;
+exception
+    when data_exception or integrity_constraint_violation then
+        return null;
+end
+$$;
+
+comment on function freshness.cast_symbol(text, text) is
+    'One symbol as the canonical text of a type, or null when it is not a value of that type.';
+
+create function freshness.canonical_symbols(p_data_type text, p_symbols text[])
+returns table (given text, symbol text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_type oid;
+    v_is_global boolean;
+begin
+    select t.symbol_column is null, a.atttypid
+    into v_is_global, v_type
+    from freshness.data_types as t
+    left join pg_catalog.pg_attribute as a
+        on a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
+    where t.name = p_data_type;
+
+    if v_is_global then
+        return query
+        select distinct g, 'GLOBAL' from unnest(p_symbols) as g;
+    elsif v_type in ('text'::regtype, 'varchar'::regtype) then
+        return query
+        select distinct g, case when length(g) between 1 and 200 then g end from unnest(p_symbols) as g;
+    else
+        -- The whole list at once is ten times faster; one that does not fit the type spoils it, then each goes alone.
+        begin
+            return query
+            execute format(
+                'select g, case when length(g) between 1 and 200 then (g::%1$s)::text end'
+                ' from (select distinct g from unnest($1) as g) as given',
+                format_type(v_type, -1)
+            ) using p_symbols;
+        exception
+            when data_exception or integrity_constraint_violation then
+                return query
+                select g, case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
+                from (select distinct g from unnest(p_symbols) as g) as given;
+        end;
+    end if;
+end
+$$;
+
+comment on function freshness.canonical_symbols(text, text[]) is
+    'Each given text once, with its symbol: canonical through the symbol column''s type, GLOBAL for a global table,'
+    ' null when it is no value of that type, empty, or longer than 200 characters.';

@@ -1,0 +1,49 @@
+create function freshness.backoff(p_attempts integer)
+returns interval
+language sql
+volatile
+set search_path = ''
+as $$
+    select interval '1 second' * least(power(2, least(p_attempts, 20) - 1), 300) * (0.5 + random() / 2)
+$$;
+
+comment on function freshness.backoff(integer) is
+    'Wait after the given number of failures in a row: 1 s, doubling, at most 5 minutes, of which a random half to all.';
+
+create function freshness.take_over()
+returns integer
+language sql
+set search_path = ''
+as $$
+    with held as materialized (
+        select j.data_type, j.symbol, j.worker, j.fence
+        from freshness.jobs as j
+        left join freshness.workers as w on w.id = j.worker
+        where
+            j.state = 'running'
+            and (w.id is null or w.seen_at + w.heartbeat_limit < clock_timestamp())
+        for update of j skip locked
+    ),
+
+    taken as (
+        update freshness.jobs as j
+        set
+            state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp(),
+            -- A refresh that kills its worker must not kill one after the other.
+            attempts = j.attempts + 1,
+            not_before = case when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts) end
+        from held as h
+        where j.data_type = h.data_type and j.symbol = h.symbol
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker, fence, message)
+        select 'taken_over', h.data_type, h.symbol, h.worker, h.fence, 'no heartbeat from its worker'
+        from held as h
+    )
+
+    select count(*)::integer from held
+$$;
+
+comment on function freshness.take_over() is
+    'Makes due what dead workers were running, and returns the number of jobs. Their fences are void from then on.';

@@ -1,0 +1,65 @@
+create function freshness.claim(p_worker bigint, p_data_types text[], p_limit integer)
+returns table (
+    data_type text,
+    symbol text,
+    fence bigint,
+    started_at timestamptz,
+    stored_at timestamptz,
+    attempts integer,
+    due_at timestamptz
+)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_due freshness.jobs[];
+    v_type text;
+    v_now timestamptz;
+    v_left integer := p_limit;
+    v_claimed integer;
+begin
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    if not found then
+        raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
+            hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
+    end if;
+    if exists (select from freshness.pulls) then
+        perform freshness.fold_pulls();
+    end if;
+    perform freshness.take_over();
+
+    -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
+    for v_round in 1..10 loop
+        v_now := clock_timestamp();
+        v_due := array(
+            select d.job
+            from generate_series(9, 0, -1) as class (priority)
+            cross join unnest(p_data_types) as t (name)
+            cross join lateral (
+                select j as job
+                from freshness.jobs as j
+                where
+                    j.data_type = t.name and j.priority = class.priority and j.due_at <= v_now and j.state <> 'running'
+                order by j.due_at
+                limit v_left
+                for update skip locked
+            ) as d
+            limit v_left
+        );
+        exit when cardinality(v_due) = 0;
+
+        for v_type in select distinct d.data_type from unnest(v_due) as d order by d.data_type loop
+            return query select * from freshness.decide(p_worker, v_type, v_due, v_now);
+            get diagnostics v_claimed = row_count;
+            v_left := v_left - v_claimed;
+        end loop;
+        exit when v_left <= 0;
+    end loop;
+end
+$$;
+
+comment on function freshness.claim(bigint, text[], integer) is
+    'Takes up to p_limit due jobs of these data types for a worker, most urgent priority first, then the longest due.'
+    ' Looks before it hands out: what nobody wants or what is fresh goes away or to its deadline instead. Commit before'
+    ' the fetch. started_at is its "as of", fence what finish and fail ask for. FR004: the worker is not announced.';

@@ -1,0 +1,29 @@
+-- pg_cron is there on Supabase but not switched on. Without it any worker runs the sweep.
+create function freshness.schedule_sweep()
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if to_regnamespace('cron') is null then
+        if not exists (select from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron') then
+            raise notice 'freshness: pg_cron is not available; workers run the sweep';
+            return false;
+        end if;
+        create extension if not exists pg_cron;
+    end if;
+    perform cron.schedule(
+        'check-stale-data-v2', '*/5 * * * *', 'select public.check_and_queue_stale_data_from_presence_v2()'
+    );
+    return true;
+exception
+    when others then
+        raise notice 'freshness: pg_cron is not used here (%); workers run the sweep', sqlerrm;
+        return false;
+end
+$$;
+
+comment on function freshness.schedule_sweep() is
+    'Has pg_cron run the sweep every 5 minutes, as job check-stale-data-v2. False when pg_cron cannot be used here.';
+
+select freshness.schedule_sweep();

@@ -1,0 +1,41 @@
+-- The only file that grants: it reads as the access policy. Browsers reach nothing directly; the endpoint and the worker
+-- connect as postgres, and server code with the secret key uses the documents' functions.
+revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
+revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
+revoke all on all functions in schema freshness from public, anon, authenticated, service_role;
+
+alter table freshness.data_types enable row level security;
+alter table freshness.jobs enable row level security;
+alter table freshness.watches enable row level security;
+alter table freshness.pulls enable row level security;
+alter table freshness.workers enable row level security;
+alter table freshness.events enable row level security;
+alter table freshness.sweeps enable row level security;
+
+revoke all on function public.is_data_stale_v2(timestamptz, integer) from public, anon, authenticated;
+revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) from public, anon, authenticated;
+revoke all on function public.check_and_queue_stale_batch_v2(text, text[], integer) from public, anon, authenticated;
+revoke all on function public.check_and_queue_stale_data_from_presence_v2() from public, anon, authenticated;
+revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;
+revoke all on function public.check_staleness_on_update() from public, anon, authenticated;
+revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated;
+
+grant execute on function public.is_data_stale_v2(timestamptz, integer) to service_role;
+grant execute on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) to service_role;
+grant execute on function public.check_and_queue_stale_batch_v2(text, text[], integer) to service_role;
+grant execute on function public.check_and_queue_stale_data_from_presence_v2() to service_role;
+grant execute on function public.get_active_subscriptions_from_realtime() to service_role;
+
+-- Server code with the secret key may read the registry and the state of keys, and nothing else.
+grant usage on schema freshness to service_role;
+grant select on freshness.data_types, freshness.jobs, freshness.key_status to service_role;
+
+do $$
+begin
+    grant select on public.data_type_registry_v2 to service_role;
+    revoke all on public.data_type_registry_v2 from anon, authenticated;
+exception
+    when wrong_object_type or insufficient_privilege then
+        raise notice 'public.data_type_registry_v2 is not ours, and keeps its grants';
+end
+$$;

@@ -1,0 +1,2613 @@
+-- Generated from sql/ by `make migration`. Change the files there, not this one.
+-- Each part stands between a line that names its file and a line that ends it.
+
+-- >>> sql/00_schema.sql
+-- The private schema. What people call is granted by name in 90_grants.sql; nothing else is reachable.
+create schema freshness;
+
+comment on schema freshness is
+    'Keeps exactly the rows that somebody is looking at fresh: who watches what, when it goes stale, who fetches it.';
+
+revoke all on schema freshness from public;
+-- <<<
+
+-- >>> sql/01_job_state.sql
+-- "Scheduled" and "pending" are one stored state, told apart by the clock: pending means due_at <= now.
+create type freshness.job_state as enum (
+    'scheduled',  -- waits for due_at; running -> scheduled: finished, or failed and tried again later
+    'running',    -- scheduled | failed -> running: claimed by a worker, guarded by a fence
+    'failed'      -- running -> failed: set aside after too many attempts, until due_at or freshness.retry
+);
+
+comment on type freshness.job_state is
+    'State of a job. Scheduled: waits for its deadline, or is due. Running: being fetched. Failed: set aside.';
+-- <<<
+
+-- >>> sql/10_data_types.sql
+-- The registry: one row for each kind of data, with its table and its time-to-live.
+create table freshness.data_types (
+    name text primary key
+    constraint a_name_is_short_and_plain check (name ~ '^[A-Za-z][A-Za-z0-9_-]{0,49}$'),
+    data_table regclass not null,
+    symbol_column text,
+    timestamp_column text not null,
+    time_zone text not null default 'UTC',
+    ttl interval not null
+    constraint a_ttl_is_a_second_or_longer check (ttl between interval '1 second' and interval '100 years'),
+    ttl_column text,
+    refresh_ahead interval not null default interval '0'
+    constraint refresh_ahead_is_not_negative check (refresh_ahead >= interval '0'),
+    keep_warm interval not null default interval '60 seconds'
+    constraint keep_warm_is_not_negative check (keep_warm >= interval '0'),
+    write_mode text not null default 'upsert'
+    constraint a_write_mode_is_known check (write_mode in ('upsert', 'append', 'replace')),
+    key_columns text[],
+    source text,
+    priority smallint not null default 0
+    constraint a_priority_is_one_digit check (priority between 0 and 9),
+    max_attempts smallint not null default 5
+    constraint one_attempt_at_least check (max_attempts >= 1),
+    deadline_function text,
+    staleness_function text,
+    estimated_size_bytes bigint,
+    registered_at timestamptz not null default clock_timestamp(),
+    constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead < ttl),
+    constraint an_upsert_has_key_columns check (write_mode <> 'upsert' or key_columns is not null)
+);
+
+create index data_types_data_table on freshness.data_types (data_table);
+
+comment on table freshness.data_types is
+    'Registry of data types. Written by freshness.register_data_type and unregister_data_type.';
+comment on column freshness.data_types.symbol_column is 'Column that names the entity; null for a global table.';
+comment on column freshness.data_types.timestamp_column is 'Column that a row''s age counts from.';
+comment on column freshness.data_types.time_zone is 'Zone of the timestamp column when its type has none.';
+comment on column freshness.data_types.ttl is 'How long a row stays fresh after its timestamp.';
+comment on column freshness.data_types.ttl_column is
+    'Column with a row''s own ttl: an interval, or a number of minutes. Null or not positive: the data type''s ttl.';
+comment on column freshness.data_types.refresh_ahead is 'How long before the row goes stale its refresh starts.';
+comment on column freshness.data_types.keep_warm is 'How long a key''s state is kept after its last viewer.';
+comment on column freshness.data_types.write_mode is
+    'upsert: insert or update by key_columns; append: add rows; replace: the key''s rows become the fetched ones.';
+comment on column freshness.data_types.key_columns is 'Columns of the unique index that an upsert goes by.';
+comment on column freshness.data_types.source is 'Outside provider that the data comes from.';
+comment on column freshness.data_types.priority is 'Priority of its jobs, 0 to 9; higher is more urgent.';
+comment on column freshness.data_types.max_attempts is 'Failed attempts in a row after which a job is set aside.';
+comment on column freshness.data_types.deadline_function is
+    'Qualified name of a function (timestamptz, interval) -> timestamptz: until when a row is fresh.';
+comment on column freshness.data_types.staleness_function is
+    'Qualified name of a function (timestamptz, integer minutes) -> boolean: whether a row is stale now.';
+-- <<<
+
+-- >>> sql/11_jobs.sql
+-- One row per key: the primary key is what makes a second job impossible.
+create table freshness.jobs (
+    data_type text not null,
+    symbol text not null
+    constraint a_symbol_has_1_to_200_characters check (length(symbol) between 1 and 200),
+    state freshness.job_state not null default 'scheduled',
+    priority smallint not null default 0
+    constraint a_priority_is_one_digit check (priority between 0 and 9),
+    run_at timestamptz not null,
+    not_before timestamptz,
+    due_at timestamptz not null generated always as (greatest(run_at, not_before)) stored,
+    requested_at timestamptz,
+    required_as_of timestamptz,
+    stored_at timestamptz,
+    verified_at timestamptz,
+    fresh_until timestamptz,
+    unwatched_at timestamptz,
+    viewers integer not null default 0,
+    attempts integer not null default 0,
+    worker bigint,
+    fence bigint,
+    started_at timestamptz,
+    last_error text,
+    estimated_size_bytes bigint,
+    primary key (data_type, symbol),
+    constraint a_running_job_has_a_worker_and_a_fence check (
+        (state = 'running') = (worker is not null and fence is not null and started_at is not null)
+    )
+)
+-- Jobs are rewritten at each refresh: room on the page keeps most rewrites off the indexes' way.
+with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 200);
+
+create index jobs_due on freshness.jobs (data_type, priority, due_at) where state <> 'running';
+create index jobs_running on freshness.jobs (worker) where state = 'running';
+
+create sequence freshness.fences;
+
+comment on table freshness.jobs is 'The refresh state of each key; one row per key.';
+comment on column freshness.jobs.run_at is 'When the key is to be refreshed: it goes stale then, less refresh_ahead.';
+comment on column freshness.jobs.not_before is 'Holds the job back (backoff, set aside); no interest lowers it.';
+comment on column freshness.jobs.due_at is 'The later of run_at and not_before: when a worker may claim the job.';
+comment on column freshness.jobs.requested_at is 'Last request "make sure it is fresh" that is not yet satisfied.';
+comment on column freshness.jobs.required_as_of is
+    'Last request "refresh now" that is not yet satisfied: only a fetch begun at or after it does.';
+comment on column freshness.jobs.stored_at is 'Timestamp of the newest stored row when the key was last looked at.';
+comment on column freshness.jobs.verified_at is
+    'Start of the last successful fetch; a row''s age counts from its timestamp or from here, whichever is later.';
+comment on column freshness.jobs.fresh_until is 'When the stored data goes stale, as last looked at; null: unknown.';
+comment on column freshness.jobs.unwatched_at is 'When the key was first found due with nobody watching.';
+comment on column freshness.jobs.viewers is 'Live watches when the key was last looked at.';
+comment on column freshness.jobs.attempts is 'Failed attempts since the last success.';
+comment on column freshness.jobs.fence is
+    'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
+comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on sequence freshness.fences is 'Numbers of refreshes, one for each claim of a job, never reused.';
+-- <<<
+
+-- >>> sql/12_watches.sql
+-- Who is interested in what. A Realtime subscription's watch lives as long as its row in realtime.subscription,
+-- which is looked up by id: Realtime's migrations fail on a foreign key to that table.
+create table freshness.watches (
+    data_type text not null,
+    symbol text not null
+    constraint a_symbol_has_1_to_200_characters check (length(symbol) between 1 and 200),
+    watcher text not null
+    constraint a_watcher_has_1_to_200_characters check (length(watcher) between 1 and 200),
+    subscription_row bigint,
+    subscription_id uuid,
+    lease_until timestamptz,
+    primary key (data_type, symbol, watcher),
+    constraint a_watch_is_a_subscription_or_a_lease check (
+        (subscription_row is not null and subscription_id is not null and lease_until is null)
+        or (subscription_row is null and subscription_id is null and lease_until is not null)
+    )
+);
+
+create index watches_subscription_row on freshness.watches (subscription_row) where subscription_row is not null;
+create index watches_lease_until on freshness.watches (lease_until) where lease_until is not null;
+
+comment on table freshness.watches is 'Somebody''s interest in a key: a Realtime subscription, or a lease with an end.';
+comment on column freshness.watches.watcher is 'realtime:<id of the subscription''s row>, or the name a lease was taken under.';
+comment on column freshness.watches.subscription_row is 'id of the row in realtime.subscription; not a foreign key.';
+comment on column freshness.watches.subscription_id is 'subscription_id of that row: tells it from a later row with the same id.';
+comment on column freshness.watches.lease_until is 'When the lease ends unless it is renewed.';
+-- <<<
+
+-- >>> sql/13_pulls.sql
+-- Append-only inbox. Triggers run in other people's transactions, so they may not lock a job: they leave a pull,
+-- and the next claim folds it into the jobs.
+create table freshness.pulls (
+    id bigint generated always as identity primary key,
+    added_at timestamptz not null default clock_timestamp(),
+    data_type text,
+    symbol text,
+    subscription_row bigint,
+    reason text not null
+)
+with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+comment on table freshness.pulls is
+    'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
+comment on column freshness.pulls.subscription_row is 'id in realtime.subscription that could not be read when it was inserted.';
+comment on column freshness.pulls.reason is 'Why: a word, or the error that kept a trigger from doing it at once.';
+-- <<<
+
+-- >>> sql/14_workers.sql
+-- Who is alive. One heartbeat covers all that a worker runs; a worker that runs nothing needs none.
+create table freshness.workers (
+    id bigint generated always as identity primary key,
+    name text not null,
+    started_at timestamptz not null default clock_timestamp(),
+    seen_at timestamptz not null default clock_timestamp(),
+    heartbeat_limit interval not null
+    constraint a_heartbeat_limit_is_a_second_or_longer check (heartbeat_limit >= interval '1 second')
+)
+with (fillfactor = 50);
+
+comment on table freshness.workers is 'Workers that have announced themselves and not yet left.';
+comment on column freshness.workers.seen_at is 'Last claim or heartbeat, by the database''s clock.';
+comment on column freshness.workers.heartbeat_limit is
+    'How long after seen_at the worker counts as dead, and others take over what it was running.';
+-- <<<
+
+-- >>> sql/15_events.sql
+-- What happened, append-only and pruned: feeds the history, the success rate and the streams.
+create table freshness.events (
+    id bigint generated always as identity primary key,
+    happened_at timestamptz not null default clock_timestamp(),
+    kind text not null
+    constraint a_kind_is_known check (
+        kind in (
+            'refreshing', 'fresh', 'unchanged', 'superseded', 'missing',
+            'failed', 'taken_over', 'handed_back', 'ignored', 'error'
+        )
+    ),
+    data_type text,
+    symbol text,
+    worker bigint,
+    fence bigint,
+    duration interval,
+    message text
+);
+
+create index events_happened_at on freshness.events using brin (happened_at) with (pages_per_range = 32);
+
+comment on table freshness.events is 'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
+comment on column freshness.events.kind is
+    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over | handed_back:'
+    ' its worker died or stopped. ignored: a subscription that names no key. error: something that needs a look.';
+comment on column freshness.events.duration is 'From the start of the fetch to its end, by the database''s clock.';
+comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';
+-- <<<
+
+-- >>> sql/16_sweeps.sql
+create table freshness.sweeps (
+    id bigint generated always as identity primary key,
+    started_at timestamptz not null default clock_timestamp(),
+    duration interval not null,
+    watches_ended integer not null,
+    watches_mended integer not null,
+    jobs_mended integer not null,
+    taken_over integer not null
+);
+
+comment on table freshness.sweeps is
+    'What each run of the sweep did. Ended watches are housekeeping; what is mended had been missed by the triggers.';
+-- <<<
+
+-- >>> sql/20_symbols.sql
+-- A symbol is the symbol column's value as canonical text: cast through the column's type and back.
+
+create function freshness.cast_symbol(p_symbol text, p_type text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_symbol text;
+begin
+    execute format('select ($1::%s)::text', p_type) into v_symbol using p_symbol;
+    return v_symbol;
+exception
+    when data_exception or integrity_constraint_violation then
+        return null;
+end
+$$;
+
+comment on function freshness.cast_symbol(text, text) is
+    'One symbol as the canonical text of a type, or null when it is not a value of that type.';
+
+create function freshness.canonical_symbols(p_data_type text, p_symbols text[])
+returns table (given text, symbol text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_type oid;
+    v_is_global boolean;
+begin
+    select t.symbol_column is null, a.atttypid
+    into v_is_global, v_type
+    from freshness.data_types as t
+    left join pg_catalog.pg_attribute as a
+        on a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
+    where t.name = p_data_type;
+
+    if v_is_global then
+        return query
+        select distinct g, 'GLOBAL' from unnest(p_symbols) as g;
+    elsif v_type in ('text'::regtype, 'varchar'::regtype) then
+        return query
+        select distinct g, case when length(g) between 1 and 200 then g end from unnest(p_symbols) as g;
+    else
+        -- The whole list at once is ten times faster; one that does not fit the type spoils it, then each goes alone.
+        begin
+            return query
+            execute format(
+                'select g, case when length(g) between 1 and 200 then (g::%1$s)::text end'
+                ' from (select distinct g from unnest($1) as g) as given',
+                format_type(v_type, -1)
+            ) using p_symbols;
+        exception
+            when data_exception or integrity_constraint_violation then
+                return query
+                select g, case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
+                from (select distinct g from unnest(p_symbols) as g) as given;
+        end;
+    end if;
+end
+$$;
+
+comment on function freshness.canonical_symbols(text, text[]) is
+    'Each given text once, with its symbol: canonical through the symbol column''s type, GLOBAL for a global table,'
+    ' null when it is no value of that type, empty, or longer than 200 characters.';
+-- <<<
+
+-- >>> sql/21_look.sql
+-- Looking at a key: what is stored, and until when it is fresh. Registration writes one small static function for each
+-- data type (its plan stays cached; a dynamic statement is planned on each call), and look() calls it by name.
+
+create function freshness.look(p_data_type text, p_symbols text[], p_verified_at timestamptz default null)
+returns table (
+    symbol text,
+    present boolean,
+    stored_at timestamptz,
+    fresh_until timestamptz,
+    refresh_at timestamptz,
+    problem text
+)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return query execute format('select *, null::text from freshness.%I($1, $2)', 'look_' || p_data_type)
+        using p_symbols, p_verified_at;
+exception
+    -- A data table that was dropped or changed under us concerns its own keys, and nobody else's.
+    when others then
+        return query
+        select k.symbol, false, null::timestamptz, null::timestamptz, null::timestamptz, sqlerrm
+        from unnest(p_symbols) as k (symbol);
+end
+$$;
+
+comment on function freshness.look(text, text[], timestamptz) is
+    'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its refresh'
+    ' is due (before that by refresh_ahead, but never in the first half of its life). Null times: no row, no timestamp.'
+    ' A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as none.'
+    ' problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
+    ' p_verified_at: start of a fetch that has just succeeded; otherwise the job''s verified_at is used.';
+
+create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_reference text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select case
+        when p_type = 'timestamptz'::regtype then p_reference
+        else format('(%s::timestamp at time zone %L)', p_reference, p_time_zone)
+    end
+$$;
+
+comment on function freshness.timestamp_expression(oid, text, text) is
+    'SQL that reads a timestamp column as timestamptz; a type without a zone is read in the data type''s zone.';
+
+create function freshness.ttl_expression(p_type oid, p_reference text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select case
+        when p_type is null then 't.ttl'
+        when p_type = 'interval'::regtype then
+            format('case when %1$s > interval ''0'' then %1$s else t.ttl end', p_reference)
+        else
+            format(
+                'case when %1$s > 0 then least(%1$s, 52560000)::double precision * interval ''1 minute'' else t.ttl end',
+                p_reference
+            )
+    end
+$$;
+
+comment on function freshness.ttl_expression(oid, text) is
+    'SQL that reads a row''s own ttl (interval, or minutes, at most 100 years), falling back on the data type''s.';
+-- <<<
+
+-- >>> sql/22_define_look.sql
+create function freshness.define_look(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+as $define$
+declare
+    v_type freshness.data_types;
+    v_timestamp text;
+    v_ttl text;
+    v_where text := 'true';
+    v_deadline text := 'd.counted_at + d.ttl';
+    v_symbol_type text;
+begin
+    select * into strict v_type from freshness.data_types as t where t.name = p_data_type;
+
+    select freshness.timestamp_expression(a.atttypid, v_type.time_zone, format('r.%I', a.attname))
+    into strict v_timestamp
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = v_type.data_table and a.attname = v_type.timestamp_column and not a.attisdropped;
+
+    v_ttl := freshness.ttl_expression((
+        select a.atttypid from pg_catalog.pg_attribute as a
+        where a.attrelid = v_type.data_table and a.attname = v_type.ttl_column and not a.attisdropped
+    ), 'r.' || quote_ident(v_type.ttl_column));
+
+    if v_type.symbol_column is not null then
+        select format_type(a.atttypid, -1) into strict v_symbol_type
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = v_type.data_table and a.attname = v_type.symbol_column and not a.attisdropped;
+        v_where := format('r.%I = k.symbol::%s', v_type.symbol_column, v_symbol_type);
+    end if;
+
+    if v_type.deadline_function is not null then
+        v_deadline := format('%s(d.counted_at, d.ttl)', v_type.deadline_function);
+    end if;
+    if v_type.staleness_function is not null then
+        -- It only says whether, not when: asked at the deadline, and again a minute later when it said no.
+        v_deadline := format(
+            'case when %s(d.counted_at, (extract(epoch from d.ttl) / 60)::integer)'
+            ' then least(%2$s, clock_timestamp()) else greatest(%2$s, clock_timestamp() + interval ''1 minute'') end',
+            v_type.staleness_function, v_deadline
+        );
+    end if;
+
+    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old.
+    execute format(
+        $sql$
+        create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz)
+        returns table (
+            symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz
+        )
+        language plpgsql
+        stable
+        set search_path = ''
+        as $function$
+        begin
+            return query
+            select
+                k.symbol,
+                coalesce(d.present, exists (select from %2$s as r where %3$s)),
+                d.stored_at,
+                f.fresh_until,
+                case when isfinite(f.fresh_until)
+                    then greatest(f.fresh_until - t.refresh_ahead, d.counted_at + (f.fresh_until - d.counted_at) / 2)
+                    else f.fresh_until
+                end
+            from unnest(p_symbols) as k (symbol)
+            join freshness.data_types as t on t.name = %4$L
+            left join freshness.jobs as j on j.data_type = %4$L and j.symbol = k.symbol
+            left join lateral (
+                select
+                    true as present,
+                    %5$s as stored_at,
+                    %6$s as ttl
+                from %2$s as r
+                where
+                    %3$s
+                    and (
+                        r.%7$I is null
+                        or (isfinite(r.%7$I) and %5$s <= clock_timestamp() + least(t.ttl, interval '1 minute'))
+                    )
+                order by r.%7$I desc nulls last
+                limit 1
+            ) as n on true
+            cross join lateral (
+                select
+                    n.present,
+                    n.stored_at,
+                    coalesce(n.ttl, t.ttl) as ttl,
+                    greatest(
+                        case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
+                        coalesce(p_verified_at, j.verified_at)
+                    ) as counted_at
+            ) as d
+            cross join lateral (
+                select case when d.counted_at is not null then %8$s end as fresh_until
+            ) as f;
+        end
+        $function$
+        $sql$,
+        'look_' || v_type.name, v_type.data_table::text, v_where, v_type.name,
+        v_timestamp, v_ttl, v_type.timestamp_column, v_deadline
+    );
+    execute format(
+        'revoke all on function freshness.%I(text[], timestamptz) from public', 'look_' || v_type.name
+    );
+end
+$define$;
+
+comment on function freshness.define_look(text) is
+    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at).';
+-- <<<
+
+-- >>> sql/23_find_columns.sql
+-- Checks of a registration against the catalog. Each error names what is missing and what to do.
+
+create function freshness.find_column(p_table regclass, p_column text, p_role text, p_types text[])
+returns oid
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_type oid;
+begin
+    select a.atttypid into v_type
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = p_table and a.attname = p_column and a.attnum > 0 and not a.attisdropped;
+
+    if v_type is null then
+        raise exception using
+            errcode = 'FR002',
+            message = format('column "%s" of table %s does not exist', p_column, p_table),
+            hint = format('Pass the name of its %1$s column as %1$s_column.', p_role);
+    elsif not (v_type::regtype::text = any (p_types)) then
+        raise exception using
+            errcode = 'FR002',
+            message = format('column "%s" of table %s has type %s', p_column, p_table, v_type::regtype),
+            hint = format('A %s column has one of the types %s.', p_role, array_to_string(p_types, ', '));
+    end if;
+    return v_type;
+end
+$$;
+
+comment on function freshness.find_column(regclass, text, text, text[]) is
+    'Type of a column; FR002 with a hint when it does not exist or has none of the given types.';
+
+create function freshness.find_function(p_function text, p_arguments text, p_result regtype, p_role text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_function regprocedure := to_regprocedure(
+        case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
+    );
+begin
+    if p_function is null then
+        return null;
+    elsif v_function is null or (select f.prorettype from pg_catalog.pg_proc as f where f.oid = v_function) <> p_result then
+        raise exception using
+            errcode = 'FR002',
+            message = format('function %s(%s) that returns %s does not exist', p_function, p_arguments, p_result),
+            hint = format('Create it, or pass its schema-qualified name as %s_function.', p_role);
+    end if;
+    return (
+        select format('%I.%I', n.nspname, f.proname)
+        from pg_catalog.pg_proc as f
+        join pg_catalog.pg_namespace as n on n.oid = f.pronamespace
+        where f.oid = v_function
+    );
+end
+$$;
+
+comment on function freshness.find_function(text, text, regtype, text) is
+    'Qualified name of a function with these arguments and this result; FR002 with a hint when there is none.';
+
+create function freshness.find_key_columns(p_table regclass, p_symbol_column text)
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+    select array_agg(a.attname::text order by c.position)
+    from pg_catalog.pg_index as i
+    cross join unnest(i.indkey) with ordinality as c (attnum, position)
+    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = c.attnum
+    where
+        i.indrelid = p_table
+        and i.indisunique and i.indisvalid and i.indimmediate
+        and i.indpred is null and i.indexprs is null
+        and c.position <= i.indnkeyatts
+    group by i.indexrelid, i.indisprimary
+    having p_symbol_column is null or p_symbol_column = any (array_agg(a.attname::text))
+    order by i.indisprimary desc, count(*), i.indexrelid
+    limit 1
+$$;
+
+comment on function freshness.find_key_columns(regclass, text) is
+    'Columns of the unique index that an upsert goes by: the primary key when it has the symbol column, else the'
+    ' narrowest that has it; null when there is none.';
+-- <<<
+
+-- >>> sql/24_register_data_type.sql
+create function freshness.register_data_type(
+    name text,
+    data_table text,
+    ttl interval,
+    symbol_column text default 'symbol',
+    timestamp_column text default 'fetched_at',
+    time_zone text default 'UTC',
+    ttl_column text default null,
+    refresh_ahead interval default '0',
+    keep_warm interval default '60 seconds',
+    write_mode text default 'upsert',
+    source text default null,
+    priority integer default 0,
+    max_attempts integer default 5,
+    deadline_function text default null,
+    staleness_function text default null,
+    estimated_size_bytes bigint default null,
+    triggers boolean default true
+)
+returns freshness.data_types
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_variable
+declare
+    v_table regclass := to_regclass(data_table);
+    v_key_columns text[];
+    v_row freshness.data_types;
+begin
+    if v_table is null then
+        raise exception using
+            errcode = 'FR002',
+            message = format('table %s does not exist', coalesce(quote_literal(data_table), 'null')),
+            hint = 'Pass the schema-qualified name of the table that holds the rows, such as ''public.quotes''.';
+    elsif not exists (select from pg_catalog.pg_timezone_names as z where z.name = time_zone) then
+        raise exception using
+            errcode = 'FR002',
+            message = format('time zone %s does not exist', coalesce(quote_literal(time_zone), 'null')),
+            hint = 'Pass a name from pg_timezone_names, such as ''UTC'' or ''Europe/Berlin''.';
+    end if;
+    perform freshness.find_column(
+        v_table, timestamp_column, 'timestamp',
+        array['timestamp with time zone', 'timestamp without time zone', 'date']
+    );
+    perform freshness.find_column(v_table, ttl_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric'])
+    where ttl_column is not null;
+    if symbol_column is not null and not exists (
+        select from pg_catalog.pg_attribute as a
+        where a.attrelid = v_table and a.attname = symbol_column and a.attnum > 0 and not a.attisdropped
+    ) then
+        raise exception using
+            errcode = 'FR002',
+            message = format('column "%s" of table %s does not exist', symbol_column, v_table),
+            hint = 'Pass the column that names the entity as symbol_column, or symbol_column => null for a global table.';
+    end if;
+    if write_mode = 'upsert' then
+        v_key_columns := freshness.find_key_columns(v_table, symbol_column);
+        if v_key_columns is null then
+            raise exception using
+                errcode = 'FR002',
+                message = format('table %s has no unique index%s', v_table, coalesce(' with column ' || symbol_column, '')),
+                hint = 'Create one to upsert by, or pass write_mode => ''append'' or ''replace''.';
+        end if;
+    end if;
+
+    insert into freshness.data_types as t (
+        name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm, write_mode,
+        key_columns, source, priority, max_attempts, deadline_function, staleness_function, estimated_size_bytes
+    )
+    values (
+        name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm, write_mode,
+        v_key_columns, source, priority, max_attempts,
+        freshness.find_function(
+            deadline_function, 'timestamptz,interval', 'timestamptz'::regtype, 'deadline'
+        ),
+        freshness.find_function(
+            staleness_function, 'timestamptz,integer', 'boolean'::regtype, 'staleness'
+        ),
+        estimated_size_bytes
+    )
+    on conflict on constraint data_types_pkey do update set
+        data_table = excluded.data_table,
+        symbol_column = excluded.symbol_column,
+        timestamp_column = excluded.timestamp_column,
+        time_zone = excluded.time_zone,
+        ttl = excluded.ttl,
+        ttl_column = excluded.ttl_column,
+        refresh_ahead = excluded.refresh_ahead,
+        keep_warm = excluded.keep_warm,
+        write_mode = excluded.write_mode,
+        key_columns = excluded.key_columns,
+        source = excluded.source,
+        priority = excluded.priority,
+        max_attempts = excluded.max_attempts,
+        deadline_function = excluded.deadline_function,
+        staleness_function = excluded.staleness_function,
+        estimated_size_bytes = excluded.estimated_size_bytes
+    returning t.* into v_row;
+
+    perform freshness.define_look(name);
+    perform freshness.attach_data_triggers(v_table) where triggers;
+    perform freshness.reconsider(name);
+    return v_row;
+end
+$$;
+
+comment on function freshness.register_data_type is
+    'Adds a data type to the registry, or changes it; doing it twice changes nothing. data_table: schema-qualified name;'
+    ' ttl: how long a row stays fresh; symbol_column: null for a global table; write_mode: upsert, append or replace;'
+    ' triggers => false leaves the data table without ours. FR002 names a table, column, time zone, function or unique'
+    ' index that does not exist.';
+
+create function freshness.unregister_data_type(name text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_variable
+declare
+    v_table regclass;
+begin
+    delete from freshness.data_types as t where t.name = name returning t.data_table into v_table;
+    if not found then
+        return false;
+    end if;
+    delete from freshness.watches as w where w.data_type = name;
+    delete from freshness.pulls as p where p.data_type = name;
+    delete from freshness.jobs as j where j.data_type = name;
+    execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
+    perform freshness.detach_data_triggers(v_table);
+    return true;
+end
+$$;
+
+comment on function freshness.unregister_data_type(text) is
+    'Removes a data type with its watches and jobs, and our triggers from its table unless another data type uses it.'
+    ' The data stays. False when there was none. A refresh that is running ends without writing.';
+-- <<<
+
+-- >>> sql/25_data_triggers.sql
+-- Triggers on the data tables: a key whose deadline came earlier (older rows written over newer ones, rows deleted or
+-- renamed, a shorter ttl) goes to the inbox. Rows that became fresher cost one index probe: the claim looks before it
+-- fetches. They lock no job and never fail the writer's statement.
+
+create function freshness.pull_changed_keys(p_data_type text, p_symbols text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into freshness.pulls (data_type, symbol, reason)
+    select p_data_type, j.symbol, 'data changed'
+    from freshness.jobs as j
+    cross join lateral freshness.look(p_data_type, array[j.symbol]) as l
+    where
+        j.data_type = p_data_type
+        and j.symbol = any (p_symbols)
+        and j.unwatched_at is null
+        and (j.state = 'running' or j.run_at > clock_timestamp())
+        and coalesce(l.refresh_at, '-infinity') < case when j.state = 'running' then clock_timestamp() else j.run_at end;
+    if found then
+        perform freshness.wake(clock_timestamp());
+    end if;
+end
+$$;
+
+comment on function freshness.pull_changed_keys(text, text[]) is
+    'Leaves a pull for each of these keys whose job waits for a later moment than the stored rows call for now.';
+
+create function public.check_staleness_on_update()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+    v_type record;
+    v_symbols text[];
+begin
+    -- The finish of a refresh writes rows too, and sets its job's deadline itself.
+    if current_setting('freshness.storing', true) = 'on' then
+        return null;
+    end if;
+    for v_type in
+        select t.name, t.symbol_column
+        from freshness.data_types as t
+        where t.data_table in (tg_relid, pg_catalog.pg_partition_root(tg_relid))
+    loop
+        if v_type.symbol_column is null then
+            v_symbols := array['GLOBAL'];
+        elsif tg_level = 'ROW' then
+            v_symbols := array[to_jsonb(old) ->> v_type.symbol_column, to_jsonb(new) ->> v_type.symbol_column];
+        else
+            execute format(
+                case tg_op
+                    when 'INSERT' then 'select array(select %1$I::text from new_rows)'
+                    when 'DELETE' then 'select array(select %1$I::text from old_rows)'
+                    else 'select array(select %1$I::text from old_rows union select %1$I::text from new_rows)'
+                end,
+                v_type.symbol_column
+            ) into v_symbols;
+        end if;
+        perform freshness.pull_changed_keys(v_type.name, v_symbols);
+    end loop;
+    return null;
+exception
+    when others then
+        raise warning 'freshness: a change of table % was not noticed: %', tg_relid::regclass, sqlerrm;
+        return null;
+end
+$$;
+
+comment on function public.check_staleness_on_update() is
+    'Trigger function for data tables, after insert, update or delete. For each statement (as register_data_type attaches'
+    ' it, with transition tables old_rows and new_rows) or for each row. Queues keys whose deadline came earlier.';
+
+create function freshness.attach_data_triggers(p_table regclass)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    execute format(
+        'create or replace trigger freshness_after_insert after insert on %1$s referencing new table as new_rows'
+        ' for each statement execute function public.check_staleness_on_update();'
+        'create or replace trigger freshness_after_update after update on %1$s'
+        ' referencing old table as old_rows new table as new_rows'
+        ' for each statement execute function public.check_staleness_on_update();'
+        'create or replace trigger freshness_after_delete after delete on %1$s referencing old table as old_rows'
+        ' for each statement execute function public.check_staleness_on_update()',
+        p_table
+    );
+end
+$$;
+
+comment on function freshness.attach_data_triggers(regclass) is
+    'Attaches check_staleness_on_update to a data table, for each statement.';
+
+create function freshness.detach_data_triggers(p_table regclass)
+returns void
+language plpgsql
+set search_path = ''
+-- On hosted Supabase a DROP TRIGGER locks other tables too for a moment; rather fail than hold them up.
+set lock_timeout = '2s'
+as $$
+declare
+    v_trigger name;
+begin
+    for v_trigger in
+        select t.tgname
+        from pg_catalog.pg_trigger as t
+        where
+            t.tgrelid = p_table
+            and t.tgname in ('freshness_after_insert', 'freshness_after_update', 'freshness_after_delete')
+            and not exists (select from freshness.data_types as d where d.data_table = p_table)
+    loop
+        execute format('drop trigger %I on %s', v_trigger, p_table);
+    end loop;
+end
+$$;
+
+comment on function freshness.detach_data_triggers(regclass) is
+    'Removes our triggers from a table that no data type uses any more.';
+-- <<<
+
+-- >>> sql/30_wake.sql
+-- Every worker looks at the latest half a minute after its last look, so a moment further away needs no signal.
+create function freshness.wake(p_run_at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if p_run_at < clock_timestamp() + interval '35 seconds' then
+        perform pg_notify('freshness_work', p_run_at::text);
+    end if;
+end
+$$;
+
+comment on function freshness.wake(timestamptz) is
+    'Tells sleeping workers, once this transaction commits, that something is due at p_run_at. Channel freshness_work;'
+    ' the payload is that moment. A hint only: whoever misses it looks within half a minute.';
+
+create function freshness.seconds_until(p_moment timestamptz)
+returns double precision
+language sql
+volatile
+set search_path = ''
+as $$
+    select extract(epoch from p_moment - clock_timestamp())::double precision where isfinite(p_moment)
+$$;
+
+comment on function freshness.seconds_until(timestamptz) is
+    'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
+-- <<<
+
+-- >>> sql/31_live_watches.sql
+create function freshness.live_watches(p_data_type text, p_symbols text[])
+returns table (symbol text, viewers integer)
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+    -- Realtime can be switched off, and then its table is not there.
+    if to_regclass('realtime.subscription') is null then
+        return query
+        select w.symbol, count(*)::integer
+        from freshness.watches as w
+        where w.data_type = p_data_type and w.symbol = any (p_symbols) and w.lease_until > clock_timestamp()
+        group by w.symbol;
+    else
+        return query
+        select w.symbol, count(*)::integer
+        from freshness.watches as w
+        left join realtime.subscription as s on s.id = w.subscription_row and s.subscription_id = w.subscription_id
+        where
+            w.data_type = p_data_type
+            and w.symbol = any (p_symbols)
+            and (s.id is not null or w.lease_until > clock_timestamp())
+        group by w.symbol;
+    end if;
+end
+$$;
+
+comment on function freshness.live_watches(text, text[]) is
+    'Those of the symbols that somebody watches now, with how many: subscriptions that still exist in'
+    ' realtime.subscription, and leases that have not ended.';
+-- <<<
+
+-- >>> sql/32_schedule.sql
+-- After somebody's interest in keys was recorded: each gets its job, due now if stale, else at its deadline. This runs in
+-- other people's transactions, so it never touches a job that exists; it leaves a pull, which is folded once they commit.
+-- A pull even when the job looks right: a claim may be dropping that job at this very moment, not seeing the new watch.
+create function freshness.schedule(p_data_type text, p_symbols text[], p_priority integer default null)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_run_at timestamptz;
+begin
+    with looked as materialized (
+        select
+            l.*,
+            j.symbol is not null as known,
+            coalesce(p_priority, t.priority)::smallint as priority,
+            greatest(l.refresh_at, clock_timestamp()) as run_at,
+            j.state = 'running' or j.run_at <= clock_timestamp() as under_way
+        from freshness.data_types as t
+        cross join lateral freshness.look(t.name, p_symbols) as l
+        left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
+        where t.name = p_data_type
+    ),
+
+    added as (
+        insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+        select p_data_type, l.symbol, l.priority, l.run_at, l.stored_at, l.fresh_until, t.estimated_size_bytes
+        from looked as l
+        join freshness.data_types as t on t.name = p_data_type
+        where not l.known
+        -- One order for all: two transactions that add the same keys cannot wait for each other in a circle.
+        order by l.symbol
+        on conflict do nothing
+        returning run_at
+    ),
+
+    pulled as (
+        insert into freshness.pulls (data_type, symbol, reason)
+        select p_data_type, l.symbol, 'watched'
+        from looked as l
+        where l.known
+    )
+
+    select least(
+        (select min(a.run_at) from added as a),
+        (select min(l.run_at) from looked as l where l.known and not l.under_way)
+    )
+    into v_run_at;
+
+    if v_run_at is not null then
+        perform freshness.wake(v_run_at);
+    end if;
+end
+$$;
+
+comment on function freshness.schedule(text, text[], integer) is
+    'Gives each key (canonical symbols) a job if it has none: due now if its data is stale or missing, else when it goes'
+    ' stale. Keys that have one get a pull. Wakes a worker when one is due within half a minute.';
+-- <<<
+
+-- >>> sql/33_request.sql
+create function freshness.request(
+    p_data_type text,
+    p_symbols text[],
+    p_refresh_now boolean default false,
+    p_priority integer default null,
+    p_estimated_size_bytes bigint default null
+)
+returns table (symbol text, queued boolean)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_type freshness.data_types;
+    v_now timestamptz := clock_timestamp();
+    v_priority smallint;
+begin
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if not found then
+        raise exception using
+            errcode = 'FR001',
+            message = format('data type %s is not registered', coalesce(quote_literal(p_data_type), 'null')),
+            hint = 'Register it with freshness.register_data_type.';
+    end if;
+    v_priority := least(greatest(coalesce(p_priority, v_type.priority), 0), 9);
+
+    return query
+    with wanted as materialized (
+        select l.symbol, l.stored_at, l.fresh_until
+        from freshness.look(
+            p_data_type,
+            array(select c.symbol from freshness.canonical_symbols(p_data_type, p_symbols) as c where c.symbol is not null)
+        ) as l
+        where p_refresh_now or l.refresh_at is null or l.refresh_at <= v_now
+    ),
+
+    changed as (
+        insert into freshness.jobs as j (
+            data_type, symbol, priority, run_at, requested_at, required_as_of,
+            stored_at, fresh_until, estimated_size_bytes
+        )
+        select
+            p_data_type, w.symbol, v_priority, v_now, v_now, case when p_refresh_now then v_now end,
+            w.stored_at, w.fresh_until, coalesce(p_estimated_size_bytes, v_type.estimated_size_bytes)
+        from wanted as w
+        order by w.symbol
+        on conflict (data_type, symbol) do update set
+            run_at = case when j.state = 'running' then j.run_at else least(j.run_at, excluded.run_at) end,
+            requested_at = excluded.requested_at,
+            -- Read here, with the row locked: later than the start of any fetch that is under way.
+            required_as_of = case when p_refresh_now then clock_timestamp() else j.required_as_of end,
+            priority = greatest(j.priority, excluded.priority),
+            unwatched_at = null
+        where
+            p_refresh_now
+            or j.requested_at is null
+            or j.priority < excluded.priority
+            or (j.state <> 'running' and j.run_at > excluded.run_at)
+        returning j.symbol
+    )
+
+    select c.symbol, true from changed as c;
+
+    if found then
+        perform freshness.wake(v_now);
+    end if;
+end
+$$;
+
+comment on function freshness.request(text, text[], boolean, integer, bigint) is
+    'Asks for keys of one data type. p_refresh_now false: "make sure it is fresh"; nothing happens to fresh keys, and a'
+    ' fetch in flight satisfies it. True: "refresh now"; only a fetch begun after this commits does. p_priority 0 to 9.'
+    ' Returns the keys whose job was made or moved; backoff is not shortened. FR001: data type not registered.';
+
+create function freshness.retry(p_data_type text, p_symbol text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    update freshness.jobs as j
+    set
+        state = 'scheduled', attempts = 0, not_before = null, last_error = null,
+        run_at = least(j.run_at, clock_timestamp()), requested_at = clock_timestamp()
+    where j.data_type = p_data_type and j.symbol = p_symbol and j.state <> 'running';
+    if found then
+        perform freshness.wake(clock_timestamp());
+    end if;
+    return found;
+end
+$$;
+
+comment on function freshness.retry(text, text) is
+    'Releases a key that is set aside or held back after failing: it is due now, with its attempts counted anew.'
+    ' False when it has no job, or is running.';
+-- <<<
+
+-- >>> sql/34_subscribed_keys.sql
+-- Which keys a Realtime subscription watches. Filters are read by name through jsonb: their type changed three times
+-- in a year, and reads by ordinal or by text broke.
+
+create function freshness.filter_values(p_filters jsonb, p_column text)
+returns table (ordinal bigint, value text)
+language sql
+immutable
+set search_path = ''
+as $$
+    select f.ordinal, v.value
+    from jsonb_array_elements(p_filters) with ordinality as f (filter, ordinal)
+    cross join lateral unnest(
+        case f.filter ->> 'op'
+            when 'eq' then array[f.filter ->> 'value']
+            when 'in' then (f.filter ->> 'value')::text[]
+        end
+    ) as v (value)
+    where
+        f.filter ->> 'column_name' = p_column
+        and f.filter ->> 'op' in ('eq', 'in')
+        and not coalesce((f.filter ->> 'negate')::boolean, false)
+$$;
+
+comment on function freshness.filter_values(jsonb, text) is
+    'Values that the filters (a json array of realtime.user_defined_filter) ask of a column, by the filter''s place.'
+    ' Only eq and in, not negated; others narrow what is shown, not which key is watched.';
+
+create function freshness.subscribed_keys(p_rows bigint[])
+returns table (subscription_row bigint, subscription_id uuid, data_type text, symbol text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with subscriptions as materialized (
+        select s.id, s.subscription_id, t.name, t.symbol_column, to_jsonb(s.filters) as filters
+        from realtime.subscription as s
+        join freshness.data_types as t
+            on t.data_table = s.entity or t.data_table = pg_catalog.pg_partition_root(s.entity)
+        where s.id = any (p_rows)
+    ),
+
+    asked as materialized (
+        select s.id, s.subscription_id, s.name, v.ordinal, v.value
+        from subscriptions as s
+        cross join lateral freshness.filter_values(s.filters, s.symbol_column) as v
+        where s.symbol_column is not null
+    ),
+
+    canonical as materialized (
+        select a.name, c.given, c.symbol
+        from (select d.name, array_agg(distinct d.value) as given from asked as d group by d.name) as a
+        cross join lateral freshness.canonical_symbols(a.name, a.given) as c
+    ),
+
+    -- Several filters on the symbol column all have to hold.
+    watched as (
+        select a.id, a.subscription_id, a.name, c.symbol
+        from asked as a
+        join canonical as c on c.name = a.name and c.given = a.value and c.symbol is not null
+        group by a.id, a.subscription_id, a.name, c.symbol
+        having count(distinct a.ordinal) = (
+            select count(distinct o.ordinal) from asked as o where o.id = a.id and o.name = a.name
+        )
+    )
+
+    select w.id, w.subscription_id, w.name, w.symbol from watched as w
+    union all
+    select s.id, s.subscription_id, s.name, 'GLOBAL' from subscriptions as s where s.symbol_column is null
+    union all
+    select s.id, s.subscription_id, s.name, null
+    from subscriptions as s
+    where
+        s.symbol_column is not null
+        and not exists (select from watched as w where w.id = s.id and w.name = s.name);
+end
+$$;
+
+comment on function freshness.subscribed_keys(bigint[]) is
+    'Keys that these rows of realtime.subscription watch. A symbol of null: on a registered table, but names no key'
+    ' (no usable filter on the symbol column, or no valid symbol). Rows on other tables are left out.';
+-- <<<
+
+-- >>> sql/35_watch_subscriptions.sql
+create function freshness.watch_subscriptions(p_rows bigint[], p_note_ignored boolean default true)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_type record;
+    v_count integer := 0;
+begin
+    for v_type in
+        with subscribed as materialized (
+            select * from freshness.subscribed_keys(p_rows)
+        ),
+
+        watched as (
+            insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+            select s.data_type, s.symbol, 'realtime:' || s.subscription_row, s.subscription_row, s.subscription_id
+            from subscribed as s
+            where s.symbol is not null
+            order by s.data_type, s.symbol
+            on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
+            where watches.subscription_id <> excluded.subscription_id
+            returning data_type, symbol
+        ),
+
+        ignored as (
+            insert into freshness.events (kind, data_type, message)
+            select 'ignored', s.data_type, 'subscription ' || s.subscription_row || ' names no valid symbol'
+            from subscribed as s
+            where s.symbol is null and p_note_ignored
+        )
+
+        select w.data_type, array_agg(distinct w.symbol) as symbols
+        from watched as w
+        group by w.data_type
+        order by w.data_type
+    loop
+        perform freshness.schedule(v_type.data_type, v_type.symbols);
+        v_count := v_count + cardinality(v_type.symbols);
+    end loop;
+    return v_count;
+end
+$$;
+
+comment on function freshness.watch_subscriptions(bigint[], boolean) is
+    'Records the watches of these rows of realtime.subscription and schedules their keys. Returns the number of keys'
+    ' that are newly watched. Subscriptions that name no key become an event ''ignored'', if p_note_ignored.';
+-- <<<
+
+-- >>> sql/36_subscription_trigger.sql
+-- The way in without any code in the app. It runs inside Realtime's transaction: whatever goes wrong, the subscription is
+-- stored, within 300 ms (two waits for a lock at most), and the reason is on record.
+create function public.on_realtime_subscription_insert()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+    v_rows bigint[] := array(select i.id from inserted as i);
+    v_reason text;
+begin
+    if cardinality(v_rows) > 0 then
+        perform freshness.watch_subscriptions(v_rows);
+    end if;
+    return null;
+exception
+    when others then
+        v_reason := sqlstate || ' ' || sqlerrm;
+        begin
+            insert into freshness.pulls (subscription_row, reason)
+            select i.id, v_reason from inserted as i;
+            perform pg_notify('freshness_work', clock_timestamp()::text);
+        exception
+            when others then
+                raise warning 'freshness: a subscription was not noticed: %', v_reason
+                    using hint = 'The sweep finds it if the tables of schema freshness are there; run the migrations if not.';
+        end;
+        return null;
+end
+$$;
+
+comment on function public.on_realtime_subscription_insert() is
+    'Trigger function on realtime.subscription, after insert for each statement: watches the keys that new subscriptions'
+    ' name. Never fails the insert: what could not be done goes to freshness.pulls, and failing that to the server log.';
+
+create function freshness.attach_subscription_trigger()
+returns boolean
+language plpgsql
+set search_path = ''
+set lock_timeout = '2s'
+as $$
+begin
+    if to_regclass('realtime.subscription') is null then
+        raise notice 'freshness: realtime.subscription is not there; watches come from leases until Realtime is switched on';
+        return false;
+    end if;
+    create or replace trigger on_realtime_subscription_insert_trigger
+    after insert on realtime.subscription
+    referencing new table as inserted
+    for each statement execute function public.on_realtime_subscription_insert();
+    return true;
+exception
+    when others then
+        raise warning 'freshness: no trigger on realtime.subscription: %', sqlerrm
+            using hint = 'The sweep finds new subscriptions within 5 minutes; cards that call on-card-add are not affected.';
+        return false;
+end
+$$;
+
+comment on function freshness.attach_subscription_trigger() is
+    'Puts our trigger on realtime.subscription, or puts it back. False when that is not allowed or Realtime is off:'
+    ' everything still works, with new subscriptions found by the sweep.';
+
+select freshness.attach_subscription_trigger();
+-- <<<
+
+-- >>> sql/37_watch.sql
+create function freshness.watch(
+    p_data_types text[],
+    p_symbols text[],
+    p_watcher text,
+    p_lease interval default interval '5 minutes',
+    p_priority integer default null
+)
+returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_type record;
+begin
+    if cardinality(p_data_types) is distinct from cardinality(p_symbols) then
+        raise exception using errcode = 'FR008', message = 'p_data_types and p_symbols differ in length',
+            hint = 'Pass one data type for each symbol.';
+    elsif p_lease is null or p_lease <= interval '0' or p_lease > interval '1 day' then
+        raise exception using errcode = 'FR008', message = format('lease %s is not between 0 and 1 day', p_lease),
+            hint = 'Leases are renewed by calling again; pass a length such as ''5 minutes''.';
+    end if;
+
+    -- A renewal is written at most once in a quarter of the lease.
+    for v_type in
+        with asked as materialized (
+            select k.data_type, array_agg(k.symbol) as symbols
+            from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+            join freshness.data_types as t on t.name = k.data_type
+            group by k.data_type
+        ),
+
+        leased as (
+            insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
+            select distinct a.data_type, c.symbol, p_watcher, clock_timestamp() + p_lease
+            from asked as a
+            cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
+            where c.symbol is not null
+            order by a.data_type, c.symbol
+            on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
+            where w.lease_until < excluded.lease_until - p_lease / 4
+            returning w.data_type, w.symbol
+        )
+
+        select l.data_type, array_agg(l.symbol) as symbols
+        from leased as l
+        group by l.data_type
+        order by l.data_type
+    loop
+        perform freshness.schedule(v_type.data_type, v_type.symbols, least(greatest(p_priority, 0), 9));
+    end loop;
+
+    return query select * from freshness.key_states(p_data_types, p_symbols);
+end
+$$;
+
+comment on function freshness.watch(text[], text[], text, interval, integer) is
+    'Takes or renews a lease on keys: (p_data_types[i], p_symbols[i]) for watcher p_watcher until p_lease from now. Data'
+    ' that is stale is queued. Returns a row for each key as freshness.key_states does; unknown data types and invalid'
+    ' symbols are named there, and the others are handled. FR008: lists of different length, or a lease beyond 1 day.';
+
+create function freshness.unwatch(p_data_types text[], p_symbols text[], p_watcher text)
+returns integer
+language sql
+set search_path = ''
+as $$
+    with ended as (
+        delete from freshness.watches as w
+        using unnest(p_data_types, p_symbols) as k (data_type, symbol)
+        where
+            w.watcher = p_watcher
+            and w.lease_until is not null
+            and w.data_type = k.data_type
+            and w.symbol in (
+                select c.symbol from freshness.canonical_symbols(k.data_type, array[k.symbol]) as c
+            )
+        returning 1
+    )
+
+    select count(*)::integer from ended
+$$;
+
+comment on function freshness.unwatch(text[], text[], text) is
+    'Ends the leases that p_watcher holds on these keys, and returns their number.';
+-- <<<
+
+-- >>> sql/38_key_states.sql
+create function freshness.key_states(p_data_types text[], p_symbols text[])
+returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
+language plpgsql
+stable
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with asked as materialized (
+        select k.data_type, k.symbol as given, t.name is not null as known, k.ordinal
+        from unnest(p_data_types, p_symbols) with ordinality as k (data_type, symbol, ordinal)
+        left join freshness.data_types as t on t.name = k.data_type
+    ),
+
+    canonical as materialized (
+        select a.data_type, c.given, c.symbol
+        from (
+            select d.data_type, array_agg(d.given) as given from asked as d where d.known group by d.data_type
+        ) as a
+        cross join lateral freshness.canonical_symbols(a.data_type, a.given) as c
+    ),
+
+    looked as materialized (
+        select c.data_type, l.*
+        from (
+            select d.data_type, array_agg(distinct d.symbol) as symbols
+            from canonical as d where d.symbol is not null group by d.data_type
+        ) as c
+        cross join lateral freshness.look(c.data_type, c.symbols) as l
+    )
+
+    select
+        a.data_type,
+        coalesce(c.symbol, a.given),
+        case
+            when not a.known then 'unknown_data_type'
+            when c.symbol is null then 'invalid_symbol'
+            when j.state = 'running' then 'running'
+            when l.fresh_until > clock_timestamp() and j.required_as_of is null then 'fresh'
+            when j.state = 'failed' or j.not_before > clock_timestamp() then 'failed'
+            else 'queued'
+        end,
+        l.fresh_until,
+        case
+            when j.state = 'running' then j.started_at
+            when l.fresh_until > clock_timestamp() then j.due_at
+            else greatest(least(j.run_at, clock_timestamp()), j.not_before)
+        end
+    from asked as a
+    left join canonical as c on c.data_type = a.data_type and c.given is not distinct from a.given
+    left join looked as l on l.data_type = a.data_type and l.symbol = c.symbol
+    left join freshness.jobs as j on j.data_type = a.data_type and j.symbol = c.symbol
+    order by a.ordinal;
+end
+$$;
+
+comment on function freshness.key_states(text[], text[]) is
+    'State of keys, in the order asked. status: fresh (until fresh_until), queued (due at due_at), running (a refresh is'
+    ' under way since due_at), failed (held back until due_at after failing), unknown_data_type, invalid_symbol.';
+-- <<<
+
+-- >>> sql/40_reconsider.sql
+-- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the sweep
+-- and the registry for all keys of a data type. It waits for nobody: a job that is held right now is reported as locked.
+create function freshness.reconsider(
+    p_data_type text,
+    p_symbols text[] default null,
+    p_data_changed boolean default false
+)
+returns table (symbol text, outcome text)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := clock_timestamp();
+    v_symbols text[] := coalesce(p_symbols, array(
+        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
+        union
+        select w.symbol from freshness.watches as w where w.data_type = p_data_type
+    ));
+begin
+    return query
+    with wanted as materialized (
+        select
+            l.symbol,
+            coalesce(w.viewers, 0) as viewers,
+            l.stored_at,
+            l.fresh_until,
+            greatest(l.refresh_at, v_now) as run_at,
+            t.priority,
+            t.keep_warm,
+            t.estimated_size_bytes,
+            j.symbol is not null as known
+        from freshness.data_types as t
+        cross join lateral freshness.look(t.name, v_symbols) as l
+        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = l.symbol
+        left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
+        where t.name = p_data_type
+    ),
+
+    differing as materialized (
+        select
+            j.symbol,
+            case
+                when j.state = 'running' then 'marked'
+                when w.viewers = 0 and j.requested_at is null then 'unwatched'
+                else 'moved'
+            end as outcome
+        from wanted as w
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = w.symbol
+        where
+            case
+                when j.state = 'running' then p_data_changed
+                when w.viewers = 0 and j.requested_at is null then j.unwatched_at is null
+                else j.unwatched_at is not null or (j.run_at > w.run_at and j.run_at > v_now)
+            end
+    ),
+
+    free as materialized (
+        select j.symbol
+        from freshness.jobs as j
+        where j.data_type = p_data_type and j.symbol in (select d.symbol from differing as d)
+        for update skip locked
+    ),
+
+    changed as (
+        update freshness.jobs as j
+        set
+            -- On a running job: look again at its finish.
+            run_at = case d.outcome
+                when 'marked' then v_now
+                when 'unwatched' then least(j.run_at, v_now + w.keep_warm)
+                else least(w.run_at, case when j.unwatched_at is null then j.run_at end)
+            end,
+            unwatched_at = case when d.outcome = 'unwatched' then v_now end,
+            viewers = w.viewers,
+            stored_at = w.stored_at,
+            fresh_until = w.fresh_until
+        from differing as d
+        join free as f on f.symbol = d.symbol
+        join wanted as w on w.symbol = d.symbol
+        where j.data_type = p_data_type and j.symbol = d.symbol
+        returning j.symbol, d.outcome
+    ),
+
+    added as (
+        insert into freshness.jobs (
+            data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
+        )
+        select p_data_type, w.symbol, w.priority, w.run_at, w.stored_at, w.fresh_until, w.viewers, w.estimated_size_bytes
+        from wanted as w
+        where not w.known and w.viewers > 0
+        order by w.symbol
+        on conflict do nothing
+        returning symbol, 'added' as outcome
+    )
+
+    select c.symbol, c.outcome from changed as c
+    union all
+    select a.symbol, a.outcome from added as a
+    union all
+    select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
+
+    if found then
+        perform freshness.wake(v_now);
+    end if;
+end
+$$;
+
+comment on function freshness.reconsider(text, text[], boolean) is
+    'Gives these keys of a data type (null: all that have a job or a watch) the job that they should have: added when'
+    ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
+    ' after keep_warm. p_data_changed: running ones are marked, to be looked at again. locked: held by another'
+    ' transaction, to be tried again. Keys that are right already are left alone and not returned.';
+-- <<<
+
+-- >>> sql/41_fold_pulls.sql
+create function freshness.fold_pulls(p_limit integer default 10000)
+returns integer
+language plpgsql
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+    v_pulls freshness.pulls[];
+    v_type record;
+    v_rows bigint[];
+    v_problem text;
+begin
+    with taken as (
+        delete from freshness.pulls as p
+        where p.id = any (array(select q.id from freshness.pulls as q order by q.id limit p_limit for update skip locked))
+        returning p
+    )
+
+    select array_agg(t.p) into v_pulls from taken as t;
+
+    v_rows := array(select p.subscription_row from unnest(v_pulls) as p where p.subscription_row is not null);
+    if cardinality(v_rows) > 0 then
+        begin
+            perform freshness.watch_subscriptions(v_rows);
+        exception
+            when lock_not_available then
+                insert into freshness.pulls (subscription_row, reason) select unnest(v_rows), 'locked';
+            when others then
+                insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
+        end;
+    end if;
+
+    for v_type in
+        select p.data_type, bool_or(p.reason = 'data changed') as data_changed, array_agg(distinct p.symbol) as symbols
+        from unnest(v_pulls) as p
+        where p.data_type is not null
+        group by p.data_type
+        order by p.data_type
+    loop
+        begin
+            insert into freshness.pulls (data_type, symbol, reason)
+            select v_type.data_type, r.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
+            from freshness.reconsider(v_type.data_type, v_type.symbols, v_type.data_changed) as r
+            where r.outcome = 'locked';
+        exception
+            when lock_not_available then
+                insert into freshness.pulls (data_type, symbol, reason)
+                select v_type.data_type, unnest(v_type.symbols), 'locked';
+            when others then
+                v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
+                insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);
+        end;
+    end loop;
+    return coalesce(cardinality(v_pulls), 0);
+end
+$$;
+
+comment on function freshness.fold_pulls(integer) is
+    'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull.';
+-- <<<
+
+-- >>> sql/42_take_over.sql
+create function freshness.backoff(p_attempts integer)
+returns interval
+language sql
+volatile
+set search_path = ''
+as $$
+    select interval '1 second' * least(power(2, least(p_attempts, 20) - 1), 300) * (0.5 + random() / 2)
+$$;
+
+comment on function freshness.backoff(integer) is
+    'Wait after the given number of failures in a row: 1 s, doubling, at most 5 minutes, of which a random half to all.';
+
+create function freshness.take_over()
+returns integer
+language sql
+set search_path = ''
+as $$
+    with held as materialized (
+        select j.data_type, j.symbol, j.worker, j.fence
+        from freshness.jobs as j
+        left join freshness.workers as w on w.id = j.worker
+        where
+            j.state = 'running'
+            and (w.id is null or w.seen_at + w.heartbeat_limit < clock_timestamp())
+        for update of j skip locked
+    ),
+
+    taken as (
+        update freshness.jobs as j
+        set
+            state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp(),
+            -- A refresh that kills its worker must not kill one after the other.
+            attempts = j.attempts + 1,
+            not_before = case when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts) end
+        from held as h
+        where j.data_type = h.data_type and j.symbol = h.symbol
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker, fence, message)
+        select 'taken_over', h.data_type, h.symbol, h.worker, h.fence, 'no heartbeat from its worker'
+        from held as h
+    )
+
+    select count(*)::integer from held
+$$;
+
+comment on function freshness.take_over() is
+    'Makes due what dead workers were running, and returns the number of jobs. Their fences are void from then on.';
+-- <<<
+
+-- >>> sql/43_claim.sql
+create function freshness.claim(p_worker bigint, p_data_types text[], p_limit integer)
+returns table (
+    data_type text,
+    symbol text,
+    fence bigint,
+    started_at timestamptz,
+    stored_at timestamptz,
+    attempts integer,
+    due_at timestamptz
+)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_due freshness.jobs[];
+    v_type text;
+    v_now timestamptz;
+    v_left integer := p_limit;
+    v_claimed integer;
+begin
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    if not found then
+        raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
+            hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
+    end if;
+    if exists (select from freshness.pulls) then
+        perform freshness.fold_pulls();
+    end if;
+    perform freshness.take_over();
+
+    -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
+    for v_round in 1..10 loop
+        v_now := clock_timestamp();
+        v_due := array(
+            select d.job
+            from generate_series(9, 0, -1) as class (priority)
+            cross join unnest(p_data_types) as t (name)
+            cross join lateral (
+                select j as job
+                from freshness.jobs as j
+                where
+                    j.data_type = t.name and j.priority = class.priority and j.due_at <= v_now and j.state <> 'running'
+                order by j.due_at
+                limit v_left
+                for update skip locked
+            ) as d
+            limit v_left
+        );
+        exit when cardinality(v_due) = 0;
+
+        for v_type in select distinct d.data_type from unnest(v_due) as d order by d.data_type loop
+            return query select * from freshness.decide(p_worker, v_type, v_due, v_now);
+            get diagnostics v_claimed = row_count;
+            v_left := v_left - v_claimed;
+        end loop;
+        exit when v_left <= 0;
+    end loop;
+end
+$$;
+
+comment on function freshness.claim(bigint, text[], integer) is
+    'Takes up to p_limit due jobs of these data types for a worker, most urgent priority first, then the longest due.'
+    ' Looks before it hands out: what nobody wants or what is fresh goes away or to its deadline instead. Commit before'
+    ' the fetch. started_at is its "as of", fence what finish and fail ask for. FR004: the worker is not announced.';
+-- <<<
+
+-- >>> sql/44_decide.sql
+create function freshness.decide(p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz)
+returns table (
+    data_type text,
+    symbol text,
+    fence bigint,
+    started_at timestamptz,
+    stored_at timestamptz,
+    attempts integer,
+    due_at timestamptz
+)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
+begin
+    return query
+    with decided as materialized (
+        select
+            d.symbol,
+            d.due_at,
+            l.stored_at,
+            l.fresh_until,
+            l.refresh_at,
+            l.problem,
+            t.keep_warm,
+            coalesce(w.viewers, 0) as viewers,
+            case
+                when l.problem is not null then 'broken'
+                when d.required_as_of is not null then 'fetch'
+                when w.viewers is null and d.requested_at is null then
+                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
+                when l.refresh_at > p_now then 'wait'
+                else 'fetch'
+            end as decision
+        from unnest(p_due) as d
+        join freshness.data_types as t on t.name = d.data_type
+        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
+        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
+        where d.data_type = p_data_type
+    ),
+
+    dropped as (
+        delete from freshness.jobs as j
+        using decided as d
+        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision = 'drop'
+    ),
+
+    changed as (
+        update freshness.jobs as j
+        set
+            state = case d.decision when 'fetch' then 'running' when 'broken' then 'failed' else 'scheduled' end
+            ::freshness.job_state,
+            -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
+            run_at = case d.decision
+                when 'fetch' then 'infinity'
+                when 'warm' then coalesce(j.unwatched_at, p_now) + d.keep_warm
+                when 'wait' then d.refresh_at
+                else p_now
+            end,
+            not_before = case d.decision when 'fetch' then j.not_before when 'broken' then p_now + interval '1 minute' end,
+            worker = case d.decision when 'fetch' then p_worker end,
+            fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
+            started_at = case d.decision when 'fetch' then clock_timestamp() end,
+            requested_at = case when d.decision <> 'wait' then j.requested_at end,
+            unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_now) end,
+            attempts = case d.decision when 'wait' then 0 else j.attempts end,
+            last_error = case d.decision when 'wait' then null when 'broken' then d.problem else j.last_error end,
+            viewers = d.viewers,
+            stored_at = d.stored_at,
+            fresh_until = d.fresh_until
+        from decided as d
+        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision <> 'drop'
+        returning j.*, d.decision, d.due_at as was_due_at
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker, fence, message)
+        select
+            case c.decision when 'fetch' then 'refreshing' else 'failed' end,
+            c.data_type, c.symbol, c.worker, c.fence, case c.decision when 'broken' then c.last_error end
+        from changed as c
+        where c.decision in ('fetch', 'broken')
+    )
+
+    select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at
+    from changed as c
+    where c.decision = 'fetch';
+end
+$$;
+
+comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz) is
+    'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
+    ' fetch, now running; the others wait for their deadline, stay warm, go away, or are set aside as broken.';
+-- <<<
+
+-- >>> sql/45_store_rows.sql
+-- Writing what a refresher returned. The rows go in as they are meant, or not at all: each check raises, and the caller's
+-- transaction takes everything back.
+
+create function freshness.prepare_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb, p_as_of timestamptz)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+    v_other text;
+    v_has_zone boolean := (
+        select a.atttypid = 'timestamptz'::regtype from pg_catalog.pg_attribute as a
+        where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column
+    );
+begin
+    if jsonb_typeof(p_rows) is distinct from 'array' or jsonb_path_exists(p_rows, '$[*] ? (@.type() != "object")') then
+        raise exception using errcode = 'FR007', message = 'a refresher returns a list of rows, each a mapping of columns',
+            hint = 'Return [] when the source has nothing for the symbol.';
+    end if;
+
+    select min(c.given) into v_other
+    from freshness.canonical_symbols(
+        p_type.name,
+        array(
+            select r.value ->> p_type.symbol_column from jsonb_array_elements(p_rows) as r
+            where r.value ->> p_type.symbol_column is not null
+        )
+    ) as c
+    where p_type.symbol_column is not null and c.symbol is distinct from p_symbol;
+    if v_other is not null then
+        raise exception using errcode = 'FR005',
+            message = format('rows for another symbol: %s, asked for %s', left(v_other, 200), p_symbol),
+            hint = 'A refresher returns rows for the symbol of its job only.';
+    end if;
+
+    -- A text with an offset would lose it in a column without a zone.
+    return (
+        select coalesce(jsonb_agg(
+            r.value
+            || case when p_type.symbol_column is null then '{}' else jsonb_build_object(p_type.symbol_column, p_symbol) end
+            || jsonb_build_object(
+                p_type.timestamp_column,
+                case
+                    when r.value ->> p_type.timestamp_column is null then
+                        case when v_has_zone then to_jsonb(p_as_of) else to_jsonb(p_as_of at time zone p_type.time_zone) end
+                    when not v_has_zone and r.value ->> p_type.timestamp_column ~ '\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$' then
+                        to_jsonb((r.value ->> p_type.timestamp_column)::timestamptz at time zone p_type.time_zone)
+                    else r.value -> p_type.timestamp_column
+                end
+            )
+        ), '[]')
+        from jsonb_array_elements(p_rows) as r
+    );
+end
+$$;
+
+comment on function freshness.prepare_rows(freshness.data_types, text, jsonb, timestamptz) is
+    'Rows (a json array of objects by column) with their symbol, and with the fetch''s "as of" where they carry no'
+    ' timestamp. FR005: a row of another symbol. FR007: not a list of objects.';
+
+create function freshness.column_list(p_type freshness.data_types, p_rows jsonb)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_wrong text;
+    v_columns text[];
+begin
+    select
+        min(k.name) filter (where a.attname is null or a.attgenerated <> ''),
+        array_agg(k.name order by a.attnum)
+    into v_wrong, v_columns
+    from (
+        select distinct c.name
+        from jsonb_array_elements(p_rows) as r
+        cross join lateral jsonb_object_keys(r.value) as c (name)
+    ) as k
+    left join pg_catalog.pg_attribute as a
+        on a.attrelid = p_type.data_table and a.attname = k.name and a.attnum > 0 and not a.attisdropped;
+
+    if v_wrong is not null then
+        raise exception using errcode = 'FR007',
+            message = format('column "%s" of table %s does not exist or is generated', v_wrong, p_type.data_table),
+            hint = 'A refresher returns rows with columns that can be written.';
+    end if;
+    return v_columns;
+end
+$$;
+
+comment on function freshness.column_list(freshness.data_types, jsonb) is
+    'Columns that the rows name, in the table''s order. FR007 names one that does not exist or is generated.';
+-- <<<
+
+-- >>> sql/46_write_rows.sql
+create function freshness.write_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb)
+returns void
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+    v_columns text[] := freshness.column_list(p_type, p_rows);
+    v_list text := (select string_agg(quote_ident(c.name), ', ' order by c.n) from unnest(v_columns) with ordinality as c (name, n));
+    v_conflict text := ' on conflict do nothing';
+begin
+    if p_type.write_mode = 'replace' then
+        execute format(
+            'delete from %s as r where %s',
+            p_type.data_table,
+            case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
+        ) using p_symbol;
+    elsif p_type.write_mode = 'upsert' then
+        -- Row by row, and with the row locked: only newer rows replace older ones, whoever else is writing. A row from
+        -- the future gives way to one from now.
+        v_conflict := format(
+            ' on conflict (%s) do %s',
+            (select string_agg(quote_ident(k.name), ', ') from unnest(p_type.key_columns) as k (name)),
+            coalesce((
+                select format(
+                    'update set %1$s where stored.%2$I is null or stored.%2$I <= excluded.%2$I or %3$s > clock_timestamp()',
+                    string_agg(format('%1$I = excluded.%1$I', c.name), ', '),
+                    p_type.timestamp_column,
+                    freshness.timestamp_expression(
+                        (
+                            select a.atttypid from pg_catalog.pg_attribute as a
+                            where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column
+                        ),
+                        p_type.time_zone,
+                        format('stored.%I', p_type.timestamp_column)
+                    )
+                )
+                from unnest(v_columns) as c (name)
+                where c.name <> all (p_type.key_columns)
+                having count(*) > 0
+            ), 'nothing')
+        );
+    end if;
+    if cardinality(v_columns) > 0 then
+        execute format(
+            'insert into %1$s as stored (%2$s) select %2$s from jsonb_populate_recordset(null::%1$s, $1)%3$s',
+            p_type.data_table, v_list, v_conflict
+        ) using p_rows;
+    end if;
+end
+$$;
+
+comment on function freshness.write_rows(freshness.data_types, text, jsonb) is
+    'Writes prepared rows of one key into its data table by the data type''s write mode, columns that they name only.';
+-- <<<
+
+-- >>> sql/47_finish.sql
+create function freshness.finish(p_data_type text, p_symbol text, p_fence bigint, p_rows jsonb)
+returns table (outcome text, due_in double precision)
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_type freshness.data_types;
+    v_job freshness.jobs;
+    v_rows jsonb;
+    v_newest timestamptz;
+    v_now record;
+    v_outcome text;
+    v_due_at timestamptz;
+begin
+    select * into v_job
+    from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence;
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if v_job.fence is null or v_type.name is null then
+        perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
+    end if;
+
+    v_rows := freshness.prepare_rows(v_type, p_symbol, p_rows, v_job.started_at);
+    v_newest := freshness.newest_timestamp(v_type, v_rows);
+    select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
+
+    if v_newest < v_job.stored_at then
+        raise exception using errcode = 'FR006',
+            message = format('rows of %s are older than the stored ones of %s', v_newest, v_job.stored_at),
+            hint = 'The source answered with an older state; the stored rows are kept.';
+    elsif v_newest < v_now.stored_at then
+        v_outcome := 'superseded';
+    else
+        v_outcome := case
+            when jsonb_array_length(v_rows) = 0 then 'missing'
+            when v_newest = v_job.stored_at then 'unchanged'
+            else 'fresh'
+        end;
+        perform set_config('freshness.storing', 'on', true);
+        if v_outcome <> 'missing' or v_type.write_mode = 'replace' then
+            perform freshness.write_rows(v_type, p_symbol, v_rows);
+        end if;
+        perform set_config('freshness.storing', '', true);
+    end if;
+
+    select * into v_now from freshness.look(p_data_type, array[p_symbol], v_job.started_at) as l;
+
+    -- The fence is checked last, in the statement that moves the job: a worker that has lost it takes its rows back.
+    update freshness.jobs as j
+    set
+        state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, last_error = null,
+        not_before = null,
+        verified_at = j.started_at,
+        requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
+        required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
+        run_at = case
+            when j.required_as_of > j.started_at then clock_timestamp()
+            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
+        end,
+        stored_at = v_now.stored_at,
+        fresh_until = v_now.fresh_until
+    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
+    returning j.due_at into v_due_at;
+    if not found then
+        perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
+    end if;
+
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration)
+    values (v_outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at);
+    return query select v_outcome, freshness.seconds_until(v_due_at);
+end
+$$;
+
+comment on function freshness.finish(text, text, bigint, jsonb) is
+    'Ends a refresh: stores its rows (a json array of objects by column; the symbol and, when missing, the timestamp are'
+    ' filled in) and moves the job to its next deadline, in one transaction. Returns in how many seconds the key is due'
+    ' again, and fresh, unchanged (no newer than'
+    ' before), superseded (somebody stored newer rows meanwhile) or missing (no rows). Errors leave everything as it was:'
+    ' FR003 the fence is lost; FR005 rows for another symbol; FR006 rows older than the stored ones; FR007 rows that do'
+    ' not fit the table, and any error of the table itself.';
+
+create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    raise exception using errcode = 'FR003',
+        message = format('refresh %s of %s %s is no longer this worker''s', p_fence, p_data_type, p_symbol),
+        hint = 'Its heartbeat was late and the job was taken over; drop the result.';
+end
+$$;
+
+comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR003.';
+
+create function freshness.newest_timestamp(p_type freshness.data_types, p_rows jsonb)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+    v_newest timestamptz;
+begin
+    execute format(
+        'select max(%s) from jsonb_populate_recordset(null::%s, $1) as r',
+        freshness.timestamp_expression(
+            (
+                select a.atttypid from pg_catalog.pg_attribute as a
+                where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column
+            ),
+            p_type.time_zone,
+            format('r.%I', p_type.timestamp_column)
+        ),
+        p_type.data_table
+    ) into v_newest using p_rows;
+    return v_newest;
+end
+$$;
+
+comment on function freshness.newest_timestamp(freshness.data_types, jsonb) is
+    'Newest timestamp among prepared rows; null when there are none.';
+-- <<<
+
+-- >>> sql/48_fail.sql
+create function freshness.fail(p_data_type text, p_symbol text, p_fence bigint, p_error text)
+returns table (outcome text, due_in double precision)
+language sql
+set search_path = ''
+as $$
+    with held as materialized (
+        select j.data_type, j.symbol, j.worker, j.started_at, j.attempts + 1 >= t.max_attempts as is_last
+        from freshness.jobs as j
+        join freshness.data_types as t on t.name = j.data_type
+        where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
+        for update of j
+    ),
+
+    failed as (
+        update freshness.jobs as j
+        set
+            state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
+            worker = null, fence = null, started_at = null,
+            attempts = j.attempts + 1,
+            run_at = clock_timestamp(),
+            not_before = clock_timestamp()
+                + case when h.is_last then interval '1 hour' else freshness.backoff(j.attempts + 1) end,
+            last_error = left(p_error, 1000)
+        from held as h
+        where j.data_type = h.data_type and j.symbol = h.symbol
+        returning j.state, j.due_at
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, message)
+        select 'failed', h.data_type, h.symbol, h.worker, p_fence, clock_timestamp() - h.started_at, left(p_error, 1000)
+        from held as h
+    )
+
+    select f.state::text, freshness.seconds_until(f.due_at) from failed as f
+$$;
+
+comment on function freshness.fail(text, text, bigint, text) is
+    'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after a backoff that'
+    ' doubles from 1 s to 5 minutes, and set aside for an hour after the data type''s max_attempts. Returns the job''s new'
+    ' state, scheduled or failed, and in how many seconds it is due; no row when the fence was lost.';
+-- <<<
+
+-- >>> sql/49_workers.sql
+create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
+returns bigint
+language sql
+set search_path = ''
+as $$
+    insert into freshness.workers (name, heartbeat_limit) values (p_name, p_heartbeat_limit) returning id
+$$;
+
+comment on function freshness.announce_worker(text, interval) is
+    'Makes a worker known and returns its id. It counts as dead when nothing is heard of it for p_heartbeat_limit while it'
+    ' runs something.';
+
+create function freshness.heartbeat(p_worker bigint)
+returns boolean
+language sql
+set search_path = ''
+as $$
+    with seen as (
+        update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker returning 1
+    )
+
+    select exists (select from seen)
+$$;
+
+comment on function freshness.heartbeat(bigint) is
+    'Says that a worker is alive. False: it was taken for dead, and has to be announced anew.';
+
+create function freshness.dismiss_worker(p_worker bigint)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_handed_back integer;
+begin
+    delete from freshness.workers as w where w.id = p_worker;
+    with handed_back as (
+        update freshness.jobs as j
+        set state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp()
+        where j.state = 'running' and j.worker = p_worker
+        returning j.data_type, j.symbol
+    )
+
+    insert into freshness.events (kind, data_type, symbol, worker)
+    select 'handed_back', h.data_type, h.symbol, p_worker from handed_back as h;
+
+    get diagnostics v_handed_back = row_count;
+    if v_handed_back > 0 then
+        perform freshness.wake(clock_timestamp());
+    end if;
+    return v_handed_back;
+end
+$$;
+
+comment on function freshness.dismiss_worker(bigint) is
+    'Takes a worker off the list and makes due what it still ran. Returns the number of those jobs.';
+
+create function freshness.next_moment(p_worker bigint, p_data_types text[])
+returns double precision
+language sql
+volatile
+set search_path = ''
+as $$
+    select freshness.seconds_until(least(
+        (
+            select min(d.due_at)
+            from unnest(p_data_types) as t (name)
+            cross join generate_series(0, 9) as class (priority)
+            cross join lateral (
+                select j.due_at
+                from freshness.jobs as j
+                where j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                order by j.due_at
+                limit 1
+            ) as d
+        ),
+        (
+            select min(w.seen_at + w.heartbeat_limit)
+            from freshness.workers as w
+            where
+                w.id <> p_worker
+                and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
+        ),
+        (select clock_timestamp() + interval '250 milliseconds' where exists (select from freshness.pulls))
+    ))
+$$;
+
+comment on function freshness.next_moment(bigint, text[]) is
+    'Seconds from now, by the database''s clock, until something is due for a worker: a deadline of its data types,'
+    ' another worker''s missed heartbeat, a pull that could not be folded. Negative: overdue. Null: nothing is known.';
+-- <<<
+
+-- >>> sql/50_sweep.sql
+-- The net under everything: from any state it brings the tables back to what the triggers and the claim would have made.
+create function freshness.sweep()
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_started_at timestamptz := clock_timestamp();
+    v_sweep freshness.sweeps;
+    v_type record;
+    v_subscriptions bigint[];
+begin
+    -- One at a time; the lock ends with the transaction, however that ends.
+    if not pg_try_advisory_xact_lock(hashtext('freshness.sweep')) then
+        return null;
+    end if;
+
+    perform freshness.fold_pulls(1000000);
+    v_sweep.watches_ended := freshness.end_watches();
+    v_sweep.watches_mended := 0;
+    v_sweep.jobs_mended := 0;
+
+    if to_regclass('realtime.subscription') is not null then
+        v_subscriptions := array(
+            select s.id
+            from realtime.subscription as s
+            where
+                not exists (select from freshness.watches as w where w.subscription_row = s.id)
+                and exists (
+                    select from freshness.data_types as t
+                    where t.data_table = s.entity or t.data_table = pg_catalog.pg_partition_root(s.entity)
+                )
+        );
+        v_sweep.watches_mended := freshness.watch_subscriptions(v_subscriptions, false);
+    end if;
+
+    v_sweep.taken_over := freshness.take_over();
+
+    for v_type in select t.name from freshness.data_types as t order by t.name loop
+        v_sweep.jobs_mended := v_sweep.jobs_mended + (
+            select count(*) from freshness.reconsider(v_type.name) as r where r.outcome in ('added', 'moved')
+        );
+    end loop;
+
+    perform freshness.prune();
+    insert into freshness.sweeps (started_at, duration, watches_ended, watches_mended, jobs_mended, taken_over)
+    values (
+        v_started_at, clock_timestamp() - v_started_at,
+        v_sweep.watches_ended, v_sweep.watches_mended, v_sweep.jobs_mended, v_sweep.taken_over
+    )
+    returning * into v_sweep;
+    return v_sweep;
+end
+$$;
+
+comment on function freshness.sweep() is
+    'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have, hands'
+    ' on the jobs of dead workers, prunes history. Returns what it did, also kept in freshness.sweeps; null when another'
+    ' sweep is under way.';
+
+create function freshness.sweep_if_due(p_interval interval)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if exists (select from freshness.sweeps as s where s.started_at > clock_timestamp() - p_interval) then
+        return false;
+    end if;
+    return (freshness.sweep()).id is not null;
+end
+$$;
+
+comment on function freshness.sweep_if_due(interval) is
+    'Runs the sweep unless one has run within p_interval: what workers call where pg_cron does not. True when it ran.';
+
+create function freshness.end_watches()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_ended integer;
+begin
+    if to_regclass('realtime.subscription') is null then
+        delete from freshness.watches as w where w.lease_until is null or w.lease_until <= clock_timestamp();
+    else
+        delete from freshness.watches as w
+        where
+            w.lease_until <= clock_timestamp()
+            or (
+                w.lease_until is null
+                and not exists (
+                    select from realtime.subscription as s
+                    where s.id = w.subscription_row and s.subscription_id = w.subscription_id
+                )
+            );
+    end if;
+    get diagnostics v_ended = row_count;
+    return v_ended;
+end
+$$;
+
+comment on function freshness.end_watches() is
+    'Removes leases that have ended and watches whose subscription is gone, and returns their number.';
+
+create function freshness.prune()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    delete from freshness.events as e where e.happened_at < clock_timestamp() - interval '7 days';
+    delete from freshness.sweeps as s where s.started_at < clock_timestamp() - interval '7 days';
+    delete from freshness.workers as w
+    where
+        w.seen_at < clock_timestamp() - interval '1 hour'
+        and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
+        and w.started_at < clock_timestamp() - interval '7 days';
+    if to_regclass('cron.job_run_details') is not null then
+        delete from cron.job_run_details as d
+        using cron.job as j
+        where
+            d.jobid = j.jobid
+            and j.jobname = 'check-stale-data-v2'
+            and d.end_time < clock_timestamp() - interval '7 days';
+    end if;
+exception
+    when insufficient_privilege or undefined_table or undefined_column then
+        raise warning 'freshness: history of pg_cron not pruned: %', sqlerrm;
+end
+$$;
+
+comment on function freshness.prune() is
+    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.';
+-- <<<
+
+-- >>> sql/60_key_status.sql
+create view freshness.key_status with (security_invoker = true) as
+select
+    j.data_type,
+    j.symbol,
+    case
+        when j.state = 'running' then 'refreshing'
+        when j.state = 'failed' then 'failed'
+        when j.fresh_until > clock_timestamp() then 'fresh'
+        when j.stored_at is null then 'missing'
+        else 'stale'
+    end as status,
+    j.viewers,
+    j.stored_at,
+    j.fresh_until,
+    j.due_at,
+    j.attempts,
+    j.last_error
+from freshness.jobs as j;
+
+comment on view freshness.key_status is
+    'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. Times and viewers as'
+    ' of the last look at the key.';
+-- <<<
+
+-- >>> sql/70_documents.sql
+-- The names and signatures that the design documents promise, thin over schema freshness.
+
+create function public.is_data_stale_v2(p_timestamp timestamptz, p_ttl_minutes integer)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select coalesce(p_timestamp + make_interval(mins => p_ttl_minutes) <= clock_timestamp(), true)
+$$;
+
+comment on function public.is_data_stale_v2(timestamptz, integer) is
+    'Whether data with this timestamp and a time-to-live in minutes is stale now. Unknown times are stale.';
+
+create function public.queue_refresh_if_not_exists_v2(
+    p_symbol text,
+    p_data_type text,
+    p_priority integer default 0,
+    p_estimated_size_bytes bigint default null
+)
+returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if exists (
+        select from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = c.symbol and j.state = 'running'
+    ) then
+        return false;
+    end if;
+    return exists (
+        select from freshness.request(p_data_type, array[p_symbol], true, p_priority, p_estimated_size_bytes)
+    );
+end
+$$;
+
+comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) is
+    'Queues a refresh of one key, fresh or not, unless one is running. True when it is queued. FR001: unknown data type.';
+
+create function public.check_and_queue_stale_batch_v2(p_symbol text, p_data_types text[], p_priority integer default 1)
+returns integer
+language sql
+security definer
+set search_path = ''
+as $$
+    select count(r.symbol)::integer
+    from unnest(p_data_types) as k (data_type)
+    join freshness.data_types as t on t.name = k.data_type
+    cross join lateral freshness.request(t.name, array[p_symbol], false, p_priority) as r
+$$;
+
+comment on function public.check_and_queue_stale_batch_v2(text, text[], integer) is
+    'Queues those data types of a symbol whose data is stale or missing; returns how many jobs were made or moved. Unknown'
+    ' data types are passed over.';
+
+create function public.check_and_queue_stale_data_from_presence_v2()
+returns integer
+language sql
+security definer
+set search_path = ''
+as $$
+    select coalesce((s).jobs_mended + (s).watches_mended, 0) from freshness.sweep() as s
+$$;
+
+comment on function public.check_and_queue_stale_data_from_presence_v2() is
+    'The sweep, by the documents'' name: returns the number of watches and jobs that it had to mend.';
+
+create function public.get_active_subscriptions_from_realtime()
+returns table (symbol text, data_type text, subscriptions bigint)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+    if to_regclass('realtime.subscription') is null then
+        return;
+    end if;
+    return query
+    select k.symbol, k.data_type, count(distinct k.subscription_row)
+    from freshness.subscribed_keys(array(select s.id from realtime.subscription as s)) as k
+    where k.symbol is not null
+    group by k.symbol, k.data_type;
+end
+$$;
+
+comment on function public.get_active_subscriptions_from_realtime() is
+    'Keys that Realtime subscriptions watch now, with the number of subscriptions. Empty when Realtime is off.';
+
+do $$
+begin
+    if to_regclass('public.data_type_registry_v2') is not null then
+        raise warning 'public.data_type_registry_v2 exists and is left alone'
+            using hint = 'The registry is freshness.data_types; drop or rename yours to get the view of that name.';
+        return;
+    end if;
+    create view public.data_type_registry_v2 with (security_invoker = true) as
+    select
+        t.name as data_type,
+        t.data_table::text as table_name,
+        coalesce(t.staleness_function, 'public.is_data_stale_v2') as staleness_function,
+        t.timestamp_column,
+        ceil(extract(epoch from t.ttl) / 60)::integer as default_ttl_minutes,
+        t.estimated_size_bytes as estimated_data_size_bytes
+    from freshness.data_types as t;
+    comment on view public.data_type_registry_v2 is 'The registry of data types with the documents'' columns.';
+    revoke all on public.data_type_registry_v2 from public;
+end
+$$;
+-- <<<
+
+-- >>> sql/80_schedule_sweep.sql
+-- pg_cron is there on Supabase but not switched on. Without it any worker runs the sweep.
+create function freshness.schedule_sweep()
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if to_regnamespace('cron') is null then
+        if not exists (select from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron') then
+            raise notice 'freshness: pg_cron is not available; workers run the sweep';
+            return false;
+        end if;
+        create extension if not exists pg_cron;
+    end if;
+    perform cron.schedule(
+        'check-stale-data-v2', '*/5 * * * *', 'select public.check_and_queue_stale_data_from_presence_v2()'
+    );
+    return true;
+exception
+    when others then
+        raise notice 'freshness: pg_cron is not used here (%); workers run the sweep', sqlerrm;
+        return false;
+end
+$$;
+
+comment on function freshness.schedule_sweep() is
+    'Has pg_cron run the sweep every 5 minutes, as job check-stale-data-v2. False when pg_cron cannot be used here.';
+
+select freshness.schedule_sweep();
+-- <<<
+
+-- >>> sql/90_grants.sql
+-- The only file that grants: it reads as the access policy. Browsers reach nothing directly; the endpoint and the worker
+-- connect as postgres, and server code with the secret key uses the documents' functions.
+revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
+revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
+revoke all on all functions in schema freshness from public, anon, authenticated, service_role;
+
+alter table freshness.data_types enable row level security;
+alter table freshness.jobs enable row level security;
+alter table freshness.watches enable row level security;
+alter table freshness.pulls enable row level security;
+alter table freshness.workers enable row level security;
+alter table freshness.events enable row level security;
+alter table freshness.sweeps enable row level security;
+
+revoke all on function public.is_data_stale_v2(timestamptz, integer) from public, anon, authenticated;
+revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) from public, anon, authenticated;
+revoke all on function public.check_and_queue_stale_batch_v2(text, text[], integer) from public, anon, authenticated;
+revoke all on function public.check_and_queue_stale_data_from_presence_v2() from public, anon, authenticated;
+revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;
+revoke all on function public.check_staleness_on_update() from public, anon, authenticated;
+revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated;
+
+grant execute on function public.is_data_stale_v2(timestamptz, integer) to service_role;
+grant execute on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) to service_role;
+grant execute on function public.check_and_queue_stale_batch_v2(text, text[], integer) to service_role;
+grant execute on function public.check_and_queue_stale_data_from_presence_v2() to service_role;
+grant execute on function public.get_active_subscriptions_from_realtime() to service_role;
+
+-- Server code with the secret key may read the registry and the state of keys, and nothing else.
+grant usage on schema freshness to service_role;
+grant select on freshness.data_types, freshness.jobs, freshness.key_status to service_role;
+
+do $$
+begin
+    grant select on public.data_type_registry_v2 to service_role;
+    revoke all on public.data_type_registry_v2 from anon, authenticated;
+exception
+    when wrong_object_type or insufficient_privilege then
+        raise notice 'public.data_type_registry_v2 is not ours, and keeps its grants';
+end
+$$;
+-- <<<
