@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class FreshnessError(Exception):
-    """Something that a person can put right; the message says what is wrong, the hint what to do."""
+    """Something a person can put right: the message says what is wrong, the hint what to do."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class FenceLost(FreshnessError):
 
 
 class WorkerUnknown(FreshnessError):
-    """The database does not know this worker, or took it for dead; it has to announce itself anew."""
+    """The database took this worker for dead; it has to announce itself anew."""
 
 
 class RowsRejected(FreshnessError):

@@ -63,9 +63,10 @@ class Queue:
 
     async def claim(self, worker: int, data_types: Sequence[str], limit: int) -> list[Job]:
         """Take up to `limit` due jobs of these data types."""
-        async with self._connection() as connection, connection.cursor(
-            row_factory=class_row(Job)
-        ) as cursor:
+        async with (
+            self._connection() as connection,
+            connection.cursor(row_factory=class_row(Job)) as cursor,
+        ):
             await cursor.execute(
                 "select * from freshness.claim(%s, %s, %s)", (worker, list(data_types), limit)
             )
@@ -140,30 +141,34 @@ class Queue:
 
     async def registered_data_types(self) -> list[str]:
         """Return the names of the registered data types, sorted."""
-        async with self._connection() as connection, connection.cursor(
-            row_factory=scalar_row
-        ) as cursor:
+        async with (
+            self._connection() as connection,
+            connection.cursor(row_factory=scalar_row) as cursor,
+        ):
             await cursor.execute("select t.name from freshness.data_types as t order by t.name")
             return await cursor.fetchall()
 
     async def _value(self, statement: str, parameters: Sequence[Any]) -> Any:
-        async with self._connection() as connection, connection.cursor(
-            row_factory=scalar_row
-        ) as cursor:
+        async with (
+            self._connection() as connection,
+            connection.cursor(row_factory=scalar_row) as cursor,
+        ):
             await cursor.execute(statement, parameters)
             return await cursor.fetchone()
 
     async def _states(self, statement: str, parameters: Sequence[Any]) -> list[KeyState]:
-        async with self._connection() as connection, connection.cursor(
-            row_factory=class_row(KeyState)
-        ) as cursor:
+        async with (
+            self._connection() as connection,
+            connection.cursor(row_factory=class_row(KeyState)) as cursor,
+        ):
             await cursor.execute(statement, parameters)
             return await cursor.fetchall()
 
     async def _ended(self, statement: str, parameters: Sequence[Any]) -> Ended:
-        async with self._connection() as connection, connection.cursor(
-            row_factory=class_row(Ended)
-        ) as cursor:
+        async with (
+            self._connection() as connection,
+            connection.cursor(row_factory=class_row(Ended)) as cursor,
+        ):
             await cursor.execute(statement, parameters)
             return await cursor.fetchone() or Ended("lost", None)
 
@@ -172,20 +177,11 @@ class Queue:
         try:
             async with self._pool.connection() as connection:
                 yield connection
-        except (psycopg.OperationalError, PoolTimeout) as error:
-            raise DatabaseUnavailable(
-                "the database cannot be reached", "check DATABASE_URL and that Postgres runs"
-            ) from error
-        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
-            raise DatabaseUnavailable(
-                "the database does not have schema freshness as this version needs it",
-                "apply the migrations: make up, or supabase db push",
-            ) from error
-        except psycopg.DatabaseError as error:
-            kind = _ERRORS.get(error.sqlstate or "")
-            if kind is None:
+        except (psycopg.Error, PoolTimeout) as error:
+            translated = _translated(error)
+            if translated is None:
                 raise
-            raise kind(error.diag.message_primary or str(error), error.diag.message_hint) from error
+            raise translated from error
 
 
 @asynccontextmanager
@@ -209,9 +205,7 @@ async def open_queue(database_url: str, connections: int) -> AsyncIterator[Queue
         await pool.open(wait=True, timeout=10)
     except PoolTimeout as error:
         await pool.close()
-        raise DatabaseUnavailable(
-            "the database cannot be reached", "check DATABASE_URL and that Postgres runs"
-        ) from error
+        raise _unavailable() from error
     try:
         yield Queue(pool)
     finally:
@@ -226,3 +220,31 @@ def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
 def _dumps(rows: Any) -> str:
     # Dates, decimals and uuids as text: the table's types read them back. NaN is no JSON.
     return json.dumps(rows, default=str, allow_nan=False)
+
+
+def _translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
+    if isinstance(error, psycopg.OperationalError):
+        return _unavailable()
+    diagnosis = error.diag
+    kind = _ERRORS.get(error.sqlstate or "")
+    if kind is not None:
+        return kind(diagnosis.message_primary or str(error), diagnosis.message_hint)
+    # Missing at the top level it is ours; inside a function it may be a user's own trigger.
+    is_ours = diagnosis.context is None
+    if is_ours and isinstance(
+        error,
+        psycopg.errors.UndefinedFunction
+        | psycopg.errors.UndefinedTable
+        | psycopg.errors.InvalidSchemaName,
+    ):
+        return DatabaseUnavailable(
+            "the database does not have schema freshness as this version needs it",
+            "apply the migrations: make up, or supabase db push",
+        )
+    return None
+
+
+def _unavailable() -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        "the database cannot be reached", "check DATABASE_URL and that Postgres runs"
+    )

@@ -24,6 +24,7 @@ create function freshness.canonical_symbols(p_data_type text, p_symbols text[])
 returns table (given text, symbol text)
 language plpgsql
 stable
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column

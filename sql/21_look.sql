@@ -12,6 +12,7 @@ returns table (
 )
 language plpgsql
 stable
+rows 10
 set search_path = ''
 as $$
 begin

@@ -51,6 +51,7 @@ begin
         )
         language plpgsql
         stable
+        rows 10
         set search_path = ''
         as $function$
         begin

@@ -31,6 +31,7 @@ create function public.check_staleness_on_update()
 returns trigger
 language plpgsql
 security definer
+set jit = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$

@@ -2,6 +2,7 @@ create function freshness.live_watches(p_data_type text, p_symbols text[])
 returns table (symbol text, viewers integer)
 language plpgsql
 stable
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column

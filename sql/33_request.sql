@@ -7,7 +7,9 @@ create function freshness.request(
 )
 returns table (symbol text, queued boolean)
 language plpgsql
+rows 10
 set search_path = ''
+set jit = off
 as $$
 #variable_conflict use_column
 declare

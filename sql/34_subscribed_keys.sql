@@ -5,6 +5,7 @@ create function freshness.filter_values(p_filters jsonb, p_column text)
 returns table (ordinal bigint, value text)
 language sql
 immutable
+rows 2
 set search_path = ''
 as $$
     select f.ordinal, v.value
@@ -29,6 +30,7 @@ create function freshness.subscribed_keys(p_rows bigint[])
 returns table (subscription_row bigint, subscription_id uuid, data_type text, symbol text)
 language plpgsql
 stable
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column

@@ -4,6 +4,7 @@ create function public.on_realtime_subscription_insert()
 returns trigger
 language plpgsql
 security definer
+set jit = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$

@@ -7,7 +7,9 @@ create function freshness.watch(
 )
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
+rows 10
 set search_path = ''
+set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -2,7 +2,9 @@ create function freshness.key_states(p_data_types text[], p_symbols text[])
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 stable
+rows 10
 set search_path = ''
+set jit = off
 as $$
 #variable_conflict use_column
 begin

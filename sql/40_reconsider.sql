@@ -7,6 +7,7 @@ create function freshness.reconsider(
 )
 returns table (symbol text, outcome text)
 language plpgsql
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column

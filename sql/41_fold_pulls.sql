@@ -2,6 +2,7 @@ create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
 set search_path = ''
+set jit = off
 set lock_timeout = '100ms'
 as $$
 declare

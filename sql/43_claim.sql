@@ -9,7 +9,9 @@ returns table (
     due_at timestamptz
 )
 language plpgsql
+rows 10
 set search_path = ''
+set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -9,6 +9,7 @@ returns table (
     due_at timestamptz
 )
 language plpgsql
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column

@@ -2,6 +2,7 @@ create function freshness.finish(p_data_type text, p_symbol text, p_fence bigint
 returns table (outcome text, due_in double precision)
 language plpgsql
 set search_path = ''
+set jit = off
 as $$
 declare
     v_type freshness.data_types;

@@ -3,6 +3,7 @@ create function freshness.sweep()
 returns freshness.sweeps
 language plpgsql
 set search_path = ''
+set jit = off
 as $$
 declare
     v_started_at timestamptz := clock_timestamp();

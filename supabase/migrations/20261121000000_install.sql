@@ -275,6 +275,7 @@ create function freshness.canonical_symbols(p_data_type text, p_symbols text[])
 returns table (given text, symbol text)
 language plpgsql
 stable
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column
@@ -334,6 +335,7 @@ returns table (
 )
 language plpgsql
 stable
+rows 10
 set search_path = ''
 as $$
 begin
@@ -446,6 +448,7 @@ begin
         )
         language plpgsql
         stable
+        rows 10
         set search_path = ''
         as $function$
         begin
@@ -771,6 +774,7 @@ create function public.check_staleness_on_update()
 returns trigger
 language plpgsql
 security definer
+set jit = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -900,6 +904,7 @@ create function freshness.live_watches(p_data_type text, p_symbols text[])
 returns table (symbol text, viewers integer)
 language plpgsql
 stable
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column
@@ -1001,7 +1006,9 @@ create function freshness.request(
 )
 returns table (symbol text, queued boolean)
 language plpgsql
+rows 10
 set search_path = ''
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -1097,6 +1104,7 @@ create function freshness.filter_values(p_filters jsonb, p_column text)
 returns table (ordinal bigint, value text)
 language sql
 immutable
+rows 2
 set search_path = ''
 as $$
     select f.ordinal, v.value
@@ -1121,6 +1129,7 @@ create function freshness.subscribed_keys(p_rows bigint[])
 returns table (subscription_row bigint, subscription_id uuid, data_type text, symbol text)
 language plpgsql
 stable
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column
@@ -1232,6 +1241,7 @@ create function public.on_realtime_subscription_insert()
 returns trigger
 language plpgsql
 security definer
+set jit = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -1304,7 +1314,9 @@ create function freshness.watch(
 )
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
+rows 10
 set search_path = ''
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -1386,7 +1398,9 @@ create function freshness.key_states(p_data_types text[], p_symbols text[])
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 stable
+rows 10
 set search_path = ''
+set jit = off
 as $$
 #variable_conflict use_column
 begin
@@ -1454,6 +1468,7 @@ create function freshness.reconsider(
 )
 returns table (symbol text, outcome text)
 language plpgsql
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column
@@ -1565,6 +1580,7 @@ create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
 set search_path = ''
+set jit = off
 set lock_timeout = '100ms'
 as $$
 declare
@@ -1686,7 +1702,9 @@ returns table (
     due_at timestamptz
 )
 language plpgsql
+rows 10
 set search_path = ''
+set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -1754,6 +1772,7 @@ returns table (
     due_at timestamptz
 )
 language plpgsql
+rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column
@@ -2000,6 +2019,7 @@ create function freshness.finish(p_data_type text, p_symbol text, p_fence bigint
 returns table (outcome text, due_in double precision)
 language plpgsql
 set search_path = ''
+set jit = off
 as $$
 declare
     v_type freshness.data_types;
@@ -2264,6 +2284,7 @@ create function freshness.sweep()
 returns freshness.sweeps
 language plpgsql
 set search_path = ''
+set jit = off
 as $$
 declare
     v_started_at timestamptz := clock_timestamp();

@@ -1,0 +1,91 @@
+"""The command `freshness`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+
+import click
+
+from pyworker.configuration import read_configuration
+from pyworker.errors import ConfigurationError, FreshnessError
+from pyworker.listener import Listener
+from pyworker.logs import configure_logging
+from pyworker.queue import open_queue
+from pyworker.refreshers import by_data_type, load_refreshers
+from pyworker.runner import Runner, open_context
+from pyworker.settings import Settings, read_settings
+from pyworker.web.server import serve as serve_endpoint
+from pyworker.worker import Worker
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="supabase-freshness")
+def freshness() -> None:
+    """Keep exactly the rows that somebody is looking at fresh.
+
+    Settings come from the environment and .env: DATABASE_URL, SUPABASE_JWT_SECRET and those
+    that begin with FRESHNESS_ (see .env.example).
+    """
+
+
+@freshness.command()
+def run() -> None:
+    """Run the worker until SIGTERM or Ctrl-C; what runs is then finished."""
+    settings = read_settings()
+    configure_logging(settings.log_format)
+    asyncio.run(_work(settings))
+
+
+@freshness.command()
+def serve() -> None:
+    """Serve the on-card-add endpoint until SIGTERM or Ctrl-C."""
+    settings = read_settings()
+    configure_logging(settings.log_format)
+    asyncio.run(serve_endpoint(settings))
+
+
+async def _work(settings: Settings) -> None:
+    refreshers = by_data_type(
+        [*load_refreshers(settings.refreshers), *read_configuration(settings.configuration)]
+    )
+    if not refreshers:
+        raise ConfigurationError(
+            "there is no refresher",
+            f"name a module in FRESHNESS_REFRESHERS, or write {settings.configuration}",
+        )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    url = settings.database_url.get_secret_value()
+    # Besides the refreshes' ends: the claim, the heartbeat and the sweep.
+    connections = settings.concurrency + 3
+    async with open_queue(url, connections) as queue, open_context(settings.concurrency) as context:
+        worker = Worker(
+            queue,
+            Runner(queue, refreshers, context, settings.fetch_timeout),
+            Listener(url),
+            name=settings.worker_name or f"{socket.gethostname()}:{os.getpid()}",
+            concurrency=settings.concurrency,
+            heartbeat_limit=settings.heartbeat_limit,
+            fallback_poll_interval=settings.fallback_poll_interval,
+            shutdown_timeout=settings.shutdown_timeout,
+        )
+        await worker.run(stop)
+
+
+def main() -> None:
+    """Run the command; what a person can put right is said in one line, with exit status 1."""
+    try:
+        freshness()
+    except FreshnessError as error:
+        click.echo(f"freshness: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The one LISTEN connection of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any, NoReturn
+
+import psycopg
+import stamina
+import structlog
+
+CHANNEL = "freshness_work"
+
+
+class Listener:
+    """Says when it is time to look. What a signal carries is a hint; the database has the data."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._log = structlog.get_logger("listener")
+        self.connected = False
+
+    async def run(self, signal: Callable[[], None]) -> NoReturn:
+        """Call `signal` at each notification and after each (re)connection, for ever.
+
+        A signal that was sent while no connection stood is lost: hence a look after each
+        connection, and the caller's own looks while `connected` is False.
+        """
+        while True:
+            try:
+                async with await self._connect() as connection:
+                    await connection.execute(f"listen {CHANNEL}")
+                    self.connected = True
+                    self._log.info("listening", channel=CHANNEL)
+                    signal()
+                    async with aclosing(connection.notifies()) as notifications:
+                        async for _ in notifications:
+                            signal()
+            except psycopg.OperationalError:
+                self._log.warning("listening_interrupted", fallback="polling")
+            finally:
+                self.connected = False
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        async for attempt in stamina.retry_context(
+            on=psycopg.OperationalError,
+            attempts=None,
+            timeout=None,
+            wait_initial=0.5,
+            wait_max=60,
+            wait_jitter=1,
+        ):
+            with attempt:
+                return await psycopg.AsyncConnection.connect(
+                    self._database_url,
+                    autocommit=True,
+                    application_name="freshness listener",
+                    connect_timeout=10,
+                    # A peer that is gone without a word is noticed within a minute.
+                    keepalives_idle=30,
+                    keepalives_interval=10,
+                    keepalives_count=3,
+                    tcp_user_timeout=30000,
+                )
+        raise AssertionError("retrying has no end")

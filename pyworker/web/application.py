@@ -1,0 +1,47 @@
+"""The application: which path leads where, and what lies around all of them."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, Router
+
+from pyworker.queue import Queue
+from pyworker.settings import Settings
+from pyworker.web.authentication import TokenVerifier
+from pyworker.web.cors import CrossOrigin
+from pyworker.web.on_card_add import OnCardAdd
+from pyworker.web.problems import UnexpectedErrors, exception_handlers
+from pyworker.web.request_log import RequestLog
+
+
+def create_application(queue: Queue, settings: Settings) -> Starlette:
+    """Return the ASGI application on an open queue.
+
+    Raises:
+        ConfigurationError: the secret that tokens are verified with is missing or unusable.
+    """
+    on_card_add = OnCardAdd(queue, settings, TokenVerifier(settings.jwt_secret))
+    application = Starlette(
+        routes=[
+            Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
+            Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
+            Route("/healthz", _healthz, methods=["GET"]),
+        ],
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(CrossOrigin, origin=settings.cors_origin),
+            Middleware(UnexpectedErrors),
+        ],
+        exception_handlers=exception_handlers(),
+    )
+    router: Router = application.router
+    # A redirect would lose the body in some clients, and repeats the Host header that was sent.
+    router.redirect_slashes = False
+    return application
+
+
+async def _healthz(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,99 @@
+"""Runs the endpoint until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+
+from pyworker.errors import ConfigurationError
+from pyworker.queue import open_queue
+from pyworker.settings import Settings
+from pyworker.web.application import create_application
+
+CONNECTIONS = 8
+BACKLOG = 2048
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM, SIGINT or cancellation; requests under way are answered first.
+
+    Logs `serving` with the URL once connections are accepted.
+
+    Raises:
+        ConfigurationError: the secret is missing, or the address cannot be used.
+        DatabaseUnavailable: the database cannot be reached at the start.
+    """
+    log = structlog.get_logger()
+    async with open_queue(settings.database_url.get_secret_value(), CONNECTIONS) as queue:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_application(queue, settings),
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
+            )
+        )
+        with _listen(settings.host, settings.port) as listener, _stopped_by_signals(server):
+            log.info("serving", url=_url(listener))
+            await _serve_until_told(server, listener)
+    log.info("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not the name of a host"
+        raise ConfigurationError(
+            f"cannot listen on {host}, port {port}: {reason}",
+            "set FRESHNESS_HOST and FRESHNESS_PORT to an address that is free on this machine",
+        ) from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    # uvicorn raises the signal again when it is done, which would end the process before the
+    # queue is closed. Our handlers lie below its own and catch that.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop() -> None:
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+async def _serve_until_told(server: uvicorn.Server, listener: socket.socket) -> None:
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise

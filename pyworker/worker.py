@@ -1,0 +1,196 @@
+"""The worker: sleeps until something is due, claims it, and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from pyworker.errors import DatabaseUnavailable, WorkerUnknown
+from pyworker.job import Job
+from pyworker.listener import Listener
+from pyworker.queue import Queue
+from pyworker.runner import Runner
+
+SWEEP_INTERVAL = 360.0
+"""Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
+
+_RETRY_FIRST, _RETRY_LAST = 0.005, 0.25
+_POLL_WITHOUT_LISTENER = 1.0
+
+
+class Worker:
+    """Claims due jobs and runs them, at most `concurrency` at once.
+
+    A loop of looks: each claims what is due and asks when the next thing will be. A signal of the
+    listener, a timer and a freed slot all do the same: they bring the next look forward.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        runner: Runner,
+        listener: Listener,
+        *,
+        name: str,
+        concurrency: int,
+        heartbeat_limit: float,
+        fallback_poll_interval: float,
+        shutdown_timeout: float,
+    ) -> None:
+        self._queue = queue
+        self._runner = runner
+        self._listener = listener
+        self._name = name
+        self._concurrency = concurrency
+        self._heartbeat_limit = heartbeat_limit
+        self._fallback_poll_interval = fallback_poll_interval
+        self._shutdown_timeout = shutdown_timeout
+        self._id = 0
+        self._is_known = False
+        self._running: set[asyncio.Task[None]] = set()
+        self._look_now = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._fruitless_looks = 0
+        self._log = structlog.get_logger("worker").bind(worker=name)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then finish what runs, within the limit, and leave.
+
+        Raises:
+            DatabaseUnavailable: the database is not there at the start.
+        """
+        await self._announce()
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(self._listener.run(self._look_now.set)),
+                group.create_task(self._beat()),
+                group.create_task(self._sweep()),
+                group.create_task(self._wait_for(stop)),
+            ]
+            while not stop.is_set():
+                self._look_now.clear()
+                self._look_in(await self._look())
+                await self._look_now.wait()
+            await self._drain()
+            for task in background:
+                task.cancel()
+        await self._leave()
+
+    async def _look(self) -> float:
+        """Claim and start what is due; returns the seconds until the next look."""
+        fallback = (
+            self._fallback_poll_interval if self._listener.connected else _POLL_WITHOUT_LISTENER
+        )
+        free = self._concurrency - len(self._running)
+        if free <= 0 and self._is_known:
+            return fallback
+        try:
+            if not self._is_known:
+                await self._announce_anew()
+            jobs = await self._queue.claim(self._id, self._runner.data_types, free)
+            for job in jobs:
+                self._start(job)
+            if len(jobs) == free:
+                return fallback
+            moment = await self._queue.next_moment(self._id, self._runner.data_types)
+        except WorkerUnknown:
+            self._is_known = False
+            return 0
+        except DatabaseUnavailable as error:
+            self._log.warning("database_unavailable", reason=error.message)
+            return _POLL_WITHOUT_LISTENER
+        self._fruitless_looks = (
+            0 if jobs or moment is None or moment > 0 else (self._fruitless_looks + 1)
+        )
+        # Due, and yet not to be had: another transaction holds it for a moment.
+        floor = (
+            min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST)
+            if self._fruitless_looks
+            else 0
+        )
+        return fallback if moment is None else min(max(moment, floor), fallback)
+
+    def _look_in(self, seconds: float) -> None:
+        """Look after so many seconds, unless a look is already planned for earlier."""
+        loop = asyncio.get_running_loop()
+        when = loop.time() + max(seconds, 0)
+        if self._timer is not None and not self._timer.cancelled():
+            if loop.time() < self._timer.when() <= when:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(when, self._look_now.set)
+
+    def _start(self, job: Job) -> None:
+        task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    async def _run(self, job: Job) -> None:
+        ended = await self._runner.run(job)
+        if ended.due_in is not None:
+            self._look_in(ended.due_in)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        was_full = len(self._running) >= self._concurrency
+        self._running.discard(task)
+        if was_full:
+            self._look_now.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("job_not_ended", error=repr(error))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat_limit / 3)
+            if not self._running:
+                continue
+            try:
+                alive = await self._queue.heartbeat(self._id)
+            except DatabaseUnavailable:
+                continue
+            if not alive:
+                self._is_known = False
+                self._look_now.set()
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                if await self._queue.sweep_if_due(SWEEP_INTERVAL):
+                    self._log.info("swept")
+            except DatabaseUnavailable as error:
+                self._log.warning("sweep_postponed", reason=error.message)
+            await asyncio.sleep(SWEEP_INTERVAL)
+
+    async def _wait_for(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._look_now.set()
+
+    async def _announce(self) -> None:
+        self._id = await self._queue.announce_worker(self._name, self._heartbeat_limit)
+        self._is_known = True
+        self._log.info("worker_started", id=self._id, data_types=self._runner.data_types)
+
+    async def _announce_anew(self) -> None:
+        # Taken for dead: what runs has lost its fences, so its results would be refused.
+        self._log.warning("taken_for_dead", dropped=len(self._running))
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._announce()
+
+    async def _drain(self) -> None:
+        if self._running:
+            self._log.info("finishing", running=len(self._running))
+            await asyncio.wait(self._running, timeout=self._shutdown_timeout)
+        for task in self._running:
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _leave(self) -> None:
+        try:
+            handed_back = await self._queue.dismiss_worker(self._id)
+        except DatabaseUnavailable as error:
+            self._log.warning("left_without_goodbye", reason=error.message)
+        else:
+            self._log.info("worker_stopped", handed_back=handed_back)

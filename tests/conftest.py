@@ -1,0 +1,19 @@
+"""Fixtures for the whole suite: a database, data types in it, subscriptions to them."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = (
+    "tests.fixtures.servers",
+    "tests.fixtures.connections",
+    "tests.fixtures.data_types",
+    "tests.fixtures.subscriptions",
+    "tests.pgtap.collector",
+)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the worker and the endpoint do."""
+    return "asyncio"

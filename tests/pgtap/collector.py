@@ -1,0 +1,1 @@
+"""Collects supabase/tests/*.sql."""

@@ -1,0 +1,101 @@
+"""The application on a queue without a database, and tokens for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from pyworker.job import Key, KeyState
+from pyworker.queue import Queue
+from pyworker.settings import Settings
+from pyworker.web.application import create_application
+
+SECRET = "a-secret-of-the-tests-that-has-32-bytes-or-more"
+FRESH_UNTIL = datetime(2026, 1, 2, 5, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
+KNOWN = ("quote", "profile", "market")
+
+
+class FakeQueue(Queue):
+    """Answers as the database does, and fails where the database could not store a value."""
+
+    def __init__(self) -> None:
+        self.watched: list[tuple[list[Key], str, float, int]] = []
+        self.error: Exception | None = None
+
+    async def watch(
+        self, keys: Iterable[Key], watcher: str, lease: float, priority: int
+    ) -> list[KeyState]:
+        """Keep what was asked; market is global."""
+        if self.error:
+            raise self.error
+        asked = list(keys)
+        for text in (watcher, *(key.symbol for key in asked), *(key.data_type for key in asked)):
+            text.encode()
+            assert "\0" not in text
+        assert 1 <= len(watcher) <= 200
+        assert all(len(key.symbol) <= 200 for key in asked)
+        self.watched.append((asked, watcher, lease, priority))
+        return [self._state(key) for key in asked]
+
+    @staticmethod
+    def _state(key: Key) -> KeyState:
+        if key.data_type not in KNOWN:
+            return KeyState(key.data_type, key.symbol, "unknown_data_type", None, None)
+        if key.data_type == "market":
+            return KeyState(key.data_type, "GLOBAL", "queued", None, FRESH_UNTIL)
+        if not key.symbol:
+            return KeyState(key.data_type, key.symbol, "invalid_symbol", None, None)
+        return KeyState(key.data_type, key.symbol, "fresh", FRESH_UNTIL, FRESH_UNTIL)
+
+
+@pytest.fixture(scope="session")
+def make_token() -> Callable[..., str]:
+    """Signs a token of a signed-in user; arguments change its claims, None leaves one out."""
+
+    def make(secret: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
+        claims = {
+            "sub": "5f7c1f6e-0000-4000-8000-000000000001",
+            "role": "authenticated",
+            "aud": "authenticated",
+            "exp": datetime.now(UTC) + timedelta(hours=1),
+            **changes,
+        }
+        kept = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(kept, secret, algorithm=algorithm)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_settings() -> Callable[..., Settings]:
+    """Settings that read no file; arguments change them."""
+
+    def make(**changes: Any) -> Settings:
+        values = {"DATABASE_URL": "postgresql://nowhere", "SUPABASE_JWT_SECRET": SECRET, **changes}
+        return Settings(_env_file=None, **values)
+
+    return make
+
+
+@pytest.fixture
+def fake_queue() -> FakeQueue:
+    return FakeQueue()
+
+
+@pytest.fixture
+async def client(
+    fake_queue: FakeQueue, make_settings: Callable[..., Settings], make_token: Callable[..., str]
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A signed-in client of the application on the fake queue."""
+    application = create_application(fake_queue, make_settings(max_body_bytes=4096))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(application, raise_app_exceptions=True),
+        base_url="http://endpoint",
+        headers={"Authorization": f"Bearer {make_token()}"},
+    ) as signed_in:
+        yield signed_in
