@@ -24,6 +24,7 @@ as $$
 #variable_conflict use_variable
 declare
     v_table regclass := to_regclass(data_table);
+    v_old_table regclass := (select t.data_table from freshness.data_types as t where t.name = register_data_type.name);
     v_key_columns text[];
     v_row freshness.data_types;
 begin
@@ -98,6 +99,9 @@ begin
     returning t.* into v_row;
 
     perform freshness.define_look(name);
+    if v_old_table <> v_table then
+        perform freshness.detach_data_triggers(v_old_table);
+    end if;
     perform freshness.attach_data_triggers(v_table) where triggers;
     perform freshness.reconsider(name);
     return v_row;

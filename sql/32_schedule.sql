@@ -31,14 +31,14 @@ begin
         -- One order for all: two transactions that add the same keys cannot wait for each other in a circle.
         order by l.symbol
         on conflict do nothing
-        returning run_at
+        returning symbol, run_at
     ),
 
     pulled as (
         insert into freshness.pulls (data_type, symbol, reason)
         select p_data_type, l.symbol, 'watched'
         from looked as l
-        where l.known
+        where l.symbol not in (select a.symbol from added as a)
     )
 
     select least(

@@ -25,11 +25,12 @@ begin
     v_newest := freshness.newest_timestamp(v_type, v_rows);
     select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
 
-    if v_newest < v_job.stored_at then
+    -- A stored timestamp ahead of the clock says nothing about what is newer.
+    if v_newest < least(v_job.stored_at, v_job.started_at) then
         raise exception using errcode = 'FR006',
             message = format('rows of %s are older than the stored ones of %s', v_newest, v_job.stored_at),
             hint = 'The source answered with an older state; the stored rows are kept.';
-    elsif v_newest < v_now.stored_at then
+    elsif v_newest < v_now.stored_at and v_now.stored_at <= clock_timestamp() then
         v_outcome := 'superseded';
     else
         v_outcome := case
@@ -56,7 +57,7 @@ begin
         required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
         run_at = case
             when j.required_as_of > j.started_at then clock_timestamp()
-            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
+            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + coalesce(v_type.ttl, interval '1 minute')))
         end,
         stored_at = v_now.stored_at,
         fresh_until = v_now.fresh_until

@@ -36,6 +36,8 @@ begin
     end if;
 
     v_sweep.taken_over := freshness.take_over();
+    delete from freshness.jobs as j
+    where not exists (select from freshness.data_types as t where t.name = j.data_type);
 
     for v_type in select t.name from freshness.data_types as t order by t.name loop
         v_sweep.jobs_mended := v_sweep.jobs_mended + (
@@ -89,6 +91,7 @@ begin
         delete from freshness.watches as w
         where
             w.lease_until <= clock_timestamp()
+            or not exists (select from freshness.data_types as t where t.name = w.data_type)
             or (
                 w.lease_until is null
                 and not exists (

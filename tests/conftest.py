@@ -9,7 +9,6 @@ pytest_plugins = (
     "tests.fixtures.connections",
     "tests.fixtures.data_types",
     "tests.fixtures.subscriptions",
-    "tests.pgtap.collector",
 )
 
 

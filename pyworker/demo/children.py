@@ -34,7 +34,7 @@ class Child:
         return f"{self.title} ended with status {status}: {self.last_words()}"
 
     def last_words(self) -> str:
-        """Return the last line of its output, the message alone when it is JSON."""
+        """Return the last line of its output."""
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()
         return lines[-1][:300] if lines else f"it said nothing in {self.log}"
 

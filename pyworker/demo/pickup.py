@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pyworker.demo.history import History, Interest, Refresh
-from pyworker.job import Key
 
 # Data that goes stale this close (seconds) to an interest may be fetched for either reason.
 MARGIN = 0.05
@@ -77,10 +76,3 @@ def _needs_fetch(interest: Interest, refreshes: Sequence[Refresh], ttl: float) -
 
 def _first_after(moments: Sequence[float], at: float) -> float | None:
     return min((moment for moment in moments if moment >= at), default=None)
-
-
-def arrivals_by_key(arrivals: Sequence[tuple[str, str, float]], paths: Mapping[str, str]) -> list[
-    tuple[Key, float]
-]:
-    """Turn the provider's (path, symbol, moment) into keys; `paths` names each path's data type."""
-    return [(Key(paths[path], symbol), at) for path, symbol, at in arrivals if path in paths]

@@ -627,6 +627,7 @@ as $$
 #variable_conflict use_variable
 declare
     v_table regclass := to_regclass(data_table);
+    v_old_table regclass := (select t.data_table from freshness.data_types as t where t.name = register_data_type.name);
     v_key_columns text[];
     v_row freshness.data_types;
 begin
@@ -701,6 +702,9 @@ begin
     returning t.* into v_row;
 
     perform freshness.define_look(name);
+    if v_old_table <> v_table then
+        perform freshness.detach_data_triggers(v_old_table);
+    end if;
     perform freshness.attach_data_triggers(v_table) where triggers;
     perform freshness.reconsider(name);
     return v_row;
@@ -969,14 +973,14 @@ begin
         -- One order for all: two transactions that add the same keys cannot wait for each other in a circle.
         order by l.symbol
         on conflict do nothing
-        returning run_at
+        returning symbol, run_at
     ),
 
     pulled as (
         insert into freshness.pulls (data_type, symbol, reason)
         select p_data_type, l.symbol, 'watched'
         from looked as l
-        where l.known
+        where l.symbol not in (select a.symbol from added as a)
     )
 
     select least(
@@ -2042,11 +2046,12 @@ begin
     v_newest := freshness.newest_timestamp(v_type, v_rows);
     select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
 
-    if v_newest < v_job.stored_at then
+    -- A stored timestamp ahead of the clock says nothing about what is newer.
+    if v_newest < least(v_job.stored_at, v_job.started_at) then
         raise exception using errcode = 'FR006',
             message = format('rows of %s are older than the stored ones of %s', v_newest, v_job.stored_at),
             hint = 'The source answered with an older state; the stored rows are kept.';
-    elsif v_newest < v_now.stored_at then
+    elsif v_newest < v_now.stored_at and v_now.stored_at <= clock_timestamp() then
         v_outcome := 'superseded';
     else
         v_outcome := case
@@ -2073,7 +2078,7 @@ begin
         required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
         run_at = case
             when j.required_as_of > j.started_at then clock_timestamp()
-            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
+            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + coalesce(v_type.ttl, interval '1 minute')))
         end,
         stored_at = v_now.stored_at,
         fresh_until = v_now.fresh_until
@@ -2317,6 +2322,8 @@ begin
     end if;
 
     v_sweep.taken_over := freshness.take_over();
+    delete from freshness.jobs as j
+    where not exists (select from freshness.data_types as t where t.name = j.data_type);
 
     for v_type in select t.name from freshness.data_types as t order by t.name loop
         v_sweep.jobs_mended := v_sweep.jobs_mended + (
@@ -2370,6 +2377,7 @@ begin
         delete from freshness.watches as w
         where
             w.lease_until <= clock_timestamp()
+            or not exists (select from freshness.data_types as t where t.name = w.data_type)
             or (
                 w.lease_until is null
                 and not exists (

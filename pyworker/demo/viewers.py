@@ -1,0 +1,200 @@
+"""Viewers: they take an interest in keys, by a card or by a subscription, and leave again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from time import time
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid1, uuid4
+
+import httpx
+import jwt
+
+from pyworker.demo.data_types import DATA_TYPES
+from pyworker.demo.errors import DemoError
+from pyworker.demo.history import History, Interest, Way
+from pyworker.local.realtime import realtime_subscribe, realtime_unsubscribe
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from pyworker.demo.session import Session
+    from pyworker.job import Key
+
+TOKEN_SECONDS = 60
+ON_CARD_ADD = "/functions/v1/on-card-add"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """One person who looks at keys, since their interests were committed."""
+
+    user: str
+    subscription: UUID
+    way: Way
+    interests: tuple[Interest, ...]
+
+
+class Viewers:
+    """Lets viewers come and go, and records when.
+
+    Args:
+        endpoint: a client of the endpoint.
+        jwt_secret: what tokens are signed with.
+        realtime: a session as the Realtime server has it.
+        owner: a session of the database's owner.
+        clock_offset: by how many seconds the database's clock is ahead of ours.
+        history: receives the interests.
+    """
+
+    def __init__(
+        self,
+        endpoint: httpx.AsyncClient,
+        jwt_secret: str,
+        realtime: Session,
+        owner: Session,
+        clock_offset: float,
+        history: History,
+    ) -> None:
+        self._endpoint = endpoint
+        self._jwt_secret = jwt_secret
+        self._realtime = realtime
+        self._owner = owner
+        self._clock_offset = clock_offset
+        self._history = history
+        self._present: list[Viewer] = []
+        self.watching: Counter[Key] = Counter()
+
+    async def subscribe(self, key: Key) -> Viewer:
+        """Insert a subscription to a key's rows, as the Realtime server does.
+
+        Raises:
+            psycopg.Error: the database refuses it.
+        """
+        user, subscription = str(uuid4()), uuid1()
+
+        def insert(connection: psycopg.Connection[Any]) -> float:
+            with connection.transaction():
+                realtime_subscribe(
+                    connection,
+                    subscription_id=subscription,
+                    table=DATA_TYPES[key.data_type].table,
+                    filters=[("symbol", "eq", key.symbol)],
+                    claims=self._claims(user),
+                )
+                return time()  # the commit comes next
+
+        first = self._arrive([key])
+        try:
+            committed = await self._realtime.call(insert)
+        except BaseException:
+            self.watching[key] -= 1
+            raise
+        return self._record("subscription", [key], first, committed, user, subscription)
+
+    async def add_card(self, keys: list[Key]) -> Viewer:
+        """Ask the endpoint for the data types of one symbol.
+
+        Raises:
+            DemoError: the endpoint refuses, or does not answer.
+        """
+        user = str(uuid4())
+        first = self._arrive(keys)
+        sent = time()
+        try:
+            lease = await self._post(user, keys)
+            leased = await self._leased_at(user, lease)
+        except BaseException:
+            self.watching.subtract(keys)
+            raise
+        committed = sent if leased is None else max(leased, sent)
+        return self._record("card", keys, first, committed, user, uuid1())
+
+    async def leave(self, viewer: Viewer) -> None:
+        """End a viewer's interests."""
+        keys = [interest.key for interest in viewer.interests]
+        self._present.remove(viewer)
+        if viewer.way == "subscription":
+            await self._realtime.call(lambda c: realtime_unsubscribe(c, [viewer.subscription]))
+        else:
+            names = [key.data_type for key in keys], [key.symbol for key in keys]
+            await self._owner.call(
+                lambda c: c.execute(
+                    "select freshness.unwatch(%s, %s, %s)", [*names, f"user:{viewer.user}"]
+                )
+            )
+        self.watching.subtract(keys)
+        for interest in viewer.interests:
+            interest.left = time()
+
+    async def leave_all(self) -> None:
+        """End everybody's interests."""
+        for viewer in list(self._present):
+            await self.leave(viewer)
+
+    async def keep_leases(self, every: float) -> None:
+        """Renew the leases of all cards every so many seconds, as pages do that show them."""
+        while True:
+            await asyncio.sleep(every)
+            for viewer in [viewer for viewer in self._present if viewer.way == "card"]:
+                await self._post(viewer.user, [interest.key for interest in viewer.interests])
+
+    def _arrive(self, keys: list[Key]) -> list[bool]:
+        first = [self.watching[key] == 0 for key in keys]
+        self.watching.update(keys)
+        return first
+
+    def _record(
+        self,
+        way: Way,
+        keys: list[Key],
+        first: list[bool],
+        at: float,
+        user: str,
+        subscription: UUID,
+    ) -> Viewer:
+        interests = tuple(
+            Interest(key, way, at, is_first) for key, is_first in zip(keys, first, strict=True)
+        )
+        self._history.interests.extend(interests)
+        viewer = Viewer(user, subscription, way, interests)
+        self._present.append(viewer)
+        return viewer
+
+    async def _post(self, user: str, keys: list[Key]) -> float:
+        token = jwt.encode(self._claims(user), self._jwt_secret, algorithm="HS256")
+        body = {"symbol": keys[0].symbol, "dataTypes": [key.data_type for key in keys]}
+        try:
+            answer = await self._endpoint.post(
+                ON_CARD_ADD, json=body, headers={"Authorization": f"Bearer {token}"}
+            )
+        except httpx.HTTPError as error:
+            raise DemoError(f"the endpoint does not answer: {type(error).__name__}") from error
+        if not answer.is_success:
+            raise DemoError(f"the endpoint answered {answer.status_code}: {answer.text[:200]}")
+        return float(answer.json()["leaseSeconds"])
+
+    async def _leased_at(self, user: str, lease: float) -> float | None:
+        # The lease's end tells when it was written, within the transaction that then commits.
+        def look(connection: psycopg.Connection[Any]) -> float | None:
+            row = connection.execute(
+                "select extract(epoch from min(w.lease_until))::float8"
+                " from freshness.watches as w where w.watcher = %s",
+                [f"user:{user}"],
+            ).fetchone()
+            return row[0] if row else None
+
+        until = await self._owner.call(look)
+        return None if until is None else until - lease - self._clock_offset
+
+    def _claims(self, user: str) -> dict[str, Any]:
+        now = int(time())
+        return {
+            "sub": user,
+            "role": "authenticated",
+            "aud": "authenticated",
+            "iat": now,
+            "exp": now + TOKEN_SECONDS,
+        }

@@ -1,1 +1,0 @@
-"""Collects supabase/tests/*.sql."""
