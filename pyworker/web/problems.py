@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -72,7 +73,8 @@ class UnexpectedErrors:
         except Exception:
             if scope["type"] != "http" or started:
                 raise
-            structlog.get_logger().exception("request_failed")
+            # Formatted here: a renderer might show local variables, and among them tokens.
+            structlog.get_logger().error("request_failed", exception=traceback.format_exc())
             problem = ProblemError(500, "INTERNAL", "Something went wrong on our side. Try again.")
             await problem.response()(scope, receive, send)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -18,6 +19,8 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pyworker.errors import ConfigurationError
 from pyworker.settings import Settings
@@ -58,12 +61,6 @@ class Endpoint:
         answer = self.add(symbol, *data_types)
         assert answer.status_code == 200, answer.text
         return [(key["symbol"], key["status"]) for key in answer.json()["keys"]]
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """Send a signal; returns the exit status and what was logged since the start."""
-        self.process.send_signal(number)
-        output, _ = self.process.communicate(timeout=20)
-        return self.process.returncode, output
 
 
 @contextmanager
@@ -260,15 +257,33 @@ def test_an_endless_body_is_cut_off(endpoint: Endpoint) -> None:
     assert b"BODY_TOO_LARGE" in received
 
 
-def test_lost_connections_are_replaced(
-    endpoint: Endpoint, connection: Connection, quotes: DataType
+def test_lost_connections_are_replaced_at_once(own_database: str, make_token: MakeToken) -> None:
+    """As after a restart of the database, when every connection of the pool is dead."""
+    with running_endpoint(own_database, make_token) as endpoint:
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda _: endpoint.add("AAPL", "nonsense"), range(64)))
+        with psycopg.connect(own_database, autocommit=True) as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'freshness' and datname = current_database()"
+            )
+        assert endpoint.add("AAPL", "nonsense").json()["code"] == "UNKNOWN_DATA_TYPE"
+
+
+@given(
+    symbol=st.none() | st.text(st.characters(), max_size=201),
+    data_type=st.text(st.characters(), max_size=60),
+)
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100
+)
+def test_any_text_is_the_clients_error_at_most(
+    endpoint: Endpoint, quotes: DataType, symbol: str | None, data_type: str
 ) -> None:
-    endpoint.add("AAPL", quotes.name)
-    connection.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity"
-        " where application_name = 'freshness' and datname = current_database()"
-    )
-    assert endpoint.states("AAPL", quotes.name) == [("AAPL", "queued")]
+    """What the database cannot store never reaches it."""
+    body = json.dumps({"symbol": symbol, "dataTypes": [quotes.name, data_type]})
+    answer = endpoint.client.post(PATH, content=body)
+    assert answer.status_code in (200, 422), answer.text
 
 
 def test_without_our_schema_the_answer_is_a_503(own_database: str, make_token: MakeToken) -> None:

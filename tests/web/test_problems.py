@@ -66,6 +66,9 @@ async def test_an_unexpected_error_is_logged_and_not_shown(
         ("request_failed", "error"),
         ("request", "info"),
     ]
+    assert "RuntimeError: the inside" in logs[0]["exception"]
+    # With it, renderers print local variables: bodies and tokens.
+    assert "exc_info" not in logs[0]
 
 
 async def test_health_needs_neither_token_nor_database(

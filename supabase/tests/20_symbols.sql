@@ -1,0 +1,72 @@
+begin;
+create extension if not exists pgtap with schema extensions;
+set local search_path = public, extensions;
+select plan(8);
+
+create schema freshness_pgtap;
+grant usage on schema freshness_pgtap to authenticated;
+create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
+grant select on freshness_pgtap.quotes to authenticated;
+do $$
+begin
+    perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute');
+end
+$$;
+create table freshness_pgtap.by_uuid (symbol uuid primary key, fetched_at timestamptz);
+create table freshness_pgtap.by_integer (symbol integer primary key, fetched_at timestamptz);
+create table freshness_pgtap.no_symbol (id integer primary key, fetched_at timestamptz);
+do $$
+begin
+    perform freshness.register_data_type('pgtap_uuid', 'freshness_pgtap.by_uuid', ttl => '1 minute');
+    perform freshness.register_data_type('pgtap_integer', 'freshness_pgtap.by_integer', ttl => '1 minute');
+    perform freshness.register_data_type('pgtap_global', 'freshness_pgtap.no_symbol', ttl => '1 minute', symbol_column => null);
+end
+$$;
+
+select set_eq(
+    $$ select given, symbol from freshness.canonical_symbols('pgtap_quote', array['A', 'A', ' a', 'it''s, "é" 🚀', '']) $$,
+    $$ values ('A', 'A'), (' a', ' a'), ('it''s, "é" 🚀', 'it''s, "é" 🚀'), ('', null) $$,
+    'text is taken as it is, once; nothing is no symbol'
+);
+select is(
+    (select symbol from freshness.canonical_symbols('pgtap_quote', array[repeat('x', 201)])), null,
+    'a symbol of 201 characters is none'
+);
+select is(
+    (select symbol from freshness.canonical_symbols('pgtap_quote', array[repeat('é', 200)])), repeat('é', 200),
+    'one of 200 is, however many bytes it takes'
+);
+select set_eq(
+    $$
+    select given, symbol from freshness.canonical_symbols(
+        'pgtap_uuid', array['6E5A3C1E-0F5B-4F1C-9F62-0D7A5F1F2B11', '{6e5a3c1e0f5b4f1c9f620d7a5f1f2b11}']
+    )
+    $$,
+    $$
+    values
+    ('6E5A3C1E-0F5B-4F1C-9F62-0D7A5F1F2B11', '6e5a3c1e-0f5b-4f1c-9f62-0d7a5f1f2b11'),
+    ('{6e5a3c1e0f5b4f1c9f620d7a5f1f2b11}', '6e5a3c1e-0f5b-4f1c-9f62-0d7a5f1f2b11')
+    $$,
+    'two spellings of a uuid are one symbol'
+);
+select set_eq(
+    $$
+    select given, symbol
+    from freshness.canonical_symbols('pgtap_integer', array['7', '007', 'seven', '9999999999', '7; drop table x'])
+    $$,
+    $$ values ('7', '7'), ('007', '7'), ('seven', null), ('9999999999', null), ('7; drop table x', null) $$,
+    'what is no integer is no symbol, and spoils nothing for the others'
+);
+select set_eq(
+    $$ select given, symbol from freshness.canonical_symbols('pgtap_global', array['A', 'GLOBAL']) $$,
+    $$ values ('A', 'GLOBAL'), ('GLOBAL', 'GLOBAL') $$,
+    'a global table has one symbol'
+);
+select is_empty(
+    $$ select * from freshness.canonical_symbols('pgtap_unknown', array['A']) where symbol is not null $$,
+    'a data type that is not registered has no symbols'
+);
+select is(freshness.cast_symbol('x', 'uuid'), null, 'a value that does not fit the type is no symbol');
+
+select * from finish();
+rollback;
