@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import click
 
@@ -14,6 +15,7 @@ from pyworker.configuration import read_configuration
 from pyworker.errors import ConfigurationError, FreshnessError
 from pyworker.listener import Listener
 from pyworker.logs import configure_logging
+from pyworker.project import copy_migrations
 from pyworker.queue import open_queue
 from pyworker.refreshers import by_data_type, load_refreshers
 from pyworker.runner import Runner, open_context
@@ -46,6 +48,18 @@ def serve() -> None:
     settings = read_settings()
     configure_logging(settings.log_format)
     asyncio.run(serve_endpoint(settings))
+
+
+@freshness.command()
+@click.argument(
+    "project", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
+)
+def init(project: Path) -> None:
+    """Copy the migrations into the Supabase project in the folder PROJECT (default: here)."""
+    new = copy_migrations(project)
+    for path in new:
+        click.echo(f"Copied {path}")
+    click.echo("Next: supabase db push" if new else "The migrations are there already.")
 
 
 async def _work(settings: Settings) -> None:
@@ -83,7 +97,8 @@ def main() -> None:
     try:
         freshness()
     except FreshnessError as error:
-        click.echo(f"freshness: {error}", err=True)
+        # What a module or a parser said may have several lines.
+        click.echo(f"freshness: {' '.join(str(error).split())}", err=True)
         sys.exit(1)
 
 

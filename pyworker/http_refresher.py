@@ -14,6 +14,8 @@ from pyworker.job import Job, Row
 from pyworker.refreshers import Context, RefreshFailed
 
 MAX_ANSWER_BYTES = 10_000_000
+# The runner's limit ends a fetch; a shorter one here would make a longer `timeout` useless.
+WHOLE_FETCH_IS_LIMITED = httpx.Timeout(None, connect=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class HttpFetch:
 
     async def __call__(self, job: Job, context: Context) -> Sequence[Row]:
         """Fetch and map; raises `RefreshFailed` with a reason that holds no secret."""
+        if job.symbol in {".", ".."}:
+            # Also percent-encoded they mean another folder, and so another address.
+            raise RefreshFailed(f"symbol {job.symbol} cannot stand in a URL")
         url = self.url.replace("{symbol}", quote(job.symbol, safe=""))
         body = await self._get(context.http, url)
         try:
@@ -49,7 +54,9 @@ class HttpFetch:
         host = httpx.URL(url).host
         body = bytearray()
         try:
-            async with client.stream("GET", url, headers=dict(self.headers)) as response:
+            async with client.stream(
+                "GET", url, headers=dict(self.headers), timeout=WHOLE_FETCH_IS_LIMITED
+            ) as response:
                 if response.status_code == httpx.codes.NOT_FOUND:
                     raise RefreshFailed(f"{host} knows no such symbol (HTTP 404)")
                 if not response.is_success:

@@ -25,7 +25,7 @@ class Listener:
         """Call `signal` at each notification and after each (re)connection, for ever.
 
         A signal that was sent while no connection stood is lost: hence a look after each
-        connection, and the caller's own looks while `connected` is False.
+        connection and at its loss, and the caller's own looks while `connected` is False.
         """
         while True:
             try:
@@ -39,6 +39,9 @@ class Listener:
                             signal()
             except psycopg.OperationalError:
                 self._log.warning("listening_interrupted", fallback="polling")
+                self.connected = False
+                # The caller polls from here on.
+                signal()
             finally:
                 self.connected = False
 

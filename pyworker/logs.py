@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import structlog
@@ -14,6 +15,8 @@ def configure_logging(log_format: str) -> None:
         log_format: `console`, `json`, or `auto`: console when stderr is a terminal.
     """
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
+    # It tells each try of each connection; what matters is told once, by whoever needed one.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import class_row, scalar_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from pyworker.errors import (
+    ConfigurationError,
     DatabaseUnavailable,
     FenceLost,
     FreshnessError,
@@ -32,6 +34,9 @@ _ERRORS: dict[str, type[FreshnessError]] = {
     "FR007": RowsRejected,
     "FR008": InvalidRequest,
 }
+
+# Connection lost, rolled back to be repeated, out of resources, locked, shut down, broken disk.
+_PASSING = ("08", "40", "53", "55P03", "57", "58")
 
 
 class Queue:
@@ -91,14 +96,14 @@ class Queue:
                 "select * from freshness.finish(%s, %s, %s, %s)",
                 (job.data_type, job.symbol, job.fence, Jsonb(list(rows), dumps=_dumps)),
             )
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError) as error:
+        except psycopg.DatabaseError as error:
             raise RowsRejected(error.diag.message_primary or str(error)) from error
 
     async def fail(self, job: Job, reason: str) -> Ended:
         """End a refresh that failed; its job is tried again later, or set aside."""
         return await self._ended(
             "select * from freshness.fail(%s, %s, %s, %s)",
-            (job.data_type, job.symbol, job.fence, reason.replace("\0", "")),
+            (job.data_type, job.symbol, job.fence, _storable(reason)),
         )
 
     async def watch(
@@ -189,8 +194,25 @@ async def open_queue(database_url: str, connections: int) -> AsyncIterator[Queue
     """Open a pool of at most `connections` and yield the queue on it.
 
     Raises:
+        ConfigurationError: the URL is none.
         DatabaseUnavailable: no connection could be made within ten seconds.
     """
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        # Its words repeat the URL, and so a password.
+        raise ConfigurationError(
+            "DATABASE_URL is no connection string", "set it to postgresql://user:password@host/name"
+        ) from None
+
+    async def check(connection: psycopg.AsyncConnection[Any]) -> None:
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            # Postgres was restarted: replace all at once, not one after the other with pauses.
+            await pool.drain()
+            raise
+
     pool = AsyncConnectionPool(
         database_url,
         min_size=1,
@@ -199,7 +221,7 @@ async def open_queue(database_url: str, connections: int) -> AsyncIterator[Queue
         timeout=10,
         # Each call is one function, hence one transaction, without BEGIN and COMMIT on the wire.
         kwargs={"autocommit": True, "application_name": "freshness"},
-        check=AsyncConnectionPool.check_connection,
+        check=check,
     )
     try:
         await pool.open(wait=True, timeout=10)
@@ -222,11 +244,18 @@ def _dumps(rows: Any) -> str:
     return json.dumps(rows, default=str, allow_nan=False)
 
 
+def _storable(text: str) -> str:
+    # Postgres takes neither NUL nor half a surrogate pair.
+    return text.replace("\0", "").encode(errors="replace").decode()
+
+
 def _translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
-    if isinstance(error, psycopg.OperationalError):
+    # By code: psycopg calls every unknown code operational, ours and those of users' triggers too.
+    code = error.sqlstate or ""
+    if isinstance(error, psycopg.OperationalError) and (not code or code.startswith(_PASSING)):
         return _unavailable()
     diagnosis = error.diag
-    kind = _ERRORS.get(error.sqlstate or "")
+    kind = _ERRORS.get(code)
     if kind is not None:
         return kind(diagnosis.message_primary or str(error), diagnosis.message_hint)
     # Missing at the top level it is ours; inside a function it may be a user's own trigger.
@@ -240,6 +269,10 @@ def _translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
         return DatabaseUnavailable(
             "the database does not have schema freshness as this version needs it",
             "apply the migrations: make up, or supabase db push",
+        )
+    if is_ours and isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return DatabaseUnavailable(
+            "the role in DATABASE_URL may not use schema freshness", "connect as role postgres"
         )
     return None
 

@@ -68,7 +68,7 @@ def load_refreshers(modules: str) -> list[Refresher]:
     for name in filter(None, (part.strip() for part in modules.split(","))):
         try:
             module = importlib.import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigurationError(
                 f"module {name} cannot be imported: {type(error).__name__}: {error}",
                 "check FRESHNESS_REFRESHERS",

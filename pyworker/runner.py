@@ -65,6 +65,13 @@ class Runner:
             if not deadline.expired():
                 raise
             raise RefreshFailed(f"no answer within {limit:g} s") from error
+        except SystemExit as error:
+            raise RefreshFailed(f"SystemExit: {error}") from error
+        except asyncio.CancelledError as error:
+            # Only the worker's own cancelling ends the task; the refresher's ends its job.
+            if (task := asyncio.current_task()) is None or task.cancelling():
+                raise
+            raise RefreshFailed("the refresher cancelled itself") from error
         # Checked here, since a refresher without type checks can return anything at all.
         if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Sequence):
             raise RefreshFailed(
@@ -102,10 +109,24 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, RowsRejected):
         return error.message
+    if isinstance(error, httpx.HTTPError):
+        return _http_reason(error)
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _http_reason(error: httpx.HTTPError) -> str:
+    # Its own text can hold a URL or a header, and these a key.
+    try:
+        host = error.request.url.host
+    except RuntimeError:
+        return type(error).__name__
     if isinstance(error, httpx.HTTPStatusError):
-        # Its own text holds the URL, and the URL may hold a key.
-        return f"{error.request.url.host} answered HTTP {error.response.status_code}"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return f"{host} answered HTTP {error.response.status_code}"
+    return f"{host} cannot be reached: {type(error).__name__}"
 
 
 def _until_said() -> AsyncIterator[stamina.Attempt]:

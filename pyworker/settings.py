@@ -18,7 +18,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="FRESHNESS_", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="FRESHNESS_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
     )
 
     database_url: SecretStr = Field(validation_alias="DATABASE_URL")
@@ -29,7 +33,7 @@ class Settings(BaseSettings):
     worker_name: str | None = None
     concurrency: int = Field(default=10, ge=1, le=1000)
     fetch_timeout: float = Field(default=30, gt=0)
-    heartbeat_limit: float = Field(default=15, ge=1)
+    heartbeat_limit: float = Field(default=15, ge=1, le=86400)
     fallback_poll_interval: float = Field(default=30, gt=0)
     shutdown_timeout: float = Field(default=30, ge=0)
 
@@ -52,6 +56,10 @@ def read_settings(env_file: Path | None = None) -> Settings:
     """
     try:
         return Settings(_env_file=env_file or Path(".env"))
+    except UnicodeDecodeError:
+        raise ConfigurationError(
+            f"{env_file or '.env'} cannot be read", "save it as UTF-8 text"
+        ) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "a setting"

@@ -92,7 +92,8 @@ class Worker:
             for job in jobs:
                 self._start(job)
             if len(jobs) == free:
-                return fallback
+                # More may be due; a job that ended during the claim has left a slot for it.
+                return 0 if len(self._running) < self._concurrency else fallback
             moment = await self._queue.next_moment(self._id, self._runner.data_types)
         except WorkerUnknown:
             self._is_known = False

@@ -32,6 +32,7 @@ returns trigger
 language plpgsql
 security definer
 set jit = off
+set plan_cache_mode = force_generic_plan
 set search_path = ''
 set lock_timeout = '100ms'
 as $$

@@ -10,6 +10,7 @@ language plpgsql
 rows 10
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare

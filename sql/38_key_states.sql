@@ -5,6 +5,7 @@ stable
 rows 10
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin
@@ -43,10 +44,10 @@ begin
             when j.state = 'failed' or j.not_before > clock_timestamp() then 'failed'
             else 'queued'
         end,
-        l.fresh_until,
+        nullif(l.fresh_until, 'infinity'),
         case
             when j.state = 'running' then j.started_at
-            when l.fresh_until > clock_timestamp() then j.due_at
+            when l.fresh_until > clock_timestamp() then nullif(j.due_at, 'infinity')
             else greatest(least(j.run_at, clock_timestamp()), j.not_before)
         end
     from asked as a
@@ -58,5 +59,5 @@ end
 $$;
 
 comment on function freshness.key_states(text[], text[]) is
-    'State of keys, in the order asked. status: fresh (until fresh_until), queued (due at due_at), running (a refresh is'
+    'State of keys, in the order asked. status: fresh (until fresh_until; null: for ever), queued (due at due_at), running (a refresh is'
     ' under way since due_at), failed (held back until due_at after failing), unknown_data_type, invalid_symbol.';

@@ -12,9 +12,12 @@ comment on function freshness.backoff(integer) is
 
 create function freshness.take_over()
 returns integer
-language sql
+language plpgsql
 set search_path = ''
 as $$
+declare
+    v_taken integer;
+begin
     with held as materialized (
         select j.data_type, j.symbol, j.worker, j.fence
         from freshness.jobs as j
@@ -42,7 +45,9 @@ as $$
         from held as h
     )
 
-    select count(*)::integer from held
+    select count(*) into v_taken from held;
+    return v_taken;
+end
 $$;
 
 comment on function freshness.take_over() is

@@ -1,3 +1,5 @@
+-- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call, which
+-- takes longer than running them.
 create function freshness.claim(p_worker bigint, p_data_types text[], p_limit integer)
 returns table (
     data_type text,
@@ -12,6 +14,7 @@ language plpgsql
 rows 10
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare

@@ -3,6 +3,7 @@ returns table (outcome text, due_in double precision)
 language plpgsql
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_type freshness.data_types;

@@ -57,11 +57,12 @@ comment on function freshness.dismiss_worker(bigint) is
 
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns double precision
-language sql
-volatile
+language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
-    select freshness.seconds_until(least(
+begin
+    return freshness.seconds_until(least(
         (
             select min(d.due_at)
             from unnest(p_data_types) as t (name)
@@ -82,7 +83,8 @@ as $$
                 and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
         ),
         (select clock_timestamp() + interval '250 milliseconds' where exists (select from freshness.pulls))
-    ))
+    ));
+end
 $$;
 
 comment on function freshness.next_moment(bigint, text[]) is

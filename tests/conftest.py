@@ -9,6 +9,7 @@ pytest_plugins = (
     "tests.fixtures.connections",
     "tests.fixtures.data_types",
     "tests.fixtures.subscriptions",
+    "tests.fixtures.workers",
 )
 
 

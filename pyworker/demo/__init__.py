@@ -1,1 +1,1 @@
-"""The demo: a market data provider, viewers, and a live page around the real worker and endpoint."""
+"""The demo: a provider, viewers and a live page around the real worker and endpoint."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import signal
 import sys
-from pathlib import Path
 
 import click
 import psycopg
@@ -29,7 +28,7 @@ def main() -> None:
     project = project_folder()
     try:
         settings = read_settings(project)
-        outcome = asyncio.run(_run(settings, up(project, _report), project))
+        outcome = asyncio.run(_run(settings, up(project, _report)))
     except (DemoError, LocalError, MigrationError, psycopg.Error, OSError) as error:
         _fail(_one_line(error))
     except KeyboardInterrupt:
@@ -40,12 +39,12 @@ def main() -> None:
         _fail(outcome.shortcoming)
 
 
-async def _run(settings: DemoSettings, database_url: str, project: Path) -> Outcome:
+async def _run(settings: DemoSettings, database_url: str) -> Outcome:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    return await demonstrate(settings, database_url, project, stop, _report)
+    return await demonstrate(settings, database_url, stop, _report)
 
 
 def _report(line: str) -> None:

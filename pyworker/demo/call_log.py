@@ -36,7 +36,7 @@ class CallLog:
             self._in_flight[key] -= 1
 
     def figures(self, since: int) -> dict[str, Any]:
-        """Return the counts, and the arrivals after the first `since` calls (seconds of the clock)."""
+        """Return the counts, and the arrivals (by the clock) after the first `since` calls."""
         forgotten = self.calls - len(self._arrivals)
         return {
             "calls": self.calls,

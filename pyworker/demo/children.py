@@ -36,7 +36,7 @@ class Child:
     def last_words(self) -> str:
         """Return the last line of its output."""
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()
-        return lines[-1][:300] if lines else f"it said nothing in {self.log}"
+        return lines[-1][:300] if lines else "it said nothing"
 
     def has_logged(self, event: str) -> bool:
         """Say whether a line of its output is a JSON object with this event."""
@@ -59,7 +59,7 @@ async def running(
         environment: all of its environment.
         folder: where it runs; without an `.env` that would change its settings.
     """
-    log = folder / f"{title.split()[-1]}.log"
+    log = folder / f"{title.rsplit(maxsplit=1)[-1]}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,

@@ -51,6 +51,7 @@ PROFILE = DataType(
     path="profiles",
     columns={
         "name": "text not null",
+        "price": "numeric not null",
         "year_low": "numeric not null",
         "year_high": "numeric not null",
         "year_change": "numeric not null",

@@ -76,7 +76,7 @@ def _create(connection: psycopg.Connection[Any], data_type: DataType) -> None:
     table = Identifier("public", data_type.table)
     columns = SQL(", ").join(
         # The types are our own words, not anybody's input.
-        SQL("{} {}").format(Identifier(name), SQL(kind))  # type: ignore[arg-type]
+        SQL("{} {}").format(Identifier(name), SQL(kind))
         for name, kind in data_type.columns.items()
     )
     statements = (
@@ -95,9 +95,7 @@ def _create(connection: psycopg.Connection[Any], data_type: DataType) -> None:
     )
     with connection.transaction():
         for statement in statements:
-            connection.execute(
-                statement.format(table=table, columns=columns, mark=Literal(MARK))
-            )
+            connection.execute(statement.format(table=table, columns=columns, mark=Literal(MARK)))
         connection.execute(
             "select freshness.register_data_type(%s, %s, make_interval(secs => %s))",
             [data_type.name, f"public.{data_type.table}", data_type.ttl],

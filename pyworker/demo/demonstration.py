@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from time import monotonic
 
-import httpx
-
 from pyworker.demo.audience import Audience
-from pyworker.demo.board import Board
-from pyworker.demo.children import Child, own_environment, running, wait_until_logged
-from pyworker.demo.demo_objects import demo_objects
+from pyworker.demo.children import Child
 from pyworker.demo.errors import DemoError
 from pyworker.demo.feed import Feed
-from pyworker.demo.history import History
 from pyworker.demo.looks import Looks
-from pyworker.demo.market import configuration
 from pyworker.demo.page import Page
-from pyworker.demo.page_server import HOST, serving
-from pyworker.demo.recorder import Recorder
+from pyworker.demo.page_server import serving
 from pyworker.demo.report import Figures, shortcoming
-from pyworker.demo.session import Session, measure_clock_offset, realtime_connection
 from pyworker.demo.settings import DemoSettings
-from pyworker.demo.viewers import Viewers
+from pyworker.demo.stage import LEASE, Report, Stage, open_stage
 from pyworker.job import Key
-from pyworker.local.cluster import free_port
 
-LEASE = 60
-RENEWAL = 20.0
+RENEWAL = LEASE / 3
 SECONDS_TO_SETTLE = 4.0
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +30,8 @@ class Outcome:
     shortcoming: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """All that a run needs, while its processes run."""
-
-    children: list[Child]
-    viewers: Viewers
-    looks: Looks
-    recorder: Recorder
-    board: Board
-
-
 async def demonstrate(
-    settings: DemoSettings, database_url: str, project: Path, stop: asyncio.Event, report: Report
+    settings: DemoSettings, database_url: str, stop: asyncio.Event, report: Report
 ) -> Outcome:
     """Run the demo until its time is over or `stop` is set; everything it started has ended then.
 
@@ -66,81 +39,13 @@ async def demonstrate(
         DemoError: something could not be started, or ended by itself.
         psycopg.Error: the database cannot be reached, or refuses something.
     """
-    folder = project / ".local" / "demo"
-    folder.mkdir(parents=True, exist_ok=True)
-    async with _stage(settings, database_url, folder, report) as stage:
+    async with open_stage(settings, database_url, report) as stage:
         feed = Feed(stage.board.snapshot)
         page = Page(stage.board, feed).application()
         async with serving(page, feed, settings.port) as address:
             report(f"The page: {address}")
             watched = await _play(settings, stage, feed, stop, report)
         return await _outcome(stage, watched)
-
-
-@asynccontextmanager
-async def _stage(
-    settings: DemoSettings, database_url: str, folder: Path, report: Report
-) -> AsyncIterator[Stage]:
-    jwt_secret, api_key = secrets.token_urlsafe(48), secrets.token_urlsafe(24)
-    provider_port = settings.provider_port or free_port()
-    endpoint_port = settings.endpoint_port or free_port()
-    provider = f"http://{HOST}:{provider_port}"
-    (folder / "freshness.toml").write_text(configuration(provider), "utf-8")
-    async with AsyncExitStack() as stack:
-        owner = stack.enter_context(demo_objects(database_url))
-        realtime = Session(stack.enter_context(realtime_connection(database_url)))
-        report("Starting the provider, the worker and the endpoint")
-        environment = own_environment(
-            DATABASE_URL=database_url,
-            SUPABASE_JWT_SECRET=jwt_secret,
-            DEMO_API_KEY=api_key,
-            DEMO_PROVIDER_PORT=str(provider_port),
-            FRESHNESS_CONFIGURATION=str(folder / "freshness.toml"),
-            FRESHNESS_WORKER_NAME="demo",
-            FRESHNESS_PORT=str(endpoint_port),
-            FRESHNESS_LEASE=str(LEASE),
-            FRESHNESS_LOG_FORMAT="json",
-        )
-        children = [
-            await stack.enter_async_context(running(title, module, environment, folder))
-            for title, module in {
-                "the provider": ["pyworker.demo.provider"],
-                "the worker": ["pyworker.cli", "run"],
-                "the endpoint": ["pyworker.cli", "serve"],
-            }.items()
-        ]
-        provider_client = await _client(stack, provider)
-        endpoint_client = await _client(stack, f"http://{HOST}:{endpoint_port}")
-        await wait_until_logged(children[1], "listening")
-        await wait_until_logged(children[2], "serving")
-        await _wait_until_healthy(provider_client, children[0])
-
-        offset = measure_clock_offset(owner)
-        owner_session, history = Session(owner), History()
-        looks = Looks(owner_session, offset)
-        viewers = Viewers(endpoint_client, jwt_secret, realtime, owner_session, offset, history)
-        recorder = Recorder(history, looks, provider_client)
-        stack.push_async_callback(viewers.leave_all)
-        yield Stage(children, viewers, looks, recorder, Board(viewers, looks, recorder))
-
-
-async def _client(stack: AsyncExitStack, address: str) -> httpx.AsyncClient:
-    # A proxy in the environment is not for the processes of this machine.
-    client = httpx.AsyncClient(base_url=address, timeout=10, trust_env=False)
-    return await stack.enter_async_context(client)
-
-
-async def _wait_until_healthy(client: httpx.AsyncClient, child: Child) -> None:
-    limit = monotonic() + 30
-    while monotonic() < limit:
-        if child.process.returncode is not None:
-            raise DemoError(await child.ended())
-        try:
-            if (await client.get("/healthz")).is_success:
-                return
-        except httpx.HTTPError:
-            await asyncio.sleep(0.05)
-    raise DemoError(f"{child.title} does not answer: {child.last_words()}")
 
 
 async def _play(
@@ -189,9 +94,15 @@ async def _outcome(stage: Stage, watched: list[Key]) -> Outcome:
             fresh[state.key] = fresh[state.key] or state.status == "fresh"
         await asyncio.sleep(0.02)
     await stage.viewers.leave_all()
-    while await stage.looks.running() and monotonic() < limit:
-        await asyncio.sleep(0.02)
+    await _wait_until_idle(stage.looks, limit)
     duplicates = await stage.looks.duplicate_rows()
     await stage.recorder.update()
     figures = stage.recorder.figures(duplicates)
     return Outcome(figures, shortcoming(stage.recorder.history, figures, fresh))
+
+
+async def _wait_until_idle(looks: Looks, limit: float) -> None:
+    while monotonic() < limit:
+        if not await looks.running():
+            return
+        await asyncio.sleep(0.02)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -54,7 +54,7 @@ class Feed:
             self._closed = True
             self._news.notify_all()
 
-    async def stream(self) -> AsyncIterator[str]:
+    async def stream(self) -> AsyncGenerator[str]:
         """Yield server-sent events for one page until it leaves or the feed is closed."""
         self._pages += 1
         self._open.set()

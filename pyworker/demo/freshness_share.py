@@ -16,7 +16,7 @@ def fresh_share(history: History, ttls: Mapping[str, float], until: float) -> fl
     beginning. Several viewers of a key at once count once.
     """
     watched = fresh = 0.0
-    for key in history.keys():
+    for key in history.watched_keys():
         watches = union(
             [
                 (interest.at, until if interest.left is None else interest.left)

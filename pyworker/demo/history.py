@@ -86,7 +86,7 @@ class History:
         """Take in the arrival of a call at the provider."""
         self.arrivals.setdefault(key, []).append(at)
 
-    def keys(self) -> list[Key]:
+    def watched_keys(self) -> list[Key]:
         """Return the keys that anybody was interested in."""
         return list(dict.fromkeys(interest.key for interest in self.interests))
 

@@ -111,10 +111,11 @@ def _key(body: dict[str, Any]) -> Key:
 
 
 def _way(body: dict[str, Any]) -> Way:
+    ways: dict[Any, Way] = {"card": "card", "subscription": "subscription"}
     way = body.get("way")
-    if way == "card" or way == "subscription":  # noqa: PLR1714 - narrows the type
-        return way
-    raise InputError("way must be card or subscription")
+    if not isinstance(way, str) or way not in ways:
+        raise InputError("way must be card or subscription")
+    return ways[way]
 
 
 def _refuse(status: int) -> Any:

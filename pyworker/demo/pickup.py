@@ -39,7 +39,7 @@ def measure_pickups(history: History, ttls: Mapping[str, float], until: float) -
         until: the end of the time looked at; what is younger than `PATIENCE` may yet be answered.
     """
     pickups = Pickups()
-    refreshes = {key: history.refreshes_of(key) for key in history.keys()}
+    refreshes = {key: history.refreshes_of(key) for key in history.watched_keys()}
     for interest in history.interests:
         key = interest.key
         if not interest.first or not _needs_fetch(interest, refreshes[key], ttls[key.data_type]):

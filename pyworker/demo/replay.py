@@ -34,7 +34,7 @@ class Replay:
         return symbol in self._series
 
     def quote(self, symbol: str, now: float) -> Row:
-        """Return the latest price, its change on the month before in percent, and what led there."""
+        """Return the latest price, its change on the month before (percent), and what led to it."""
         months = self._known(symbol, now)
         prices = [month.price for month in months]
         return {
@@ -45,11 +45,12 @@ class Replay:
         }
 
     def profile(self, symbol: str, now: float) -> Row:
-        """Return the name, and the range and change of the past year."""
+        """Return the name, the price, and its range and change in the past year."""
         months = self._known(symbol, now)
         prices = [month.price for month in months[-YEAR - 1 :]]
         return {
             "name": NAMES.get(symbol, symbol),
+            "price": prices[-1],
             "year_low": min(prices),
             "year_high": max(prices),
             "year_change": _percent(prices[0], prices[-1]),

@@ -31,7 +31,7 @@ def figures(
     return {
         "cards": _count(history, "card"),
         "subscriptions": _count(history, "subscription"),
-        "keys": len(history.keys()),
+        "keys": len(history.watched_keys()),
         "refreshes": sum(refresh.succeeded for refresh in ended),
         "provider_calls": history.calls,
         "provider_429": history.refused,
@@ -70,7 +70,7 @@ def shortcoming(history: History, result: Figures, fresh_now: Mapping[Any, bool]
         fresh_now: the keys that were watched at the end, with whether their data is fresh.
     """
     refreshed = {refresh.key for refresh in history.refreshes.values() if refresh.succeeded}
-    never = [key for key in history.keys() if key not in refreshed]
+    never = [key for key in history.watched_keys() if key not in refreshed]
     stale = [key for key, is_fresh in fresh_now.items() if not is_fresh]
     if not history.interests:
         return "nobody watched anything"

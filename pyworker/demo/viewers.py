@@ -29,10 +29,10 @@ ON_CARD_ADD = "/functions/v1/on-card-add"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """One person who looks at keys, since their interests were committed."""
+    """One person who looks at keys; `subscription` is the id of theirs, if that is the way."""
 
     user: str
-    subscription: UUID
+    subscription: UUID | None
     way: Way
     interests: tuple[Interest, ...]
 
@@ -51,6 +51,7 @@ class Viewers:
 
     def __init__(
         self,
+        *,
         endpoint: httpx.AsyncClient,
         jwt_secret: str,
         realtime: Session,
@@ -92,7 +93,8 @@ class Viewers:
         except BaseException:
             self.watching[key] -= 1
             raise
-        return self._record("subscription", [key], first, committed, user, subscription)
+        interests = (Interest(key, "subscription", committed, first[0]),)
+        return self._record(Viewer(user, subscription, "subscription", interests))
 
     async def add_card(self, keys: list[Key]) -> Viewer:
         """Ask the endpoint for the data types of one symbol.
@@ -110,14 +112,19 @@ class Viewers:
             self.watching.subtract(keys)
             raise
         committed = sent if leased is None else max(leased, sent)
-        return self._record("card", keys, first, committed, user, uuid1())
+        interests = tuple(
+            Interest(key, "card", committed, is_first)
+            for key, is_first in zip(keys, first, strict=True)
+        )
+        return self._record(Viewer(user, None, "card", interests))
 
     async def leave(self, viewer: Viewer) -> None:
         """End a viewer's interests."""
         keys = [interest.key for interest in viewer.interests]
         self._present.remove(viewer)
-        if viewer.way == "subscription":
-            await self._realtime.call(lambda c: realtime_unsubscribe(c, [viewer.subscription]))
+        if viewer.subscription is not None:
+            subscriptions = [viewer.subscription]
+            await self._realtime.call(lambda c: realtime_unsubscribe(c, subscriptions))
         else:
             names = [key.data_type for key in keys], [key.symbol for key in keys]
             await self._owner.call(
@@ -146,20 +153,8 @@ class Viewers:
         self.watching.update(keys)
         return first
 
-    def _record(
-        self,
-        way: Way,
-        keys: list[Key],
-        first: list[bool],
-        at: float,
-        user: str,
-        subscription: UUID,
-    ) -> Viewer:
-        interests = tuple(
-            Interest(key, way, at, is_first) for key, is_first in zip(keys, first, strict=True)
-        )
-        self._history.interests.extend(interests)
-        viewer = Viewer(user, subscription, way, interests)
+    def _record(self, viewer: Viewer) -> Viewer:
+        self._history.interests.extend(viewer.interests)
         self._present.append(viewer)
         return viewer
 

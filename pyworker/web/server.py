@@ -17,6 +17,7 @@ from pyworker.errors import ConfigurationError
 from pyworker.queue import open_queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application
+from pyworker.web.authentication import TokenVerifier
 
 CONNECTIONS = 8
 BACKLOG = 2048
@@ -32,6 +33,8 @@ async def serve(settings: Settings) -> None:
         DatabaseUnavailable: the database cannot be reached at the start.
     """
     log = structlog.get_logger()
+    # A mistake in the settings is told before the database is waited for.
+    TokenVerifier(settings.jwt_secret)
     async with open_queue(settings.database_url.get_secret_value(), CONNECTIONS) as queue:
         server = uvicorn.Server(
             uvicorn.Config(
@@ -52,14 +55,21 @@ async def serve(settings: Settings) -> None:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # With the protocol named, asyncio sends small packets at once (TCP_NODELAY) on connections
+    # that come in here; otherwise each answer would wait 40 ms for an acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
     except (OSError, UnicodeError) as error:
+        listener.close()
         reason = error.strerror if isinstance(error, OSError) else "not the name of a host"
         raise ConfigurationError(
             f"cannot listen on {host}, port {port}: {reason}",
             "set FRESHNESS_HOST and FRESHNESS_PORT to an address that is free on this machine",
         ) from None
+    return listener
 
 
 def _url(listener: socket.socket) -> str:

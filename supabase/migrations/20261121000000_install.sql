@@ -779,6 +779,7 @@ returns trigger
 language plpgsql
 security definer
 set jit = off
+set plan_cache_mode = force_generic_plan
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -1013,6 +1014,7 @@ language plpgsql
 rows 10
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -1246,6 +1248,7 @@ returns trigger
 language plpgsql
 security definer
 set jit = off
+set plan_cache_mode = force_generic_plan
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -1321,6 +1324,7 @@ language plpgsql
 rows 10
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -1405,6 +1409,7 @@ stable
 rows 10
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin
@@ -1443,10 +1448,10 @@ begin
             when j.state = 'failed' or j.not_before > clock_timestamp() then 'failed'
             else 'queued'
         end,
-        l.fresh_until,
+        nullif(l.fresh_until, 'infinity'),
         case
             when j.state = 'running' then j.started_at
-            when l.fresh_until > clock_timestamp() then j.due_at
+            when l.fresh_until > clock_timestamp() then nullif(j.due_at, 'infinity')
             else greatest(least(j.run_at, clock_timestamp()), j.not_before)
         end
     from asked as a
@@ -1458,7 +1463,7 @@ end
 $$;
 
 comment on function freshness.key_states(text[], text[]) is
-    'State of keys, in the order asked. status: fresh (until fresh_until), queued (due at due_at), running (a refresh is'
+    'State of keys, in the order asked. status: fresh (until fresh_until; null: for ever), queued (due at due_at), running (a refresh is'
     ' under way since due_at), failed (held back until due_at after failing), unknown_data_type, invalid_symbol.';
 -- <<<
 
@@ -1657,9 +1662,12 @@ comment on function freshness.backoff(integer) is
 
 create function freshness.take_over()
 returns integer
-language sql
+language plpgsql
 set search_path = ''
 as $$
+declare
+    v_taken integer;
+begin
     with held as materialized (
         select j.data_type, j.symbol, j.worker, j.fence
         from freshness.jobs as j
@@ -1687,7 +1695,9 @@ as $$
         from held as h
     )
 
-    select count(*)::integer from held
+    select count(*) into v_taken from held;
+    return v_taken;
+end
 $$;
 
 comment on function freshness.take_over() is
@@ -1695,6 +1705,8 @@ comment on function freshness.take_over() is
 -- <<<
 
 -- >>> sql/43_claim.sql
+-- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call, which
+-- takes longer than running them.
 create function freshness.claim(p_worker bigint, p_data_types text[], p_limit integer)
 returns table (
     data_type text,
@@ -1709,6 +1721,7 @@ language plpgsql
 rows 10
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
@@ -2024,6 +2037,7 @@ returns table (outcome text, due_in double precision)
 language plpgsql
 set search_path = ''
 set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_type freshness.data_types;
@@ -2250,11 +2264,12 @@ comment on function freshness.dismiss_worker(bigint) is
 
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns double precision
-language sql
-volatile
+language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
-    select freshness.seconds_until(least(
+begin
+    return freshness.seconds_until(least(
         (
             select min(d.due_at)
             from unnest(p_data_types) as t (name)
@@ -2275,7 +2290,8 @@ as $$
                 and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
         ),
         (select clock_timestamp() + interval '250 milliseconds' where exists (select from freshness.pulls))
-    ))
+    ));
+end
 $$;
 
 comment on function freshness.next_moment(bigint, text[]) is

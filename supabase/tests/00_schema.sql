@@ -1,4 +1,5 @@
 begin;
+set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
 select plan(6);

@@ -1,4 +1,5 @@
 begin;
+set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
 select plan(25);
@@ -53,7 +54,7 @@ insert into freshness_pgtap.days values ('A', (now() at time zone 'UTC')::date);
 insert into freshness_pgtap.news values (1, now() - interval '1 hour'), (2, now());
 insert into freshness_pgtap.parts values ('A', now());
 insert into freshness_pgtap.secrets values ('A', now());
-insert into freshness_pgtap.computed values ('A', now());
+insert into freshness_pgtap.computed (id, fetched_at) values ('A', now());
 
 select results_eq(
     $$ select present, stored_at, fresh_until, refresh_at, problem from freshness.look('pgtap_quote', array['FRESH']) $$,

@@ -40,7 +40,7 @@ async def test_a_card_for_fresh_data_queues_nothing(
 
 
 def test_a_request_for_fresh_data_makes_no_job(connection: Connection, quotes: DataType) -> None:
-    """ "Make sure it is fresh" is satisfied by what is stored."""
+    """What is stored satisfies it."""
     quotes.store(connection, "AAPL", 10)
     found = connection.execute(
         "select * from freshness.request(%s, array['AAPL'])", [quotes.name]

@@ -10,6 +10,8 @@ LINE = re.compile(
     r"(?:\s*# (?P<directive>TODO|SKIP)\b.*)?",
     re.IGNORECASE,
 )
+# A test that died shows the whole statement; its first lines say what happened.
+MOST_DIAGNOSTICS = 12
 PLAN = re.compile(r"1\.\.(?P<count>\d+)(?:\s*# SKIP.*)?", re.IGNORECASE)
 
 
@@ -47,6 +49,10 @@ def read_tap(output: str) -> TapResult:
             is_failing = bool(match["failed"]) and match["directive"] is None
             if is_failing:
                 result.failures.append(f"{result.ran}: {match['description'] or 'no description'}")
-        elif is_failing and line.startswith("#"):
+        elif is_failing and _says_more(line, result.failures[-1]):
             result.failures[-1] += f"\n    {line[1:].strip()}"
     return result
+
+
+def _says_more(line: str, failure: str) -> bool:
+    return line.startswith("#") and failure.count("\n") < MOST_DIAGNOSTICS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -14,9 +15,12 @@ from pyworker.job import Key, KeyState
 from pyworker.queue import Queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application
+from tests.fixtures.servers import Database
+from tests.web.endpoint import Endpoint, running_endpoint
 
 SECRET = "a-secret-of-the-tests-that-has-32-bytes-or-more"
 FRESH_UNTIL = datetime(2026, 1, 2, 5, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
+EndpointManager = AbstractContextManager[Endpoint]
 KNOWN = ("quote", "profile", "market")
 
 
@@ -99,3 +103,20 @@ async def client(
         headers={"Authorization": f"Bearer {make_token()}"},
     ) as signed_in:
         yield signed_in
+
+
+@pytest.fixture
+def start_endpoint(make_token: Callable[..., str]) -> Callable[[str], EndpointManager]:
+    """Starts an endpoint on the database with a URL, for the length of a `with`."""
+
+    def start(url: str) -> EndpointManager:
+        return running_endpoint(url, make_token, SECRET)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def endpoint(database: Database, make_token: Callable[..., str]) -> Iterator[Endpoint]:
+    """One endpoint for the tests that do not break it."""
+    with running_endpoint(database.url, make_token, SECRET) as running:
+        yield running

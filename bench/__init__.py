@@ -1,0 +1,1 @@
+"""Measurements: each part measures its baseline in the same run."""

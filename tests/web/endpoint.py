@@ -1,0 +1,75 @@
+"""The endpoint as a process of its own, and a signed-in client of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from uuid import uuid4
+
+import httpx
+
+PATH = "/functions/v1/on-card-add"
+PROGRAM = """
+import asyncio
+from pyworker.settings import read_settings
+from pyworker.web.server import serve
+asyncio.run(serve(read_settings()))
+"""
+
+MakeToken = Callable[..., str]
+
+
+class Endpoint:
+    """A running endpoint and a client that is signed in as `user`."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, token: str, user: str) -> None:
+        self.process = process
+        self.url = url
+        self.user = user
+        self.client = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30
+        )
+
+    def add(self, symbol: str | None, *data_types: str) -> httpx.Response:
+        """Add a card."""
+        return self.client.post(PATH, json={"symbol": symbol, "dataTypes": data_types})
+
+    def states(self, symbol: str | None, *data_types: str) -> list[tuple[str, str]]:
+        """Add a card; returns each key's symbol and status."""
+        answer = self.add(symbol, *data_types)
+        assert answer.status_code == 200, answer.text
+        return [(key["symbol"], key["status"]) for key in answer.json()["keys"]]
+
+
+@contextmanager
+def running_endpoint(url: str, make_token: MakeToken, secret: str) -> Iterator[Endpoint]:
+    """Start an endpoint on a free port, and stop it at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        env={
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": url,
+            "SUPABASE_JWT_SECRET": secret,
+            "FRESHNESS_PORT": "0",
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        found = re.search(r"url=(\S+)", line)
+        assert found, line + process.stdout.read()
+        user = str(uuid4())
+        endpoint = Endpoint(process, found[1], make_token(sub=user), user)
+        with closing(endpoint.client):
+            yield endpoint
+    finally:
+        process.kill()
+        process.communicate()
