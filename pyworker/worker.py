@@ -116,11 +116,16 @@ class Worker:
         """Look after so many seconds, unless a look is already planned for earlier."""
         loop = asyncio.get_running_loop()
         when = loop.time() + max(seconds, 0)
-        if self._timer is not None and not self._timer.cancelled():
-            if loop.time() < self._timer.when() <= when:
+        if self._timer is not None:
+            # Also one that is due but has not run yet: it must not be lost.
+            if self._timer.when() <= when:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(when, self._look_now.set)
+        self._timer = loop.call_at(when, self._time_to_look)
+
+    def _time_to_look(self) -> None:
+        self._timer = None
+        self._look_now.set()
 
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")

@@ -33,12 +33,21 @@ class Audience:
         self._random = random.Random()  # noqa: S311 - no secret
 
     async def attend(self) -> None:
-        """Come and go until the time is over; some are still there then."""
-        async with asyncio.TaskGroup() as group:
-            for data_type in (QUOTE, PROFILE):
-                group.create_task(self._stay(Key(data_type.name, SYMBOLS[0])))
-                for symbol in SYMBOLS[1:]:
-                    group.create_task(self._come_and_go(Key(data_type.name, symbol)))
+        """Come and go until the time is over; some are still there then.
+
+        Raises:
+            DemoError: the endpoint refuses, or does not answer.
+            psycopg.Error: the database refuses something.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for data_type in (QUOTE, PROFILE):
+                    group.create_task(self._stay(Key(data_type.name, SYMBOLS[0])))
+                    for symbol in SYMBOLS[1:]:
+                        group.create_task(self._come_and_go(Key(data_type.name, symbol)))
+        except ExceptionGroup as errors:
+            # They have one cause; the first says it.
+            raise errors.exceptions[0] from None
 
     async def _stay(self, key: Key) -> None:
         await self._pause((0.0, min(LATEST_ARRIVAL, self._seconds / 3)))

@@ -68,8 +68,10 @@ def test_a_signal_ends_everything_in_order(own_database: str) -> None:
     assert left_behind(own_database) == 0
 
 
-def test_a_demo_that_was_killed_leaves_nothing_that_hinders_the_next(own_database: str) -> None:
-    with running_demo(own_database) as (process, address):
+def test_a_demo_that_was_killed_leaves_nothing_that_hinders_the_next(
+    own_database: str, tmp_path: Path
+) -> None:
+    with running_demo(own_database, TMPDIR=str(tmp_path)) as (process, address):
         card = {"symbol": "IBM", "dataType": "demo_quote", "way": "subscription"}
         assert httpx.post(f"{address}/cards", json=card).status_code == 201
         process.kill()
@@ -79,17 +81,19 @@ def test_a_demo_that_was_killed_leaves_nothing_that_hinders_the_next(own_databas
     assert done.returncode == 0, done.stderr
 
 
-def test_the_end_of_the_worker_is_told_in_one_line(own_database: str) -> None:
+@pytest.mark.parametrize(("word", "title"), [(b"run", "the worker"), (b"serve", "the endpoint")])
+def test_the_end_of_a_process_is_told_in_one_line(
+    own_database: str, word: bytes, title: str
+) -> None:
     with running_demo(own_database, DEMO_SECONDS="60") as (process, _):
-        worker = next(
-            child
-            for child in children(process.pid)
-            if b"\0run\0" in Path(f"/proc/{child}/cmdline").read_bytes()
-        )
-        os.kill(worker, signal.SIGKILL)
+        lines = {
+            child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children(process.pid)
+        }
+        os.kill(next(c for c, line in lines.items() if b"\0%s\0" % word in line), signal.SIGKILL)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert errors.splitlines()[-1].startswith("Error: the worker ended with status -9")
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith(f"Error: {title} ")
     assert left_behind(own_database) <= 1  # the worker could not say goodbye
 
 

@@ -44,7 +44,7 @@ def settled(connection: Connection, data_type: DataType, symbol: str) -> bool:
     found = job(
         connection, data_type, symbol, "j.state = 'scheduled' and j.fresh_until > clock_timestamp()"
     )
-    return found == (True,)
+    return bool(found == (True,))
 
 
 def watch(connection: Connection, data_type: DataType, *symbols: str) -> None:

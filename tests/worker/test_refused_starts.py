@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,26 @@ def complaint(process: subprocess.Popen[str]) -> str:
 
 def refused(folder: Path, **settings: Any) -> str:
     return complaint(start(folder, **settings))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_an_answer(
+    database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Workers that try to connect, for ten seconds, while the other tests run."""
+    folder = tmp_path_factory.mktemp("unanswered")
+    (folder / "module.py").write_text(MODULE)
+    server, _, name = database.url.rpartition("/")
+    host = server.rpartition("@")[2]
+    urls = [f"postgresql://postgres:{SECRET}@127.0.0.1:{free_port()}/{name}"]
+    if database.is_ours:
+        urls.append(f"postgresql://postgres:{SECRET}@{host}/{name}")
+        urls.append(f"{server}/no_such_database")
+    started = [start(folder, DATABASE_URL=url, FRESHNESS_REFRESHERS="module") for url in urls]
+    yield started
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def test_without_database_url(tmp_path: Path) -> None:
@@ -99,22 +120,6 @@ def test_with_a_url_that_is_none(tmp_path: Path, url: str) -> None:
     assert said.startswith("DATABASE_URL is no connection string")
 
 
-def test_with_a_database_that_does_not_answer(tmp_path: Path, database: Database) -> None:
-    """A port that nobody serves; a password that is wrong; a database that does not exist."""
-    (tmp_path / "module.py").write_text(MODULE)
-    server, _, name = database.url.rpartition("/")
-    host = server.rpartition("@")[2]
-    unreachable = [f"postgresql://postgres:{SECRET}@127.0.0.1:{free_port()}/{name}"]
-    if database.is_ours:
-        unreachable.append(f"postgresql://postgres:{SECRET}@{host}/{name}")
-        unreachable.append(f"{server}/no_such_database")
-    started = [
-        start(tmp_path, DATABASE_URL=url, FRESHNESS_REFRESHERS="module") for url in unreachable
-    ]
-    for process in started:
-        assert complaint(process).startswith("the database cannot be reached")
-
-
 def test_with_a_database_without_our_schema(tmp_path: Path, own_database: str) -> None:
     (tmp_path / "module.py").write_text(MODULE)
     other = own_database.rpartition("/")[0] + "/template1"
@@ -130,3 +135,11 @@ def test_with_a_role_that_may_not_use_our_schema(tmp_path: Path, own_database: s
     url = f"{own_database}?options=-c%20role%3Danon"
     said = refused(tmp_path, DATABASE_URL=url, FRESHNESS_REFRESHERS="module")
     assert said.startswith("the role in DATABASE_URL may not use schema freshness")
+
+
+def test_with_a_database_that_does_not_answer(
+    without_an_answer: list[subprocess.Popen[str]],
+) -> None:
+    """A port that nobody serves; a password that is wrong; a database that does not exist."""
+    for process in without_an_answer:
+        assert complaint(process).startswith("the database cannot be reached")

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -324,5 +325,5 @@ async def test_other_jobs_go_on_when_one_fails(
         for each in (hanging, bad, worse, good):
             watch(connection, each, "AAPL")
         await until(lambda: settled(connection, good, "AAPL"))
-        for each in (bad, worse, hanging):
-            await until(lambda each=each: "failed" in events(connection, each, "AAPL"))
+        kinds = [partial(events, connection, each, "AAPL") for each in (bad, worse, hanging)]
+        await until(lambda: all("failed" in kind() for kind in kinds))

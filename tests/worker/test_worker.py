@@ -106,6 +106,17 @@ async def test_the_end_of_a_fetch_makes_room_for_the_next(
     assert recorder.most_at_once == 2
 
 
+async def test_many_due_keys_are_worked_off_without_a_pause(
+    database: Database, connection: Connection, quotes: DataType, recorder: Recorder
+) -> None:
+    """However the ends of fetches fall between the looks, none of these gets lost."""
+    symbols = [f"S{number}" for number in range(150)]
+    async with working(database.url, Refresher(quotes.name, recorder), concurrency=3):
+        watch(connection, quotes, *symbols)
+        await recorder.fetched(150)
+    assert sorted(recorder.symbols) == sorted(symbols)
+
+
 async def test_other_keys_are_fetched_while_a_slow_one_runs(
     database: Database, connection: Connection, quotes: DataType, recorder: Recorder
 ) -> None:
