@@ -39,7 +39,11 @@ begin
         on a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
     where t.name = p_data_type;
 
-    if v_is_global then
+    -- Not registered, or its table or symbol column is gone: then nothing is a symbol of it.
+    if v_is_global is null or (v_type is null and not v_is_global) then
+        return query
+        select distinct g, null::text from unnest(p_symbols) as g;
+    elsif v_is_global then
         return query
         select distinct g, 'GLOBAL' from unnest(p_symbols) as g;
     elsif v_type in ('text'::regtype, 'varchar'::regtype) then

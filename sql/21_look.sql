@@ -22,7 +22,7 @@ exception
     -- A data table that was dropped or changed under us concerns its own keys, and nobody else's.
     when others then
         return query
-        select k.symbol, false, null::timestamptz, null::timestamptz, null::timestamptz, sqlerrm
+        select k.symbol, false, null::timestamptz, null::timestamptz, null::timestamptz, sqlstate || ' ' || sqlerrm
         from unnest(p_symbols) as k (symbol);
 end
 $$;
@@ -58,7 +58,7 @@ as $$
     select case
         when p_type is null then 't.ttl'
         when p_type = 'interval'::regtype then
-            format('case when %1$s > interval ''0'' then %1$s else t.ttl end', p_reference)
+            format('case when %1$s > interval ''0'' then least(%1$s, interval ''100 years'') else t.ttl end', p_reference)
         else
             format(
                 'case when %1$s > 0 then least(%1$s, 52560000)::double precision * interval ''1 minute'' else t.ttl end',

@@ -42,7 +42,8 @@ begin
         );
     end if;
 
-    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old.
+    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what a
+    -- fetch has verified counts only while the rows are those, not when they were deleted or went back.
     execute format(
         $sql$
         create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz)
@@ -76,11 +77,9 @@ begin
                 from %2$s as r
                 where
                     %3$s
-                    and (
-                        r.%7$I is null
-                        or (isfinite(r.%7$I) and %5$s <= clock_timestamp() + least(t.ttl, interval '1 minute'))
-                    )
-                order by r.%7$I desc nulls last
+                    and isfinite(r.%7$I)
+                    and %5$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
+                order by r.%7$I desc
                 limit 1
             ) as n on true
             cross join lateral (
@@ -90,7 +89,10 @@ begin
                     coalesce(n.ttl, t.ttl) as ttl,
                     greatest(
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
-                        coalesce(p_verified_at, j.verified_at)
+                        case
+                            when p_verified_at is not null then p_verified_at
+                            when coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+                        end
                     ) as counted_at
             ) as d
             cross join lateral (

@@ -31,6 +31,34 @@ $$;
 comment on function freshness.find_column(regclass, text, text, text[]) is
     'Type of a column; FR002 with a hint when it does not exist or has none of the given types.';
 
+create function freshness.find_table(p_table text)
+returns regclass
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_table regclass;
+begin
+    begin
+        v_table := to_regclass(p_table);
+    exception
+        when syntax_error_or_access_rule_violation then
+            v_table := null;
+    end;
+    if v_table is null or (select c.relkind from pg_catalog.pg_class as c where c.oid = v_table) not in ('r', 'p') then
+        raise exception using
+            errcode = 'FR002',
+            message = format('table %s does not exist', coalesce(quote_literal(p_table), 'null')),
+            hint = 'Pass the schema-qualified name of the table that holds the rows, such as ''public.quotes''; not a view.';
+    end if;
+    return v_table;
+end
+$$;
+
+comment on function freshness.find_table(text) is
+    'A table, partitioned or not, by its schema-qualified name; FR002 with a hint when there is none.';
+
 create function freshness.find_function(p_function text, p_arguments text, p_result regtype, p_role text)
 returns text
 language plpgsql
@@ -38,13 +66,20 @@ stable
 set search_path = ''
 as $$
 declare
-    v_function regprocedure := to_regprocedure(
-        case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
-    );
+    v_function regprocedure;
 begin
     if p_function is null then
         return null;
-    elsif v_function is null or (select f.prorettype from pg_catalog.pg_proc as f where f.oid = v_function) <> p_result then
+    end if;
+    begin
+        v_function := to_regprocedure(
+            case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
+        );
+    exception
+        when syntax_error_or_access_rule_violation then
+            v_function := null;
+    end;
+    if v_function is null or (select f.prorettype from pg_catalog.pg_proc as f where f.oid = v_function) <> p_result then
         raise exception using
             errcode = 'FR002',
             message = format('function %s(%s) that returns %s does not exist', p_function, p_arguments, p_result),

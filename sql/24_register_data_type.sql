@@ -23,17 +23,12 @@ set search_path = ''
 as $$
 #variable_conflict use_variable
 declare
-    v_table regclass := to_regclass(data_table);
+    v_table regclass := freshness.find_table(data_table);
     v_old_table regclass := (select t.data_table from freshness.data_types as t where t.name = register_data_type.name);
     v_key_columns text[];
     v_row freshness.data_types;
 begin
-    if v_table is null then
-        raise exception using
-            errcode = 'FR002',
-            message = format('table %s does not exist', coalesce(quote_literal(data_table), 'null')),
-            hint = 'Pass the schema-qualified name of the table that holds the rows, such as ''public.quotes''.';
-    elsif not exists (select from pg_catalog.pg_timezone_names as z where z.name = time_zone) then
+    if not exists (select from pg_catalog.pg_timezone_names as z where z.name = time_zone) then
         raise exception using
             errcode = 'FR002',
             message = format('time zone %s does not exist', coalesce(quote_literal(time_zone), 'null')),

@@ -8,6 +8,7 @@ set search_path = ''
 as $$
 declare
     v_run_at timestamptz;
+    v_is_locked boolean;
 begin
     with looked as materialized (
         select
@@ -41,11 +42,18 @@ begin
         where l.symbol not in (select a.symbol from added as a)
     )
 
-    select least(
-        (select min(a.run_at) from added as a),
-        (select min(l.run_at) from looked as l where l.known and not l.under_way)
-    )
-    into v_run_at;
+    select
+        least(
+            (select min(a.run_at) from added as a),
+            (select min(l.run_at) from looked as l where l.known and not l.under_way)
+        ),
+        (select bool_or(l.problem like '55P03%') from looked as l)
+    into v_run_at, v_is_locked;
+
+    -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
+    if v_is_locked then
+        raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
+    end if;
 
     if v_run_at is not null then
         perform freshness.wake(v_run_at);

@@ -32,7 +32,11 @@ begin
         select l.symbol, l.stored_at, l.fresh_until
         from freshness.look(
             p_data_type,
-            array(select c.symbol from freshness.canonical_symbols(p_data_type, p_symbols) as c where c.symbol is not null)
+            array(
+                select distinct c.symbol
+                from freshness.canonical_symbols(p_data_type, p_symbols) as c
+                where c.symbol is not null
+            )
         ) as l
         where p_refresh_now or l.refresh_at is null or l.refresh_at <= v_now
     ),

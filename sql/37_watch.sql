@@ -35,11 +35,14 @@ begin
 
         leased as (
             insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
-            select distinct a.data_type, c.symbol, p_watcher, clock_timestamp() + p_lease
-            from asked as a
-            cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
-            where c.symbol is not null
-            order by a.data_type, c.symbol
+            select k.data_type, k.symbol, p_watcher, clock_timestamp() + p_lease
+            from (
+                select distinct a.data_type, c.symbol
+                from asked as a
+                cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
+                where c.symbol is not null
+            ) as k
+            order by k.data_type, k.symbol
             on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
             where w.lease_until < excluded.lease_until - p_lease / 4
             returning w.data_type, w.symbol

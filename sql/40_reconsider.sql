@@ -75,6 +75,9 @@ begin
             unwatched_at = case when d.outcome = 'unwatched' then v_now end,
             viewers = w.viewers,
             stored_at = w.stored_at,
+            verified_at = case
+                when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+            end,
             fresh_until = w.fresh_until
         from differing as d
         join free as f on f.symbol = d.symbol

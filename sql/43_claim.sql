@@ -13,6 +13,8 @@ returns table (
 language plpgsql
 rows 10
 set search_path = ''
+-- A data table that is being altered concerns its own keys only: they are set aside for a minute.
+set lock_timeout = '1s'
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -50,6 +52,7 @@ begin
                 limit v_left
                 for update skip locked
             ) as d
+            order by (d.job).priority desc, (d.job).due_at
             limit v_left
         );
         exit when cardinality(v_due) = 0;

@@ -70,6 +70,9 @@ begin
             last_error = case d.decision when 'wait' then null when 'broken' then d.problem else j.last_error end,
             viewers = d.viewers,
             stored_at = d.stored_at,
+            verified_at = case
+                when coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+            end,
             fresh_until = d.fresh_until
         from decided as d
         where j.data_type = p_data_type and j.symbol = d.symbol and d.decision <> 'drop'

@@ -1,3 +1,29 @@
+create function freshness.key_condition(p_type freshness.data_types)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
+$$;
+
+comment on function freshness.key_condition(freshness.data_types) is 'SQL that picks a key''s rows r; $1 is the symbol.';
+
+create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    execute format(
+        'select from %s as r where %s for update', p_type.data_table, freshness.key_condition(p_type)
+    ) using p_symbol;
+end
+$$;
+
+comment on function freshness.lock_rows(freshness.data_types, text) is
+    'Waits for whoever is changing the rows of a key, so that what is looked at next is what will be replaced.';
+
 create function freshness.write_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb)
 returns void
 language plpgsql
@@ -10,11 +36,7 @@ declare
     v_conflict text := ' on conflict do nothing';
 begin
     if p_type.write_mode = 'replace' then
-        execute format(
-            'delete from %s as r where %s',
-            p_type.data_table,
-            case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
-        ) using p_symbol;
+        execute format('delete from %s as r where %s', p_type.data_table, freshness.key_condition(p_type)) using p_symbol;
     elsif p_type.write_mode = 'upsert' then
         -- Row by row, and with the row locked: only newer rows replace older ones, whoever else is writing. A row from
         -- the future gives way to one from now.

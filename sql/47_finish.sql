@@ -24,6 +24,9 @@ begin
 
     v_rows := freshness.prepare_rows(v_type, p_symbol, p_rows, v_job.started_at);
     v_newest := freshness.newest_timestamp(v_type, v_rows);
+    if v_type.write_mode = 'replace' then
+        perform freshness.lock_rows(v_type, p_symbol);
+    end if;
     select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
 
     -- A stored timestamp ahead of the clock says nothing about what is newer.

@@ -290,7 +290,11 @@ begin
         on a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
     where t.name = p_data_type;
 
-    if v_is_global then
+    -- Not registered, or its table or symbol column is gone: then nothing is a symbol of it.
+    if v_is_global is null or (v_type is null and not v_is_global) then
+        return query
+        select distinct g, null::text from unnest(p_symbols) as g;
+    elsif v_is_global then
         return query
         select distinct g, 'GLOBAL' from unnest(p_symbols) as g;
     elsif v_type in ('text'::regtype, 'varchar'::regtype) then
@@ -345,7 +349,7 @@ exception
     -- A data table that was dropped or changed under us concerns its own keys, and nobody else's.
     when others then
         return query
-        select k.symbol, false, null::timestamptz, null::timestamptz, null::timestamptz, sqlerrm
+        select k.symbol, false, null::timestamptz, null::timestamptz, null::timestamptz, sqlstate || ' ' || sqlerrm
         from unnest(p_symbols) as k (symbol);
 end
 $$;
@@ -381,7 +385,7 @@ as $$
     select case
         when p_type is null then 't.ttl'
         when p_type = 'interval'::regtype then
-            format('case when %1$s > interval ''0'' then %1$s else t.ttl end', p_reference)
+            format('case when %1$s > interval ''0'' then least(%1$s, interval ''100 years'') else t.ttl end', p_reference)
         else
             format(
                 'case when %1$s > 0 then least(%1$s, 52560000)::double precision * interval ''1 minute'' else t.ttl end',
@@ -439,7 +443,8 @@ begin
         );
     end if;
 
-    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old.
+    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what a
+    -- fetch has verified counts only while the rows are those, not when they were deleted or went back.
     execute format(
         $sql$
         create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz)
@@ -473,11 +478,9 @@ begin
                 from %2$s as r
                 where
                     %3$s
-                    and (
-                        r.%7$I is null
-                        or (isfinite(r.%7$I) and %5$s <= clock_timestamp() + least(t.ttl, interval '1 minute'))
-                    )
-                order by r.%7$I desc nulls last
+                    and isfinite(r.%7$I)
+                    and %5$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
+                order by r.%7$I desc
                 limit 1
             ) as n on true
             cross join lateral (
@@ -487,7 +490,10 @@ begin
                     coalesce(n.ttl, t.ttl) as ttl,
                     greatest(
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
-                        coalesce(p_verified_at, j.verified_at)
+                        case
+                            when p_verified_at is not null then p_verified_at
+                            when coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+                        end
                     ) as counted_at
             ) as d
             cross join lateral (
@@ -543,6 +549,34 @@ $$;
 comment on function freshness.find_column(regclass, text, text, text[]) is
     'Type of a column; FR002 with a hint when it does not exist or has none of the given types.';
 
+create function freshness.find_table(p_table text)
+returns regclass
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_table regclass;
+begin
+    begin
+        v_table := to_regclass(p_table);
+    exception
+        when syntax_error_or_access_rule_violation then
+            v_table := null;
+    end;
+    if v_table is null or (select c.relkind from pg_catalog.pg_class as c where c.oid = v_table) not in ('r', 'p') then
+        raise exception using
+            errcode = 'FR002',
+            message = format('table %s does not exist', coalesce(quote_literal(p_table), 'null')),
+            hint = 'Pass the schema-qualified name of the table that holds the rows, such as ''public.quotes''; not a view.';
+    end if;
+    return v_table;
+end
+$$;
+
+comment on function freshness.find_table(text) is
+    'A table, partitioned or not, by its schema-qualified name; FR002 with a hint when there is none.';
+
 create function freshness.find_function(p_function text, p_arguments text, p_result regtype, p_role text)
 returns text
 language plpgsql
@@ -550,13 +584,20 @@ stable
 set search_path = ''
 as $$
 declare
-    v_function regprocedure := to_regprocedure(
-        case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
-    );
+    v_function regprocedure;
 begin
     if p_function is null then
         return null;
-    elsif v_function is null or (select f.prorettype from pg_catalog.pg_proc as f where f.oid = v_function) <> p_result then
+    end if;
+    begin
+        v_function := to_regprocedure(
+            case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
+        );
+    exception
+        when syntax_error_or_access_rule_violation then
+            v_function := null;
+    end;
+    if v_function is null or (select f.prorettype from pg_catalog.pg_proc as f where f.oid = v_function) <> p_result then
         raise exception using
             errcode = 'FR002',
             message = format('function %s(%s) that returns %s does not exist', p_function, p_arguments, p_result),
@@ -626,17 +667,12 @@ set search_path = ''
 as $$
 #variable_conflict use_variable
 declare
-    v_table regclass := to_regclass(data_table);
+    v_table regclass := freshness.find_table(data_table);
     v_old_table regclass := (select t.data_table from freshness.data_types as t where t.name = register_data_type.name);
     v_key_columns text[];
     v_row freshness.data_types;
 begin
-    if v_table is null then
-        raise exception using
-            errcode = 'FR002',
-            message = format('table %s does not exist', coalesce(quote_literal(data_table), 'null')),
-            hint = 'Pass the schema-qualified name of the table that holds the rows, such as ''public.quotes''.';
-    elsif not exists (select from pg_catalog.pg_timezone_names as z where z.name = time_zone) then
+    if not exists (select from pg_catalog.pg_timezone_names as z where z.name = time_zone) then
         raise exception using
             errcode = 'FR002',
             message = format('time zone %s does not exist', coalesce(quote_literal(time_zone), 'null')),
@@ -951,6 +987,7 @@ set search_path = ''
 as $$
 declare
     v_run_at timestamptz;
+    v_is_locked boolean;
 begin
     with looked as materialized (
         select
@@ -984,11 +1021,18 @@ begin
         where l.symbol not in (select a.symbol from added as a)
     )
 
-    select least(
-        (select min(a.run_at) from added as a),
-        (select min(l.run_at) from looked as l where l.known and not l.under_way)
-    )
-    into v_run_at;
+    select
+        least(
+            (select min(a.run_at) from added as a),
+            (select min(l.run_at) from looked as l where l.known and not l.under_way)
+        ),
+        (select bool_or(l.problem like '55P03%') from looked as l)
+    into v_run_at, v_is_locked;
+
+    -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
+    if v_is_locked then
+        raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
+    end if;
 
     if v_run_at is not null then
         perform freshness.wake(v_run_at);
@@ -1036,7 +1080,11 @@ begin
         select l.symbol, l.stored_at, l.fresh_until
         from freshness.look(
             p_data_type,
-            array(select c.symbol from freshness.canonical_symbols(p_data_type, p_symbols) as c where c.symbol is not null)
+            array(
+                select distinct c.symbol
+                from freshness.canonical_symbols(p_data_type, p_symbols) as c
+                where c.symbol is not null
+            )
         ) as l
         where p_refresh_now or l.refresh_at is null or l.refresh_at <= v_now
     ),
@@ -1349,11 +1397,14 @@ begin
 
         leased as (
             insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
-            select distinct a.data_type, c.symbol, p_watcher, clock_timestamp() + p_lease
-            from asked as a
-            cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
-            where c.symbol is not null
-            order by a.data_type, c.symbol
+            select k.data_type, k.symbol, p_watcher, clock_timestamp() + p_lease
+            from (
+                select distinct a.data_type, c.symbol
+                from asked as a
+                cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
+                where c.symbol is not null
+            ) as k
+            order by k.data_type, k.symbol
             on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
             where w.lease_until < excluded.lease_until - p_lease / 4
             returning w.data_type, w.symbol
@@ -1545,6 +1596,9 @@ begin
             unwatched_at = case when d.outcome = 'unwatched' then v_now end,
             viewers = w.viewers,
             stored_at = w.stored_at,
+            verified_at = case
+                when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+            end,
             fresh_until = w.fresh_until
         from differing as d
         join free as f on f.symbol = d.symbol
@@ -1669,8 +1723,9 @@ declare
     v_taken integer;
 begin
     with held as materialized (
-        select j.data_type, j.symbol, j.worker, j.fence
+        select j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last
         from freshness.jobs as j
+        left join freshness.data_types as t on t.name = j.data_type
         left join freshness.workers as w on w.id = j.worker
         where
             j.state = 'running'
@@ -1681,10 +1736,15 @@ begin
     taken as (
         update freshness.jobs as j
         set
-            state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp(),
             -- A refresh that kills its worker must not kill one after the other.
+            state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
+            worker = null, fence = null, started_at = null, run_at = clock_timestamp(),
             attempts = j.attempts + 1,
-            not_before = case when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts) end
+            not_before = case
+                when h.is_last then clock_timestamp() + interval '1 hour'
+                when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts)
+            end,
+            last_error = 'no heartbeat from its worker'
         from held as h
         where j.data_type = h.data_type and j.symbol = h.symbol
     ),
@@ -1701,7 +1761,8 @@ end
 $$;
 
 comment on function freshness.take_over() is
-    'Makes due what dead workers were running, and returns the number of jobs. Their fences are void from then on.';
+    'Makes due what dead workers were running, or sets it aside after max_attempts, and returns the number of jobs. Their'
+    ' fences are void from then on.';
 -- <<<
 
 -- >>> sql/43_claim.sql
@@ -1720,6 +1781,8 @@ returns table (
 language plpgsql
 rows 10
 set search_path = ''
+-- A data table that is being altered concerns its own keys only: they are set aside for a minute.
+set lock_timeout = '1s'
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -1757,6 +1820,7 @@ begin
                 limit v_left
                 for update skip locked
             ) as d
+            order by (d.job).priority desc, (d.job).due_at
             limit v_left
         );
         exit when cardinality(v_due) = 0;
@@ -1850,6 +1914,9 @@ begin
             last_error = case d.decision when 'wait' then null when 'broken' then d.problem else j.last_error end,
             viewers = d.viewers,
             stored_at = d.stored_at,
+            verified_at = case
+                when coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+            end,
             fresh_until = d.fresh_until
         from decided as d
         where j.data_type = p_data_type and j.symbol = d.symbol and d.decision <> 'drop'
@@ -1975,6 +2042,32 @@ comment on function freshness.column_list(freshness.data_types, jsonb) is
 -- <<<
 
 -- >>> sql/46_write_rows.sql
+create function freshness.key_condition(p_type freshness.data_types)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
+$$;
+
+comment on function freshness.key_condition(freshness.data_types) is 'SQL that picks a key''s rows r; $1 is the symbol.';
+
+create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    execute format(
+        'select from %s as r where %s for update', p_type.data_table, freshness.key_condition(p_type)
+    ) using p_symbol;
+end
+$$;
+
+comment on function freshness.lock_rows(freshness.data_types, text) is
+    'Waits for whoever is changing the rows of a key, so that what is looked at next is what will be replaced.';
+
 create function freshness.write_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb)
 returns void
 language plpgsql
@@ -1987,11 +2080,7 @@ declare
     v_conflict text := ' on conflict do nothing';
 begin
     if p_type.write_mode = 'replace' then
-        execute format(
-            'delete from %s as r where %s',
-            p_type.data_table,
-            case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
-        ) using p_symbol;
+        execute format('delete from %s as r where %s', p_type.data_table, freshness.key_condition(p_type)) using p_symbol;
     elsif p_type.write_mode = 'upsert' then
         -- Row by row, and with the row locked: only newer rows replace older ones, whoever else is writing. A row from
         -- the future gives way to one from now.
@@ -2058,6 +2147,9 @@ begin
 
     v_rows := freshness.prepare_rows(v_type, p_symbol, p_rows, v_job.started_at);
     v_newest := freshness.newest_timestamp(v_type, v_rows);
+    if v_type.write_mode = 'replace' then
+        perform freshness.lock_rows(v_type, p_symbol);
+    end if;
     select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
 
     -- A stored timestamp ahead of the clock says nothing about what is newer.
@@ -2338,8 +2430,7 @@ begin
     end if;
 
     v_sweep.taken_over := freshness.take_over();
-    delete from freshness.jobs as j
-    where not exists (select from freshness.data_types as t where t.name = j.data_type);
+    perform freshness.forget_unregistered();
 
     for v_type in select t.name from freshness.data_types as t order by t.name loop
         v_sweep.jobs_mended := v_sweep.jobs_mended + (
@@ -2385,30 +2476,48 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-    v_ended integer;
+    v_now timestamptz := clock_timestamp();
+    v_leases integer;
+    v_subscriptions integer;
 begin
+    delete from freshness.watches as w where w.lease_until <= v_now;
+    get diagnostics v_leases = row_count;
     if to_regclass('realtime.subscription') is null then
-        delete from freshness.watches as w where w.lease_until is null or w.lease_until <= clock_timestamp();
+        delete from freshness.watches as w where w.subscription_row is not null;
     else
         delete from freshness.watches as w
         where
-            w.lease_until <= clock_timestamp()
-            or not exists (select from freshness.data_types as t where t.name = w.data_type)
-            or (
-                w.lease_until is null
-                and not exists (
-                    select from realtime.subscription as s
-                    where s.id = w.subscription_row and s.subscription_id = w.subscription_id
-                )
+            w.subscription_row is not null
+            and not exists (
+                select from realtime.subscription as s
+                where s.id = w.subscription_row and s.subscription_id = w.subscription_id
             );
     end if;
-    get diagnostics v_ended = row_count;
-    return v_ended;
+    get diagnostics v_subscriptions = row_count;
+    return v_leases + v_subscriptions;
 end
 $$;
 
 comment on function freshness.end_watches() is
     'Removes leases that have ended and watches whose subscription is gone, and returns their number.';
+
+create function freshness.forget_unregistered()
+returns void
+language sql
+set search_path = ''
+as $$
+    delete from freshness.jobs as j
+    where not exists (select from freshness.data_types as t where t.name = j.data_type);
+    delete from freshness.watches as w
+    where not exists (select from freshness.data_types as t where t.name = w.data_type);
+    insert into freshness.events (kind, data_type, message)
+    select 'error', t.name, 'its data table was dropped: register it again'
+    from freshness.data_types as t
+    where not exists (select from pg_catalog.pg_class as c where c.oid = t.data_table)
+$$;
+
+comment on function freshness.forget_unregistered() is
+    'Removes what is left of data types that are not registered, and puts those whose table was dropped on record.';
 
 create function freshness.prune()
 returns void
