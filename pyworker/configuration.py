@@ -8,7 +8,8 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from pyworker.errors import ConfigurationError
 from pyworker.http_refresher import HttpFetch
@@ -28,8 +29,13 @@ class HttpRefresherTable(BaseModel):
 
     @field_validator("headers")
     @classmethod
-    def _insert_variables(cls, headers: dict[str, str]) -> dict[str, str]:
-        return {name: _with_variables(value, os.environ) for name, value in headers.items()}
+    def _complete_headers(cls, headers: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        return {name: _with_variables(value, info.context or {}) for name, value in headers.items()}
+
+    @field_validator("url")
+    @classmethod
+    def _complete_url(cls, url: str, info: ValidationInfo) -> str:
+        return _with_variables(url, info.context or {})
 
 
 class Configuration(BaseModel):
@@ -43,6 +49,8 @@ class Configuration(BaseModel):
 def read_configuration(path: Path) -> list[Refresher]:
     """Read a configuration file; one that is not there configures nothing.
 
+    `${NAME}` in a URL or a header is replaced from the environment, else from `.env`.
+
     Raises:
         ConfigurationError: the file is no TOML, or a table of it cannot be used.
     """
@@ -52,8 +60,9 @@ def read_configuration(path: Path) -> list[Refresher]:
         return []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    environment = {**dotenv_values(".env"), **os.environ}
     try:
-        tables = Configuration.model_validate(content).refreshers
+        tables = Configuration.model_validate(content, context=environment).refreshers
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -66,11 +75,11 @@ def read_configuration(path: Path) -> list[Refresher]:
     ]
 
 
-def _with_variables(text: str, environment: Mapping[str, str]) -> str:
+def _with_variables(text: str, environment: Mapping[str, str | None]) -> str:
     def insert(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in environment:
-            raise ValueError(f"{name} is not set in the environment")
-        return environment[name]
+        value = environment.get(match.group(1))
+        if value is None:
+            raise ValueError(f"{match.group(1)} is not set in the environment or in .env")
+        return value
 
     return re.sub(r"\$\{(\w+)\}", insert, text)

@@ -36,7 +36,7 @@ _ERRORS: dict[str, type[FreshnessError]] = {
 }
 
 # Connection lost, rolled back to be repeated, out of resources, locked, shut down, broken disk.
-_PASSING = ("08", "40", "53", "55P03", "57", "58")
+_PASSING = ("08", "40", "53", "55P03", "57P", "58")
 
 
 class Queue:
@@ -227,7 +227,7 @@ async def open_queue(database_url: str, connections: int) -> AsyncIterator[Queue
         await pool.open(wait=True, timeout=10)
     except PoolTimeout as error:
         await pool.close()
-        raise _unavailable() from error
+        raise await _reason(database_url) from error
     try:
         yield Queue(pool)
     finally:
@@ -275,6 +275,19 @@ def _translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
             "the role in DATABASE_URL may not use schema freshness", "connect as role postgres"
         )
     return None
+
+
+async def _reason(database_url: str) -> DatabaseUnavailable:
+    # The pool only says that time is over.
+    try:
+        connection = await psycopg.AsyncConnection.connect(database_url, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        return DatabaseUnavailable(
+            f"the database cannot be reached: {reason}", "check DATABASE_URL"
+        )
+    await connection.close()
+    return _unavailable()
 
 
 def _unavailable() -> DatabaseUnavailable:

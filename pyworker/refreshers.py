@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -47,9 +48,14 @@ def refresher(data_type: str, *, timeout: float | None = None) -> Callable[[Fetc
     to values. The symbol column may be left out; so may the timestamp column, and then the start
     of the fetch is stored. An empty list says that the source has nothing for the symbol. What it
     raises becomes the job's `last_error`, and the job is tried again later.
+
+    Raises:
+        ConfigurationError: the function is not async.
     """
 
     def decorate(fetch: Fetch) -> Refresher:
+        if not inspect.iscoroutinefunction(fetch):
+            raise ConfigurationError(f"the refresher of {data_type} is not an async function")
         return Refresher(data_type, fetch, timeout)
 
     return decorate

@@ -40,6 +40,7 @@ class Runner:
     async def run(self, job: Job) -> Ended:
         """Refresh a claimed key and end its job; returns how it ended."""
         log = self._log.bind(data_type=job.data_type, symbol=job.symbol, fence=job.fence)
+        log.info("refreshing")
         try:
             rows = await self._fetch(job)
             ended = await self._finish(job, rows)

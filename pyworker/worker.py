@@ -17,6 +17,7 @@ SWEEP_INTERVAL = 360.0
 
 _RETRY_FIRST, _RETRY_LAST = 0.005, 0.25
 _POLL_WITHOUT_LISTENER = 1.0
+_CANCEL_TIMEOUT = 5.0
 
 
 class Worker:
@@ -191,7 +192,8 @@ class Worker:
         for task in self._running:
             task.cancel()
         if self._running:
-            await asyncio.wait(self._running)
+            # One that swallows its cancelling is left behind; its fence is void when we leave.
+            await asyncio.wait(self._running, timeout=_CANCEL_TIMEOUT)
 
     async def _leave(self) -> None:
         try:

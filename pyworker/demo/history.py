@@ -1,4 +1,4 @@
-"""What happened during a run: interests, refreshes, and calls at the provider."""
+"""What happened during a run: interests, refreshes, and when fetches started."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class History:
 
     interests: list[Interest] = field(default_factory=list)
     refreshes: dict[int, Refresh] = field(default_factory=dict)
-    arrivals: dict[Key, list[float]] = field(default_factory=dict)
+    starts: dict[Key, list[float]] = field(default_factory=dict)
     calls: int = 0
     refused: int = 0
     overlapping_calls: int = 0
@@ -82,9 +82,9 @@ class History:
             elif refresh.ended is None:
                 refresh.began = event.at
 
-    def add_arrival(self, key: Key, at: float) -> None:
-        """Take in the arrival of a call at the provider."""
-        self.arrivals.setdefault(key, []).append(at)
+    def add_start(self, key: Key, at: float) -> None:
+        """Take in the start of a fetch."""
+        self.starts.setdefault(key, []).append(at)
 
     def watched_keys(self) -> list[Key]:
         """Return the keys that anybody was interested in."""

@@ -31,7 +31,8 @@ def measure_pickups(history: History, ttls: Mapping[str, float], until: float) -
     """Measure each interest that had to start a fetch.
 
     Those are the first ones in keys whose data was stale or missing, with no fetch under way and
-    none held back after a failure. The fetch starts when its call arrives at the provider.
+    none held back after a failure. The fetch starts when the worker logs
+    that it does.
 
     Args:
         history: what happened.
@@ -45,9 +46,9 @@ def measure_pickups(history: History, ttls: Mapping[str, float], until: float) -
         if not interest.first or not _needs_fetch(interest, refreshes[key], ttls[key.data_type]):
             continue
         end = until if interest.left is None else interest.left
-        arrival = _first_after(history.arrivals.get(key, ()), interest.at)
-        if arrival is not None and arrival <= end + MARGIN:
-            milliseconds = (arrival - interest.at) * 1000
+        start = _first_after(history.starts.get(key, ()), interest.at)
+        if start is not None and start <= end + MARGIN:
+            milliseconds = (start - interest.at) * 1000
             is_card = interest.way == "card"
             (pickups.by_card if is_card else pickups.by_subscription).append(milliseconds)
         elif end - interest.at >= PATIENCE:

@@ -80,8 +80,8 @@ class Provider:
     async def _healthz(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def _figures(self, request: Request) -> Response:
-        return JSONResponse(self.log.figures(int(request.query_params.get("since", 0))))
+    async def _figures(self, _request: Request) -> Response:
+        return JSONResponse(self.log.figures())
 
 
 def main() -> None:

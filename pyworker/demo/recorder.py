@@ -1,4 +1,4 @@
-"""Brings the history up to date from the database and the provider."""
+"""Brings the history up to date from the database, the provider and the worker's log."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from pyworker.demo.errors import DemoError
 from pyworker.demo.history import Event, History
 from pyworker.demo.looks import Looks
 from pyworker.demo.report import Figures, figures
-from pyworker.job import Key
+from pyworker.demo.starts import Starts
 
 TTLS = {data_type.name: float(data_type.ttl) for data_type in DATA_TYPES.values()}
-PATHS = {data_type.path: data_type.name for data_type in DATA_TYPES.values()}
 RECENT = 8
 
 
 class Recorder:
     """Holds the history of a run and turns it into figures."""
 
-    def __init__(self, history: History, looks: Looks, provider: httpx.AsyncClient) -> None:
+    def __init__(
+        self, history: History, looks: Looks, provider: httpx.AsyncClient, starts: Starts
+    ) -> None:
         self.history = history
         self.recent: list[Event] = []
         self._looks = looks
         self._provider = provider
+        self._starts = starts
         self._began = time()
 
     async def update(self) -> None:
@@ -38,13 +40,12 @@ class Recorder:
         self._remember(events)
         self.history.add_events(events)
         try:
-            answer = await self._provider.get("/figures", params={"since": self.history.calls})
+            answer = await self._provider.get("/figures")
             found = answer.raise_for_status().json()
         except httpx.HTTPError as error:
             raise DemoError(f"the provider does not answer: {type(error).__name__}") from error
-        for path, symbol, at in found["arrivals"]:
-            if path in PATHS:
-                self.history.add_arrival(Key(PATHS[path], symbol), at)
+        for key, at in self._starts.new():
+            self.history.add_start(key, at)
         self.history.calls = found["calls"]
         self.history.refused = found["refused"]
         self.history.overlapping_calls = found["overlapping"]

@@ -24,6 +24,7 @@ from pyworker.demo.page_server import HOST
 from pyworker.demo.recorder import Recorder
 from pyworker.demo.session import Session, measure_clock_offset, realtime_connection
 from pyworker.demo.settings import DemoSettings
+from pyworker.demo.starts import Starts
 from pyworker.demo.viewers import Viewers
 from pyworker.local.cluster import free_port
 
@@ -100,7 +101,7 @@ async def open_stage(
             clock_offset=offset,
             history=history,
         )
-        recorder = Recorder(history, looks, provider_client)
+        recorder = Recorder(history, looks, provider_client, Starts(children[1].log))
         stack.push_async_callback(viewers.leave_all)
         yield Stage(children, viewers, looks, recorder, Board(viewers, looks, recorder))
 

@@ -24,18 +24,18 @@ def refresh(fence: int, key: Key, began: float, ended: float, kind: str = "fresh
 def history(
     interests: list[tuple[Key, Way, float, bool, float | None]],
     refreshes: list[list[Event]],
-    arrivals: list[tuple[Key, float]],
+    starts: list[tuple[Key, float]],
 ) -> History:
     made = History(interests=[Interest(*interest) for interest in interests])
     for events in refreshes:
         made.add_events(events)
-    for key, at in arrivals:
-        made.add_arrival(key, at)
-    made.calls = len(arrivals)
+    for key, at in starts:
+        made.add_start(key, at)
+    made.calls = len(starts)
     return made
 
 
-def test_a_pickup_runs_from_the_interest_to_the_arrival_at_the_provider() -> None:
+def test_a_pickup_runs_from_the_interest_to_the_start_of_the_fetch() -> None:
     recorded = history(
         [(AAPL, "card", 10.0, True, None), (IBM, "subscription", 11.0, True, None)],
         [refresh(1, AAPL, 10.003, 10.1), refresh(2, IBM, 11.004, 11.1)],
@@ -60,7 +60,7 @@ def test_interests_that_need_no_fetch_do_not_count(at: float, first: bool) -> No
     recorded = history(
         [(AAPL, "card", at, first, None)], [refresh(1, AAPL, 10, 10.1)], [(AAPL, 10.002)]
     )
-    recorded.add_arrival(AAPL, at + 0.004)
+    recorded.add_start(AAPL, at + 0.004)
     pickups = measure_pickups(recorded, TTLS, 30)
     assert (pickups.milliseconds, pickups.unanswered) == ([], 0)
 
@@ -147,8 +147,8 @@ def test_the_shortcoming_names_what_is_not_fresh() -> None:
         (AAPL, "card", 10.0, True, None),
         (IBM, "card", 10.0, True, None),
     ]
-    arrivals = [(AAPL, 10.005), (IBM, 10.005)]
-    recorded = history(interests, [refresh(1, AAPL, 10.003, 10.1)], arrivals)
+    starts = [(AAPL, 10.005), (IBM, 10.005)]
+    recorded = history(interests, [refresh(1, AAPL, 10.003, 10.1)], starts)
     result = figures(recorded, TTLS, 0, 20)
     assert shortcoming(recorded, result, {AAPL: True}) == "never refreshed: demo_quote IBM"
     recorded.add_events(refresh(2, IBM, 10.003, 10.1))

@@ -96,10 +96,9 @@ async def test_two_calls_in_flight_for_one_key_are_counted(
         await asyncio.gather(*(client.get(f"/quotes/{symbol}") for symbol in SYMBOLS))
         assert provider.log.overlapping == 0
         await asyncio.gather(client.get("/quotes/IBM"), client.get("/quotes/IBM"))
-        figures = (await client.get("/figures", params={"since": 5})).json()
+        figures = (await client.get("/figures")).json()
     assert provider.log.overlapping == 1
     assert figures["calls"] == 7
-    assert [arrival[:2] for arrival in figures["arrivals"]] == [["quotes", "IBM"]] * 2
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ def test_a_variable_that_is_not_set_is_named(
     monkeypatch.delenv("API_KEY", raising=False)
     monkeypatch.setenv("OTHER_KEY", SECRET)
     said = refused(tmp_path, QUOTE + 'headers = {A = "${OTHER_KEY}", B = "${API_KEY}"}')
-    assert said == "refreshers.quote.headers: Value error, API_KEY is not set in the environment"
+    assert said == (
+        "refreshers.quote.headers: Value error, API_KEY is not set in the environment or in .env"
+    )
 
 
 def test_a_dollar_without_braces_is_only_a_dollar(tmp_path: Path) -> None:
@@ -110,3 +112,19 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
 def test_what_is_refused_repeats_no_value(tmp_path: Path) -> None:
     assert SECRET not in refused(tmp_path, QUOTE + f'headers = ["{SECRET}"]')
     assert SECRET not in refused(tmp_path, QUOTE.replace("https://api.example/", SECRET))
+
+
+def test_a_variable_in_a_url_comes_from_the_environment_else_from_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOST_NAME", "of-the-environment")
+    (tmp_path / ".env").write_text("HOST_NAME=of-the-file\nAPI_KEY=key\n")
+    path = tmp_path / "freshness.toml"
+    path.write_text(
+        '[refreshers.quote]\nurl = "https://${HOST_NAME}/{symbol}?key=${API_KEY}"\n'
+        'columns = {price = "price"}\n'
+    )
+    [quote] = read_configuration(path)
+    assert isinstance(quote.fetch, HttpFetch)
+    assert quote.fetch.url == "https://of-the-environment/{symbol}?key=key"
