@@ -151,10 +151,6 @@ def _processes(cluster: Cluster) -> Iterator[tuple[str, Path]]:
     apply_migrations(url, Path(__file__).resolve().parents[1] / "supabase" / "migrations")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(SCHEMA)
-    superuser = cluster.connection_string(user="supabase_admin")
-    with psycopg.connect(superuser, autocommit=True) as connection:
-        connection.execute("alter system set track_commit_timestamp = on")
-    cluster.restart()
     port = free_port()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

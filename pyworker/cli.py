@@ -76,9 +76,12 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     url = settings.database_url.get_secret_value()
-    # Besides the refreshes' ends: the claim, the heartbeat and the sweep.
-    connections = settings.concurrency + 3
-    async with open_queue(url, connections) as queue, open_context(settings.concurrency) as context:
+    async with (
+        open_queue(url, 1) as looks,
+        # Besides the refreshes' ends: the heartbeat and the sweep.
+        open_queue(url, settings.concurrency + 2) as queue,
+        open_context(settings.concurrency) as context,
+    ):
         worker = Worker(
             queue,
             Runner(queue, refreshers, context, settings.fetch_timeout),
@@ -88,6 +91,7 @@ async def _work(settings: Settings) -> None:
             heartbeat_limit=settings.heartbeat_limit,
             fallback_poll_interval=settings.fallback_poll_interval,
             shutdown_timeout=settings.shutdown_timeout,
+            looks=looks,
         )
         await worker.run(stop)
 

@@ -25,6 +25,9 @@ class Worker:
 
     A loop of looks: each claims what is due and asks when the next thing will be. A signal of the
     listener, a timer and a freed slot all do the same: they bring the next look forward.
+
+    `looks` is a queue for the looks alone. With one connection of its own its plans stay warm,
+    and no long sweep holds a look up.
     """
 
     def __init__(
@@ -38,8 +41,10 @@ class Worker:
         heartbeat_limit: float,
         fallback_poll_interval: float,
         shutdown_timeout: float,
+        looks: Queue | None = None,
     ) -> None:
         self._queue = queue
+        self._looks = looks or queue
         self._runner = runner
         self._listener = listener
         self._name = name
@@ -89,13 +94,13 @@ class Worker:
         try:
             if not self._is_known:
                 await self._announce_anew()
-            jobs = await self._queue.claim(self._id, self._runner.data_types, free)
+            jobs = await self._looks.claim(self._id, self._runner.data_types, free)
             for job in jobs:
                 self._start(job)
             if len(jobs) == free:
                 # More may be due; a job that ended during the claim has left a slot for it.
                 return 0 if len(self._running) < self._concurrency else fallback
-            moment = await self._queue.next_moment(self._id, self._runner.data_types)
+            moment = await self._looks.next_moment(self._id, self._runner.data_types)
         except WorkerUnknown:
             self._is_known = False
             return 0

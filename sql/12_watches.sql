@@ -20,7 +20,9 @@ create index watches_subscription_row on freshness.watches (subscription_row) wh
 create index watches_lease_until on freshness.watches (lease_until) where lease_until is not null;
 
 comment on table freshness.watches is 'Somebody''s interest in a key: a Realtime subscription, or a lease with an end.';
-comment on column freshness.watches.watcher is 'realtime:<id of the subscription''s row>, or the name a lease was taken under.';
+comment on column freshness.watches.watcher is
+    'realtime:<id of the subscription''s row>, or the name a lease was taken under.';
 comment on column freshness.watches.subscription_row is 'id of the row in realtime.subscription; not a foreign key.';
-comment on column freshness.watches.subscription_id is 'subscription_id of that row: tells it from a later row with the same id.';
+comment on column freshness.watches.subscription_id is
+    'subscription_id of that row: tells it from a later row with the same id.';
 comment on column freshness.watches.lease_until is 'When the lease ends unless it is renewed.';

@@ -12,5 +12,6 @@ with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
-comment on column freshness.pulls.subscription_row is 'id in realtime.subscription that could not be read when it was inserted.';
+comment on column freshness.pulls.subscription_row is
+    'id in realtime.subscription that could not be read when it was inserted.';
 comment on column freshness.pulls.reason is 'Why: a word, or the error that kept a trigger from doing it at once.';

@@ -19,9 +19,11 @@ create table freshness.events (
 
 create index events_happened_at on freshness.events using brin (happened_at) with (pages_per_range = 32);
 
-comment on table freshness.events is 'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
+comment on table freshness.events is
+    'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
 comment on column freshness.events.kind is
-    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over | handed_back:'
-    ' its worker died or stopped. ignored: a subscription that names no key. error: something that needs a look.';
+    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over |'
+    ' handed_back: its worker died or stopped. ignored: a subscription that names no key. error: something that needs'
+    ' a look.';
 comment on column freshness.events.duration is 'From the start of the fetch to its end, by the database''s clock.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';

@@ -61,7 +61,8 @@ begin
         exception
             when data_exception or integrity_constraint_violation then
                 return query
-                select g, case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
+                select
+                    g, case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
                 from (select distinct g from unnest(p_symbols) as g) as given;
         end;
     end if;

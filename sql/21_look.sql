@@ -28,9 +28,9 @@ end
 $$;
 
 comment on function freshness.look(text, text[], timestamptz) is
-    'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its refresh'
-    ' is due (before that by refresh_ahead, but never in the first half of its life). Null times: no row, no timestamp.'
-    ' A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as none.'
+    'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its'
+    ' refresh is due (before that by refresh_ahead, but never in the first half of its life). Null times: no row, no'
+    ' timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as none.'
     ' problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
     ' p_verified_at: start of a fetch that has just succeeded; otherwise the job''s verified_at is used.';
 
@@ -58,10 +58,14 @@ as $$
     select case
         when p_type is null then 't.ttl'
         when p_type = 'interval'::regtype then
-            format('case when %1$s > interval ''0'' then least(%1$s, interval ''100 years'') else t.ttl end', p_reference)
+            format(
+                'case when %1$s > interval ''0'' then least(%1$s, interval ''100 years'') else t.ttl end',
+                p_reference
+            )
         else
             format(
-                'case when %1$s > 0 then least(%1$s, 52560000)::double precision * interval ''1 minute'' else t.ttl end',
+                'case when %1$s > 0 then least(%1$s, 52560000)::double precision * interval ''1 minute'''
+                ' else t.ttl end',
                 p_reference
             )
     end

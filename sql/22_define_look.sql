@@ -42,8 +42,8 @@ begin
         );
     end if;
 
-    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what a
-    -- fetch has verified counts only while the rows are those, not when they were deleted or went back.
+    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what
+    -- a fetch has verified counts only while the rows are those, not when they were deleted or went back.
     execute format(
         $sql$
         create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz)
@@ -91,7 +91,8 @@ begin
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
                         case
                             when p_verified_at is not null then p_verified_at
-                            when coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+                            when coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
+                                then j.verified_at
                         end
                     ) as counted_at
             ) as d

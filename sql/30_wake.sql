@@ -14,15 +14,3 @@ $$;
 comment on function freshness.wake(timestamptz) is
     'Tells sleeping workers, once this transaction commits, that something is due at p_run_at. Channel freshness_work;'
     ' the payload is that moment. A hint only: whoever misses it looks within half a minute.';
-
-create function freshness.seconds_until(p_moment timestamptz)
-returns double precision
-language sql
-volatile
-set search_path = ''
-as $$
-    select extract(epoch from p_moment - clock_timestamp())::double precision where isfinite(p_moment)
-$$;
-
-comment on function freshness.seconds_until(timestamptz) is
-    'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';

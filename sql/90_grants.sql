@@ -1,5 +1,5 @@
--- The only file that grants: it reads as the access policy. Browsers reach nothing directly; the endpoint and the worker
--- connect as postgres, and server code with the secret key uses the documents' functions.
+-- The only file that grants: it reads as the access policy. Browsers reach nothing directly; the endpoint and the
+-- worker connect as postgres, and server code with the secret key uses the documents' functions.
 revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
 revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
 revoke all on all functions in schema freshness from public, anon, authenticated, service_role;
@@ -13,7 +13,8 @@ alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
 
 revoke all on function public.is_data_stale_v2(timestamptz, integer) from public, anon, authenticated;
-revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) from public, anon, authenticated;
+revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint)
+from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_batch_v2(text, text[], integer) from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_data_from_presence_v2() from public, anon, authenticated;
 revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;

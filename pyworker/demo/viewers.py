@@ -11,6 +11,7 @@ from uuid import UUID, uuid1, uuid4
 
 import httpx
 import jwt
+from psycopg import sql
 
 from pyworker.demo.data_types import DATA_TYPES
 from pyworker.demo.errors import DemoError
@@ -89,7 +90,8 @@ class Viewers:
 
         first = self._arrive([key])
         try:
-            committed = await self._realtime.call(insert)
+            sent = await self._realtime.call(insert)
+            committed = await self._committed_at("subscription_id", subscription) or sent
         except BaseException:
             self.watching[key] -= 1
             raise
@@ -106,12 +108,11 @@ class Viewers:
         first = self._arrive(keys)
         sent = time()
         try:
-            lease = await self._post(user, keys)
-            leased = await self._leased_at(user, lease)
+            await self._post(user, keys)
+            committed = await self._committed_at("watcher", f"user:{user}") or sent
         except BaseException:
             self.watching.subtract(keys)
             raise
-        committed = sent if leased is None else max(leased, sent)
         interests = tuple(
             Interest(key, "card", committed, is_first)
             for key, is_first in zip(keys, first, strict=True)
@@ -158,7 +159,7 @@ class Viewers:
         self._present.append(viewer)
         return viewer
 
-    async def _post(self, user: str, keys: list[Key]) -> float:
+    async def _post(self, user: str, keys: list[Key]) -> None:
         token = jwt.encode(self._claims(user), self._jwt_secret, algorithm="HS256")
         body = {"symbol": keys[0].symbol, "dataTypes": [key.data_type for key in keys]}
         try:
@@ -169,20 +170,23 @@ class Viewers:
             raise DemoError(f"the endpoint does not answer: {type(error).__name__}") from error
         if not answer.is_success:
             raise DemoError(f"the endpoint answered {answer.status_code}: {answer.text[:200]}")
-        return float(answer.json()["leaseSeconds"])
 
-    async def _leased_at(self, user: str, lease: float) -> float | None:
-        # The lease's end tells when it was written, within the transaction that then commits.
+    async def _committed_at(self, column: str, value: object) -> float | None:
+        # Not every server keeps the times of commits; the caller then has one that is earlier.
         def look(connection: psycopg.Connection[Any]) -> float | None:
             row = connection.execute(
-                "select extract(epoch from min(w.lease_until))::float8"
-                " from freshness.watches as w where w.watcher = %s",
-                [f"user:{user}"],
+                sql.SQL(
+                    "select extract(epoch from min(case"
+                    " when current_setting('track_commit_timestamp')::boolean"
+                    " then pg_xact_commit_timestamp(w.xmin) end))::float8"
+                    " from freshness.watches as w where w.{} = %s"
+                ).format(sql.Identifier(column)),
+                [value],
             ).fetchone()
             return row[0] if row else None
 
-        until = await self._owner.call(look)
-        return None if until is None else until - lease - self._clock_offset
+        committed = await self._owner.call(look)
+        return None if committed is None else committed - self._clock_offset
 
     def _claims(self, user: str) -> dict[str, Any]:
         now = int(time())

@@ -30,6 +30,8 @@ def server_configuration(installation: Installation, *, port: int, durable: bool
         "default_text_search_config": "'pg_catalog.english'",
         "log_line_prefix": "'%m [%p] %q%u@%d '",
         "log_lock_waits": "on",
+        # When something was committed can then be told: the demo and the measurements need it.
+        "track_commit_timestamp": "on",
     }
     if installation.has_extension("pg_cron"):
         settings |= {

@@ -160,9 +160,11 @@ create index watches_subscription_row on freshness.watches (subscription_row) wh
 create index watches_lease_until on freshness.watches (lease_until) where lease_until is not null;
 
 comment on table freshness.watches is 'Somebody''s interest in a key: a Realtime subscription, or a lease with an end.';
-comment on column freshness.watches.watcher is 'realtime:<id of the subscription''s row>, or the name a lease was taken under.';
+comment on column freshness.watches.watcher is
+    'realtime:<id of the subscription''s row>, or the name a lease was taken under.';
 comment on column freshness.watches.subscription_row is 'id of the row in realtime.subscription; not a foreign key.';
-comment on column freshness.watches.subscription_id is 'subscription_id of that row: tells it from a later row with the same id.';
+comment on column freshness.watches.subscription_id is
+    'subscription_id of that row: tells it from a later row with the same id.';
 comment on column freshness.watches.lease_until is 'When the lease ends unless it is renewed.';
 -- <<<
 
@@ -181,7 +183,8 @@ with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
-comment on column freshness.pulls.subscription_row is 'id in realtime.subscription that could not be read when it was inserted.';
+comment on column freshness.pulls.subscription_row is
+    'id in realtime.subscription that could not be read when it was inserted.';
 comment on column freshness.pulls.reason is 'Why: a word, or the error that kept a trigger from doing it at once.';
 -- <<<
 
@@ -225,10 +228,12 @@ create table freshness.events (
 
 create index events_happened_at on freshness.events using brin (happened_at) with (pages_per_range = 32);
 
-comment on table freshness.events is 'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
+comment on table freshness.events is
+    'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
 comment on column freshness.events.kind is
-    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over | handed_back:'
-    ' its worker died or stopped. ignored: a subscription that names no key. error: something that needs a look.';
+    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over |'
+    ' handed_back: its worker died or stopped. ignored: a subscription that names no key. error: something that needs'
+    ' a look.';
 comment on column freshness.events.duration is 'From the start of the fetch to its end, by the database''s clock.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';
 -- <<<
@@ -312,7 +317,8 @@ begin
         exception
             when data_exception or integrity_constraint_violation then
                 return query
-                select g, case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
+                select
+                    g, case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
                 from (select distinct g from unnest(p_symbols) as g) as given;
         end;
     end if;
@@ -355,9 +361,9 @@ end
 $$;
 
 comment on function freshness.look(text, text[], timestamptz) is
-    'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its refresh'
-    ' is due (before that by refresh_ahead, but never in the first half of its life). Null times: no row, no timestamp.'
-    ' A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as none.'
+    'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its'
+    ' refresh is due (before that by refresh_ahead, but never in the first half of its life). Null times: no row, no'
+    ' timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as none.'
     ' problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
     ' p_verified_at: start of a fetch that has just succeeded; otherwise the job''s verified_at is used.';
 
@@ -385,10 +391,14 @@ as $$
     select case
         when p_type is null then 't.ttl'
         when p_type = 'interval'::regtype then
-            format('case when %1$s > interval ''0'' then least(%1$s, interval ''100 years'') else t.ttl end', p_reference)
+            format(
+                'case when %1$s > interval ''0'' then least(%1$s, interval ''100 years'') else t.ttl end',
+                p_reference
+            )
         else
             format(
-                'case when %1$s > 0 then least(%1$s, 52560000)::double precision * interval ''1 minute'' else t.ttl end',
+                'case when %1$s > 0 then least(%1$s, 52560000)::double precision * interval ''1 minute'''
+                ' else t.ttl end',
                 p_reference
             )
     end
@@ -443,8 +453,8 @@ begin
         );
     end if;
 
-    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what a
-    -- fetch has verified counts only while the rows are those, not when they were deleted or went back.
+    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what
+    -- a fetch has verified counts only while the rows are those, not when they were deleted or went back.
     execute format(
         $sql$
         create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz)
@@ -492,7 +502,8 @@ begin
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
                         case
                             when p_verified_at is not null then p_verified_at
-                            when coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+                            when coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
+                                then j.verified_at
                         end
                     ) as counted_at
             ) as d
@@ -549,72 +560,6 @@ $$;
 comment on function freshness.find_column(regclass, text, text, text[]) is
     'Type of a column; FR002 with a hint when it does not exist or has none of the given types.';
 
-create function freshness.find_table(p_table text)
-returns regclass
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-    v_table regclass;
-begin
-    begin
-        v_table := to_regclass(p_table);
-    exception
-        when syntax_error_or_access_rule_violation then
-            v_table := null;
-    end;
-    if v_table is null or (select c.relkind from pg_catalog.pg_class as c where c.oid = v_table) not in ('r', 'p') then
-        raise exception using
-            errcode = 'FR002',
-            message = format('table %s does not exist', coalesce(quote_literal(p_table), 'null')),
-            hint = 'Pass the schema-qualified name of the table that holds the rows, such as ''public.quotes''; not a view.';
-    end if;
-    return v_table;
-end
-$$;
-
-comment on function freshness.find_table(text) is
-    'A table, partitioned or not, by its schema-qualified name; FR002 with a hint when there is none.';
-
-create function freshness.find_function(p_function text, p_arguments text, p_result regtype, p_role text)
-returns text
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-    v_function regprocedure;
-begin
-    if p_function is null then
-        return null;
-    end if;
-    begin
-        v_function := to_regprocedure(
-            case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
-        );
-    exception
-        when syntax_error_or_access_rule_violation then
-            v_function := null;
-    end;
-    if v_function is null or (select f.prorettype from pg_catalog.pg_proc as f where f.oid = v_function) <> p_result then
-        raise exception using
-            errcode = 'FR002',
-            message = format('function %s(%s) that returns %s does not exist', p_function, p_arguments, p_result),
-            hint = format('Create it, or pass its schema-qualified name as %s_function.', p_role);
-    end if;
-    return (
-        select format('%I.%I', n.nspname, f.proname)
-        from pg_catalog.pg_proc as f
-        join pg_catalog.pg_namespace as n on n.oid = f.pronamespace
-        where f.oid = v_function
-    );
-end
-$$;
-
-comment on function freshness.find_function(text, text, regtype, text) is
-    'Qualified name of a function with these arguments and this result; FR002 with a hint when there is none.';
-
 create function freshness.find_key_columns(p_table regclass, p_symbol_column text)
 returns text[]
 language sql
@@ -641,7 +586,81 @@ comment on function freshness.find_key_columns(regclass, text) is
     ' narrowest that has it; null when there is none.';
 -- <<<
 
--- >>> sql/24_register_data_type.sql
+-- >>> sql/24_find_table.sql
+create function freshness.find_table(p_table text)
+returns regclass
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_table regclass;
+begin
+    begin
+        v_table := to_regclass(p_table);
+    exception
+        when syntax_error_or_access_rule_violation then
+            v_table := null;
+    end;
+    if v_table is null or (select c.relkind from pg_catalog.pg_class as c where c.oid = v_table) not in ('r', 'p') then
+        raise exception using
+            errcode = 'FR002',
+            message = format('table %s does not exist', coalesce(quote_literal(p_table), 'null')),
+            hint = 'Pass the schema-qualified name of the table that holds the rows, such as ''public.quotes'';'
+            ' not a view.';
+    end if;
+    return v_table;
+end
+$$;
+
+comment on function freshness.find_table(text) is
+    'A table, partitioned or not, by its schema-qualified name; FR002 with a hint when there is none.';
+-- <<<
+
+-- >>> sql/25_find_function.sql
+create function freshness.find_function(p_function text, p_arguments text, p_result regtype, p_role text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_function regprocedure;
+begin
+    if p_function is null then
+        return null;
+    end if;
+    begin
+        v_function := to_regprocedure(
+            case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
+        );
+    exception
+        when syntax_error_or_access_rule_violation then
+            v_function := null;
+    end;
+    if
+        v_function is null
+        or (select f.prorettype from pg_catalog.pg_proc as f where f.oid = v_function) <> p_result
+    then
+        raise exception using
+            errcode = 'FR002',
+            message = format('function %s(%s) that returns %s does not exist', p_function, p_arguments, p_result),
+            hint = format('Create it, or pass its schema-qualified name as %s_function.', p_role);
+    end if;
+    return (
+        select format('%I.%I', n.nspname, f.proname)
+        from pg_catalog.pg_proc as f
+        join pg_catalog.pg_namespace as n on n.oid = f.pronamespace
+        where f.oid = v_function
+    );
+end
+$$;
+
+comment on function freshness.find_function(text, text, regtype, text) is
+    'Qualified name of a function with these arguments and this result; FR002 with a hint when there is none.';
+-- <<<
+
+-- >>> sql/26_register_data_type.sql
 create function freshness.register_data_type(
     name text,
     data_table text,
@@ -682,7 +701,9 @@ begin
         v_table, timestamp_column, 'timestamp',
         array['timestamp with time zone', 'timestamp without time zone', 'date']
     );
-    perform freshness.find_column(v_table, ttl_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric'])
+    perform freshness.find_column(
+        v_table, ttl_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
+    )
     where ttl_column is not null;
     if symbol_column is not null and not exists (
         select from pg_catalog.pg_attribute as a
@@ -691,25 +712,29 @@ begin
         raise exception using
             errcode = 'FR002',
             message = format('column "%s" of table %s does not exist', symbol_column, v_table),
-            hint = 'Pass the column that names the entity as symbol_column, or symbol_column => null for a global table.';
+            hint = 'Pass the column that names the entity as symbol_column,'
+            ' or symbol_column => null for a global table.';
     end if;
     if write_mode = 'upsert' then
         v_key_columns := freshness.find_key_columns(v_table, symbol_column);
         if v_key_columns is null then
             raise exception using
                 errcode = 'FR002',
-                message = format('table %s has no unique index%s', v_table, coalesce(' with column ' || symbol_column, '')),
+                message = format(
+                    'table %s has no unique index%s', v_table, coalesce(' with column ' || symbol_column, '')
+                ),
                 hint = 'Create one to upsert by, or pass write_mode => ''append'' or ''replace''.';
         end if;
     end if;
 
     insert into freshness.data_types as t (
-        name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm, write_mode,
-        key_columns, source, priority, max_attempts, deadline_function, staleness_function, estimated_size_bytes
+        name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm,
+        write_mode, key_columns, source, priority, max_attempts, deadline_function, staleness_function,
+        estimated_size_bytes
     )
     values (
-        name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm, write_mode,
-        v_key_columns, source, priority, max_attempts,
+        name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm,
+        write_mode, v_key_columns, source, priority, max_attempts,
         freshness.find_function(
             deadline_function, 'timestamptz,interval', 'timestamptz'::regtype, 'deadline'
         ),
@@ -748,11 +773,13 @@ end
 $$;
 
 comment on function freshness.register_data_type is
-    'Adds a data type to the registry, or changes it; doing it twice changes nothing. data_table: schema-qualified name;'
-    ' ttl: how long a row stays fresh; symbol_column: null for a global table; write_mode: upsert, append or replace;'
-    ' triggers => false leaves the data table without ours. FR002 names a table, column, time zone, function or unique'
-    ' index that does not exist.';
+    'Adds a data type to the registry, or changes it; doing it twice changes nothing. data_table: schema-qualified'
+    ' name; ttl: how long a row stays fresh; symbol_column: null for a global table; write_mode: upsert, append or'
+    ' replace; triggers => false leaves the data table without ours. FR002 names a table, column, time zone, function'
+    ' or unique index that does not exist.';
+-- <<<
 
+-- >>> sql/27_unregister_data_type.sql
 create function freshness.unregister_data_type(name text)
 returns boolean
 language plpgsql
@@ -780,135 +807,6 @@ comment on function freshness.unregister_data_type(text) is
     ' The data stays. False when there was none. A refresh that is running ends without writing.';
 -- <<<
 
--- >>> sql/25_data_triggers.sql
--- Triggers on the data tables: a key whose deadline came earlier (older rows written over newer ones, rows deleted or
--- renamed, a shorter ttl) goes to the inbox. Rows that became fresher cost one index probe: the claim looks before it
--- fetches. They lock no job and never fail the writer's statement.
-
-create function freshness.pull_changed_keys(p_data_type text, p_symbols text[])
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    insert into freshness.pulls (data_type, symbol, reason)
-    select p_data_type, j.symbol, 'data changed'
-    from freshness.jobs as j
-    cross join lateral freshness.look(p_data_type, array[j.symbol]) as l
-    where
-        j.data_type = p_data_type
-        and j.symbol = any (p_symbols)
-        and j.unwatched_at is null
-        and (j.state = 'running' or j.run_at > clock_timestamp())
-        and coalesce(l.refresh_at, '-infinity') < case when j.state = 'running' then clock_timestamp() else j.run_at end;
-    if found then
-        perform freshness.wake(clock_timestamp());
-    end if;
-end
-$$;
-
-comment on function freshness.pull_changed_keys(text, text[]) is
-    'Leaves a pull for each of these keys whose job waits for a later moment than the stored rows call for now.';
-
-create function public.check_staleness_on_update()
-returns trigger
-language plpgsql
-security definer
-set jit = off
-set plan_cache_mode = force_generic_plan
-set search_path = ''
-set lock_timeout = '100ms'
-as $$
-declare
-    v_type record;
-    v_symbols text[];
-begin
-    -- The finish of a refresh writes rows too, and sets its job's deadline itself.
-    if current_setting('freshness.storing', true) = 'on' then
-        return null;
-    end if;
-    for v_type in
-        select t.name, t.symbol_column
-        from freshness.data_types as t
-        where t.data_table in (tg_relid, pg_catalog.pg_partition_root(tg_relid))
-    loop
-        if v_type.symbol_column is null then
-            v_symbols := array['GLOBAL'];
-        elsif tg_level = 'ROW' then
-            v_symbols := array[to_jsonb(old) ->> v_type.symbol_column, to_jsonb(new) ->> v_type.symbol_column];
-        else
-            execute format(
-                case tg_op
-                    when 'INSERT' then 'select array(select %1$I::text from new_rows)'
-                    when 'DELETE' then 'select array(select %1$I::text from old_rows)'
-                    else 'select array(select %1$I::text from old_rows union select %1$I::text from new_rows)'
-                end,
-                v_type.symbol_column
-            ) into v_symbols;
-        end if;
-        perform freshness.pull_changed_keys(v_type.name, v_symbols);
-    end loop;
-    return null;
-exception
-    when others then
-        raise warning 'freshness: a change of table % was not noticed: %', tg_relid::regclass, sqlerrm;
-        return null;
-end
-$$;
-
-comment on function public.check_staleness_on_update() is
-    'Trigger function for data tables, after insert, update or delete. For each statement (as register_data_type attaches'
-    ' it, with transition tables old_rows and new_rows) or for each row. Queues keys whose deadline came earlier.';
-
-create function freshness.attach_data_triggers(p_table regclass)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    execute format(
-        'create or replace trigger freshness_after_insert after insert on %1$s referencing new table as new_rows'
-        ' for each statement execute function public.check_staleness_on_update();'
-        'create or replace trigger freshness_after_update after update on %1$s'
-        ' referencing old table as old_rows new table as new_rows'
-        ' for each statement execute function public.check_staleness_on_update();'
-        'create or replace trigger freshness_after_delete after delete on %1$s referencing old table as old_rows'
-        ' for each statement execute function public.check_staleness_on_update()',
-        p_table
-    );
-end
-$$;
-
-comment on function freshness.attach_data_triggers(regclass) is
-    'Attaches check_staleness_on_update to a data table, for each statement.';
-
-create function freshness.detach_data_triggers(p_table regclass)
-returns void
-language plpgsql
-set search_path = ''
--- On hosted Supabase a DROP TRIGGER locks other tables too for a moment; rather fail than hold them up.
-set lock_timeout = '2s'
-as $$
-declare
-    v_trigger name;
-begin
-    for v_trigger in
-        select t.tgname
-        from pg_catalog.pg_trigger as t
-        where
-            t.tgrelid = p_table
-            and t.tgname in ('freshness_after_insert', 'freshness_after_update', 'freshness_after_delete')
-            and not exists (select from freshness.data_types as d where d.data_table = p_table)
-    loop
-        execute format('drop trigger %I on %s', v_trigger, p_table);
-    end loop;
-end
-$$;
-
-comment on function freshness.detach_data_triggers(regclass) is
-    'Removes our triggers from a table that no data type uses any more.';
--- <<<
-
 -- >>> sql/30_wake.sql
 -- Every worker looks at the latest half a minute after its last look, so a moment further away needs no signal.
 create function freshness.wake(p_run_at timestamptz)
@@ -926,7 +824,9 @@ $$;
 comment on function freshness.wake(timestamptz) is
     'Tells sleeping workers, once this transaction commits, that something is due at p_run_at. Channel freshness_work;'
     ' the payload is that moment. A hint only: whoever misses it looks within half a minute.';
+-- <<<
 
+-- >>> sql/31_seconds_until.sql
 create function freshness.seconds_until(p_moment timestamptz)
 returns double precision
 language sql
@@ -940,7 +840,7 @@ comment on function freshness.seconds_until(timestamptz) is
     'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
 -- <<<
 
--- >>> sql/31_live_watches.sql
+-- >>> sql/33_live_watches.sql
 create function freshness.live_watches(p_data_type text, p_symbols text[])
 returns table (symbol text, viewers integer)
 language plpgsql
@@ -976,10 +876,11 @@ comment on function freshness.live_watches(text, text[]) is
     ' realtime.subscription, and leases that have not ended.';
 -- <<<
 
--- >>> sql/32_schedule.sql
--- After somebody's interest in keys was recorded: each gets its job, due now if stale, else at its deadline. This runs in
--- other people's transactions, so it never touches a job that exists; it leaves a pull, which is folded once they commit.
--- A pull even when the job looks right: a claim may be dropping that job at this very moment, not seeing the new watch.
+-- >>> sql/34_schedule.sql
+-- After somebody's interest in keys was recorded: each gets its job, due now if stale, else at its deadline. This runs
+-- in other people's transactions, so it never touches a job that exists; it leaves a pull, which is folded once they
+-- commit. A pull even when the job looks right: a claim may be dropping that job at this very moment, not seeing the
+-- new watch.
 create function freshness.schedule(p_data_type text, p_symbols text[], p_priority integer default null)
 returns void
 language plpgsql
@@ -1041,11 +942,11 @@ end
 $$;
 
 comment on function freshness.schedule(text, text[], integer) is
-    'Gives each key (canonical symbols) a job if it has none: due now if its data is stale or missing, else when it goes'
-    ' stale. Keys that have one get a pull. Wakes a worker when one is due within half a minute.';
+    'Gives each key (canonical symbols) a job if it has none: due now if its data is stale or missing, else when it'
+    ' goes stale. Keys that have one get a pull. Wakes a worker when one is due within half a minute.';
 -- <<<
 
--- >>> sql/33_request.sql
+-- >>> sql/35_request.sql
 create function freshness.request(
     p_data_type text,
     p_symbols text[],
@@ -1126,7 +1027,9 @@ comment on function freshness.request(text, text[], boolean, integer, bigint) is
     'Asks for keys of one data type. p_refresh_now false: "make sure it is fresh"; nothing happens to fresh keys, and a'
     ' fetch in flight satisfies it. True: "refresh now"; only a fetch begun after this commits does. p_priority 0 to 9.'
     ' Returns the keys whose job was made or moved; backoff is not shortened. FR001: data type not registered.';
+-- <<<
 
+-- >>> sql/36_retry.sql
 create function freshness.retry(p_data_type text, p_symbol text)
 returns boolean
 language plpgsql
@@ -1150,7 +1053,140 @@ comment on function freshness.retry(text, text) is
     ' False when it has no job, or is running.';
 -- <<<
 
--- >>> sql/34_subscribed_keys.sql
+-- >>> sql/37_data_triggers.sql
+-- Triggers on the data tables: a key whose deadline came earlier (older rows written over newer ones, rows deleted or
+-- renamed, a shorter ttl) goes to the inbox. Rows that became fresher cost one index probe: the claim looks before it
+-- fetches. They lock no job and never fail the writer's statement.
+
+create function freshness.pull_changed_keys(p_data_type text, p_symbols text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into freshness.pulls (data_type, symbol, reason)
+    select p_data_type, j.symbol, 'data changed'
+    from freshness.jobs as j
+    cross join lateral freshness.look(p_data_type, array[j.symbol]) as l
+    where
+        j.data_type = p_data_type
+        and j.symbol = any (p_symbols)
+        and j.unwatched_at is null
+        and (j.state = 'running' or j.run_at > clock_timestamp())
+        and coalesce(l.refresh_at, '-infinity')
+        < case when j.state = 'running' then clock_timestamp() else j.run_at end;
+    if found then
+        perform freshness.wake(clock_timestamp());
+    end if;
+end
+$$;
+
+comment on function freshness.pull_changed_keys(text, text[]) is
+    'Leaves a pull for each of these keys whose job waits for a later moment than the stored rows call for now.';
+
+create function public.check_staleness_on_update()
+returns trigger
+language plpgsql
+security definer
+set jit = off
+set plan_cache_mode = force_generic_plan
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+    v_type record;
+    v_symbols text[];
+begin
+    -- The finish of a refresh writes rows too, and sets its job's deadline itself.
+    if current_setting('freshness.storing', true) = 'on' then
+        return null;
+    end if;
+    for v_type in
+        select t.name, t.symbol_column
+        from freshness.data_types as t
+        where t.data_table in (tg_relid, pg_catalog.pg_partition_root(tg_relid))
+    loop
+        if v_type.symbol_column is null then
+            v_symbols := array['GLOBAL'];
+        elsif tg_level = 'ROW' then
+            v_symbols := array[to_jsonb(old) ->> v_type.symbol_column, to_jsonb(new) ->> v_type.symbol_column];
+        else
+            execute format(
+                case tg_op
+                    when 'INSERT' then 'select array(select %1$I::text from new_rows)'
+                    when 'DELETE' then 'select array(select %1$I::text from old_rows)'
+                    else 'select array(select %1$I::text from old_rows union select %1$I::text from new_rows)'
+                end,
+                v_type.symbol_column
+            ) into v_symbols;
+        end if;
+        perform freshness.pull_changed_keys(v_type.name, v_symbols);
+    end loop;
+    return null;
+exception
+    when others then
+        raise warning 'freshness: a change of table % was not noticed: %', tg_relid::regclass, sqlerrm;
+        return null;
+end
+$$;
+
+comment on function public.check_staleness_on_update() is
+    'Trigger function for data tables, after insert, update or delete. For each statement (as register_data_type'
+    ' attaches it, with transition tables old_rows and new_rows) or for each row. Queues keys whose deadline came'
+    ' earlier.';
+-- <<<
+
+-- >>> sql/38_attach_data_triggers.sql
+create function freshness.attach_data_triggers(p_table regclass)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    execute format(
+        'create or replace trigger freshness_after_insert after insert on %1$s referencing new table as new_rows'
+        ' for each statement execute function public.check_staleness_on_update();'
+        'create or replace trigger freshness_after_update after update on %1$s'
+        ' referencing old table as old_rows new table as new_rows'
+        ' for each statement execute function public.check_staleness_on_update();'
+        'create or replace trigger freshness_after_delete after delete on %1$s referencing old table as old_rows'
+        ' for each statement execute function public.check_staleness_on_update()',
+        p_table
+    );
+end
+$$;
+
+comment on function freshness.attach_data_triggers(regclass) is
+    'Attaches check_staleness_on_update to a data table, for each statement.';
+
+create function freshness.detach_data_triggers(p_table regclass)
+returns void
+language plpgsql
+set search_path = ''
+-- On hosted Supabase a DROP TRIGGER locks other tables too for a moment; rather fail than hold them up.
+set lock_timeout = '2s'
+as $$
+declare
+    v_trigger name;
+begin
+    for v_trigger in
+        select t.tgname
+        from pg_catalog.pg_trigger as t
+        where
+            t.tgrelid = p_table
+            and t.tgname in ('freshness_after_insert', 'freshness_after_update', 'freshness_after_delete')
+            and not exists (select from freshness.data_types as d where d.data_table = p_table)
+    loop
+        execute format('drop trigger %I on %s', v_trigger, p_table);
+    end loop;
+end
+$$;
+
+comment on function freshness.detach_data_triggers(regclass) is
+    'Removes our triggers from a table that no data type uses any more.';
+-- <<<
+
+-- >>> sql/40_subscribed_keys.sql
 -- Which keys a Realtime subscription watches. Filters are read by name through jsonb: their type changed three times
 -- in a year, and reads by ordinal or by text broke.
 
@@ -1238,7 +1274,7 @@ comment on function freshness.subscribed_keys(bigint[]) is
     ' (no usable filter on the symbol column, or no valid symbol). Rows on other tables are left out.';
 -- <<<
 
--- >>> sql/35_watch_subscriptions.sql
+-- >>> sql/41_watch_subscriptions.sql
 create function freshness.watch_subscriptions(p_rows bigint[], p_note_ignored boolean default true)
 returns integer
 language plpgsql
@@ -1288,9 +1324,9 @@ comment on function freshness.watch_subscriptions(bigint[], boolean) is
     ' that are newly watched. Subscriptions that name no key become an event ''ignored'', if p_note_ignored.';
 -- <<<
 
--- >>> sql/36_subscription_trigger.sql
--- The way in without any code in the app. It runs inside Realtime's transaction: whatever goes wrong, the subscription is
--- stored, within 300 ms (two waits for a lock at most), and the reason is on record.
+-- >>> sql/42_subscription_trigger.sql
+-- The way in without any code in the app. It runs inside Realtime's transaction: whatever goes wrong, the subscription
+-- is stored, within 300 ms (two waits for a lock at most), and the reason is on record.
 create function public.on_realtime_subscription_insert()
 returns trigger
 language plpgsql
@@ -1318,15 +1354,17 @@ exception
         exception
             when others then
                 raise warning 'freshness: a subscription was not noticed: %', v_reason
-                    using hint = 'The sweep finds it if the tables of schema freshness are there; run the migrations if not.';
+                    using hint = 'The sweep finds it if the tables of schema freshness are there;'
+                    ' run the migrations if not.';
         end;
         return null;
 end
 $$;
 
 comment on function public.on_realtime_subscription_insert() is
-    'Trigger function on realtime.subscription, after insert for each statement: watches the keys that new subscriptions'
-    ' name. Never fails the insert: what could not be done goes to freshness.pulls, and failing that to the server log.';
+    'Trigger function on realtime.subscription, after insert for each statement: watches the keys that new'
+    ' subscriptions name. Never fails the insert: what could not be done goes to freshness.pulls, and failing that to'
+    ' the server log.';
 
 create function freshness.attach_subscription_trigger()
 returns boolean
@@ -1336,7 +1374,8 @@ set lock_timeout = '2s'
 as $$
 begin
     if to_regclass('realtime.subscription') is null then
-        raise notice 'freshness: realtime.subscription is not there; watches come from leases until Realtime is switched on';
+        raise notice
+            'freshness: realtime.subscription is not there; watches come from leases until Realtime is switched on';
         return false;
     end if;
     create or replace trigger on_realtime_subscription_insert_trigger
@@ -1347,7 +1386,8 @@ begin
 exception
     when others then
         raise warning 'freshness: no trigger on realtime.subscription: %', sqlerrm
-            using hint = 'The sweep finds new subscriptions within 5 minutes; cards that call on-card-add are not affected.';
+            using hint = 'The sweep finds new subscriptions within 5 minutes;'
+            ' cards that call on-card-add are not affected.';
         return false;
 end
 $$;
@@ -1359,7 +1399,74 @@ comment on function freshness.attach_subscription_trigger() is
 select freshness.attach_subscription_trigger();
 -- <<<
 
--- >>> sql/37_watch.sql
+-- >>> sql/44_key_states.sql
+create function freshness.key_states(p_data_types text[], p_symbols text[])
+returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
+language plpgsql
+stable
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with asked as materialized (
+        select k.data_type, k.symbol as given, t.name is not null as known, k.ordinal
+        from unnest(p_data_types, p_symbols) with ordinality as k (data_type, symbol, ordinal)
+        left join freshness.data_types as t on t.name = k.data_type
+    ),
+
+    canonical as materialized (
+        select a.data_type, c.given, c.symbol
+        from (
+            select d.data_type, array_agg(d.given) as given from asked as d where d.known group by d.data_type
+        ) as a
+        cross join lateral freshness.canonical_symbols(a.data_type, a.given) as c
+    ),
+
+    looked as materialized (
+        select c.data_type, l.*
+        from (
+            select d.data_type, array_agg(distinct d.symbol) as symbols
+            from canonical as d where d.symbol is not null group by d.data_type
+        ) as c
+        cross join lateral freshness.look(c.data_type, c.symbols) as l
+    )
+
+    select
+        a.data_type,
+        coalesce(c.symbol, a.given),
+        case
+            when not a.known then 'unknown_data_type'
+            when c.symbol is null then 'invalid_symbol'
+            when j.state = 'running' then 'running'
+            when l.fresh_until > clock_timestamp() and j.required_as_of is null then 'fresh'
+            when j.state = 'failed' or j.not_before > clock_timestamp() then 'failed'
+            else 'queued'
+        end,
+        nullif(l.fresh_until, 'infinity'),
+        case
+            when j.state = 'running' then j.started_at
+            when l.fresh_until > clock_timestamp() then nullif(j.due_at, 'infinity')
+            else greatest(least(j.run_at, clock_timestamp()), j.not_before)
+        end
+    from asked as a
+    left join canonical as c on c.data_type = a.data_type and c.given is not distinct from a.given
+    left join looked as l on l.data_type = a.data_type and l.symbol = c.symbol
+    left join freshness.jobs as j on j.data_type = a.data_type and j.symbol = c.symbol
+    order by a.ordinal;
+end
+$$;
+
+comment on function freshness.key_states(text[], text[]) is
+    'State of keys, in the order asked. status: fresh (until fresh_until; null: for ever), queued (due at due_at),'
+    ' running (a refresh is under way since due_at), failed (held back until due_at after failing), unknown_data_type,'
+    ' invalid_symbol.';
+-- <<<
+
+-- >>> sql/45_watch.sql
 create function freshness.watch(
     p_data_types text[],
     p_symbols text[],
@@ -1423,10 +1530,13 @@ end
 $$;
 
 comment on function freshness.watch(text[], text[], text, interval, integer) is
-    'Takes or renews a lease on keys: (p_data_types[i], p_symbols[i]) for watcher p_watcher until p_lease from now. Data'
-    ' that is stale is queued. Returns a row for each key as freshness.key_states does; unknown data types and invalid'
-    ' symbols are named there, and the others are handled. FR008: lists of different length, or a lease beyond 1 day.';
+    'Takes or renews a lease on keys: (p_data_types[i], p_symbols[i]) for watcher p_watcher until p_lease from now.'
+    ' Data that is stale is queued. Returns a row for each key as freshness.key_states does; unknown data types and'
+    ' invalid symbols are named there, and the others are handled. FR008: lists of different length, or a lease beyond'
+    ' 1 day.';
+-- <<<
 
+-- >>> sql/46_unwatch.sql
 create function freshness.unwatch(p_data_types text[], p_symbols text[], p_watcher text)
 returns integer
 language sql
@@ -1452,75 +1562,10 @@ comment on function freshness.unwatch(text[], text[], text) is
     'Ends the leases that p_watcher holds on these keys, and returns their number.';
 -- <<<
 
--- >>> sql/38_key_states.sql
-create function freshness.key_states(p_data_types text[], p_symbols text[])
-returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
-language plpgsql
-stable
-rows 10
-set search_path = ''
-set jit = off
-set plan_cache_mode = force_generic_plan
-as $$
-#variable_conflict use_column
-begin
-    return query
-    with asked as materialized (
-        select k.data_type, k.symbol as given, t.name is not null as known, k.ordinal
-        from unnest(p_data_types, p_symbols) with ordinality as k (data_type, symbol, ordinal)
-        left join freshness.data_types as t on t.name = k.data_type
-    ),
-
-    canonical as materialized (
-        select a.data_type, c.given, c.symbol
-        from (
-            select d.data_type, array_agg(d.given) as given from asked as d where d.known group by d.data_type
-        ) as a
-        cross join lateral freshness.canonical_symbols(a.data_type, a.given) as c
-    ),
-
-    looked as materialized (
-        select c.data_type, l.*
-        from (
-            select d.data_type, array_agg(distinct d.symbol) as symbols
-            from canonical as d where d.symbol is not null group by d.data_type
-        ) as c
-        cross join lateral freshness.look(c.data_type, c.symbols) as l
-    )
-
-    select
-        a.data_type,
-        coalesce(c.symbol, a.given),
-        case
-            when not a.known then 'unknown_data_type'
-            when c.symbol is null then 'invalid_symbol'
-            when j.state = 'running' then 'running'
-            when l.fresh_until > clock_timestamp() and j.required_as_of is null then 'fresh'
-            when j.state = 'failed' or j.not_before > clock_timestamp() then 'failed'
-            else 'queued'
-        end,
-        nullif(l.fresh_until, 'infinity'),
-        case
-            when j.state = 'running' then j.started_at
-            when l.fresh_until > clock_timestamp() then nullif(j.due_at, 'infinity')
-            else greatest(least(j.run_at, clock_timestamp()), j.not_before)
-        end
-    from asked as a
-    left join canonical as c on c.data_type = a.data_type and c.given is not distinct from a.given
-    left join looked as l on l.data_type = a.data_type and l.symbol = c.symbol
-    left join freshness.jobs as j on j.data_type = a.data_type and j.symbol = c.symbol
-    order by a.ordinal;
-end
-$$;
-
-comment on function freshness.key_states(text[], text[]) is
-    'State of keys, in the order asked. status: fresh (until fresh_until; null: for ever), queued (due at due_at), running (a refresh is'
-    ' under way since due_at), failed (held back until due_at after failing), unknown_data_type, invalid_symbol.';
--- <<<
-
--- >>> sql/40_reconsider.sql
--- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the sweep
--- and the registry for all keys of a data type. It waits for nobody: a job that is held right now is reported as locked.
+-- >>> sql/50_reconsider.sql
+-- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
+-- sweep and the registry for all keys of a data type. It waits for nobody: a job that is held right now is reported as
+-- locked.
 create function freshness.reconsider(
     p_data_type text,
     p_symbols text[] default null,
@@ -1611,7 +1656,8 @@ begin
         insert into freshness.jobs (
             data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
         )
-        select p_data_type, w.symbol, w.priority, w.run_at, w.stored_at, w.fresh_until, w.viewers, w.estimated_size_bytes
+        select
+            p_data_type, w.symbol, w.priority, w.run_at, w.stored_at, w.fresh_until, w.viewers, w.estimated_size_bytes
         from wanted as w
         where not w.known and w.viewers > 0
         order by w.symbol
@@ -1638,7 +1684,7 @@ comment on function freshness.reconsider(text, text[], boolean) is
     ' transaction, to be tried again. Keys that are right already are left alone and not returned.';
 -- <<<
 
--- >>> sql/41_fold_pulls.sql
+-- >>> sql/51_fold_pulls.sql
 create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
@@ -1654,7 +1700,9 @@ declare
 begin
     with taken as (
         delete from freshness.pulls as p
-        where p.id = any (array(select q.id from freshness.pulls as q order by q.id limit p_limit for update skip locked))
+        where p.id = any (
+            array(select q.id from freshness.pulls as q order by q.id limit p_limit for update skip locked)
+        )
         returning p
     )
 
@@ -1701,7 +1749,7 @@ comment on function freshness.fold_pulls(integer) is
     'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull.';
 -- <<<
 
--- >>> sql/42_take_over.sql
+-- >>> sql/52_backoff.sql
 create function freshness.backoff(p_attempts integer)
 returns interval
 language sql
@@ -1712,8 +1760,11 @@ as $$
 $$;
 
 comment on function freshness.backoff(integer) is
-    'Wait after the given number of failures in a row: 1 s, doubling, at most 5 minutes, of which a random half to all.';
+    'Wait after the given number of failures in a row: 1 s, doubling, at most 5 minutes, of which a random half to'
+    ' all.';
+-- <<<
 
+-- >>> sql/53_take_over.sql
 create function freshness.take_over()
 returns integer
 language plpgsql
@@ -1761,11 +1812,11 @@ end
 $$;
 
 comment on function freshness.take_over() is
-    'Makes due what dead workers were running, or sets it aside after max_attempts, and returns the number of jobs. Their'
-    ' fences are void from then on.';
+    'Makes due what dead workers were running, or sets it aside after max_attempts, and returns the number of jobs.'
+    ' Their fences are void from then on.';
 -- <<<
 
--- >>> sql/43_claim.sql
+-- >>> sql/54_claim.sql
 -- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call, which
 -- takes longer than running them.
 create function freshness.claim(p_worker bigint, p_data_types text[], p_limit integer)
@@ -1841,7 +1892,7 @@ comment on function freshness.claim(bigint, text[], integer) is
     ' the fetch. started_at is its "as of", fence what finish and fail ask for. FR004: the worker is not announced.';
 -- <<<
 
--- >>> sql/44_decide.sql
+-- >>> sql/55_decide.sql
 create function freshness.decide(p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz)
 returns table (
     data_type text,
@@ -1904,7 +1955,10 @@ begin
                 when 'wait' then d.refresh_at
                 else p_now
             end,
-            not_before = case d.decision when 'fetch' then j.not_before when 'broken' then p_now + interval '1 minute' end,
+            not_before = case d.decision
+                when 'fetch' then j.not_before
+                when 'broken' then p_now + interval '1 minute'
+            end,
             worker = case d.decision when 'fetch' then p_worker end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
@@ -1943,9 +1997,9 @@ comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz
     ' fetch, now running; the others wait for their deadline, stay warm, go away, or are set aside as broken.';
 -- <<<
 
--- >>> sql/45_store_rows.sql
--- Writing what a refresher returned. The rows go in as they are meant, or not at all: each check raises, and the caller's
--- transaction takes everything back.
+-- >>> sql/60_prepare_rows.sql
+-- Writing what a refresher returned. The rows go in as they are meant, or not at all: each check raises, and the
+-- caller's transaction takes everything back.
 
 create function freshness.prepare_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb, p_as_of timestamptz)
 returns jsonb
@@ -1961,8 +2015,12 @@ declare
         where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column
     );
 begin
-    if jsonb_typeof(p_rows) is distinct from 'array' or jsonb_path_exists(p_rows, '$[*] ? (@.type() != "object")') then
-        raise exception using errcode = 'FR007', message = 'a refresher returns a list of rows, each a mapping of columns',
+    if
+        jsonb_typeof(p_rows) is distinct from 'array'
+        or jsonb_path_exists(p_rows, 'strict $[*] ? (@.type() != "object")')
+    then
+        raise exception using errcode = 'FR007',
+            message = 'a refresher returns a list of rows, each a mapping of columns',
             hint = 'Return [] when the source has nothing for the symbol.';
     end if;
 
@@ -1985,13 +2043,22 @@ begin
     return (
         select coalesce(jsonb_agg(
             r.value
-            || case when p_type.symbol_column is null then '{}' else jsonb_build_object(p_type.symbol_column, p_symbol) end
+            || case
+                when p_type.symbol_column is null then '{}'
+                else jsonb_build_object(p_type.symbol_column, p_symbol)
+            end
             || jsonb_build_object(
                 p_type.timestamp_column,
                 case
                     when r.value ->> p_type.timestamp_column is null then
-                        case when v_has_zone then to_jsonb(p_as_of) else to_jsonb(p_as_of at time zone p_type.time_zone) end
-                    when not v_has_zone and r.value ->> p_type.timestamp_column ~ '\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$' then
+                        case
+                            when v_has_zone then to_jsonb(p_as_of)
+                            else to_jsonb(p_as_of at time zone p_type.time_zone)
+                        end
+                    when
+                        not v_has_zone
+                        and r.value ->> p_type.timestamp_column ~ '\d\d:\d\d.*(Z|[+-]\d\d(:?\d\d)?)$'
+                        then
                         to_jsonb((r.value ->> p_type.timestamp_column)::timestamptz at time zone p_type.time_zone)
                     else r.value -> p_type.timestamp_column
                 end
@@ -2005,6 +2072,10 @@ $$;
 comment on function freshness.prepare_rows(freshness.data_types, text, jsonb, timestamptz) is
     'Rows (a json array of objects by column) with their symbol, and with the fetch''s "as of" where they carry no'
     ' timestamp. FR005: a row of another symbol. FR007: not a list of objects.';
+-- <<<
+
+-- >>> sql/61_read_rows.sql
+-- What prepared rows say: which columns they name, and how new they are.
 
 create function freshness.column_list(p_type freshness.data_types, p_rows jsonb)
 returns text[]
@@ -2039,9 +2110,38 @@ $$;
 
 comment on function freshness.column_list(freshness.data_types, jsonb) is
     'Columns that the rows name, in the table''s order. FR007 names one that does not exist or is generated.';
+
+create function freshness.newest_timestamp(p_type freshness.data_types, p_rows jsonb)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+    v_newest timestamptz;
+begin
+    execute format(
+        'select max(%s) from jsonb_populate_recordset(null::%s, $1) as r',
+        freshness.timestamp_expression(
+            (
+                select a.atttypid from pg_catalog.pg_attribute as a
+                where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column
+            ),
+            p_type.time_zone,
+            format('r.%I', p_type.timestamp_column)
+        ),
+        p_type.data_table
+    ) into v_newest using p_rows;
+    return v_newest;
+end
+$$;
+
+comment on function freshness.newest_timestamp(freshness.data_types, jsonb) is
+    'Newest timestamp among prepared rows; null when there are none.';
 -- <<<
 
--- >>> sql/46_write_rows.sql
+-- >>> sql/62_write_rows.sql
 create function freshness.key_condition(p_type freshness.data_types)
 returns text
 language sql
@@ -2051,7 +2151,8 @@ as $$
     select case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
 $$;
 
-comment on function freshness.key_condition(freshness.data_types) is 'SQL that picks a key''s rows r; $1 is the symbol.';
+comment on function freshness.key_condition(freshness.data_types) is
+    'SQL that picks a key''s rows r; $1 is the symbol.';
 
 create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
 returns void
@@ -2076,11 +2177,16 @@ set timezone = 'UTC'
 as $$
 declare
     v_columns text[] := freshness.column_list(p_type, p_rows);
-    v_list text := (select string_agg(quote_ident(c.name), ', ' order by c.n) from unnest(v_columns) with ordinality as c (name, n));
+    v_list text := (
+        select string_agg(quote_ident(c.name), ', ' order by c.n)
+        from unnest(v_columns) with ordinality as c (name, n)
+    );
     v_conflict text := ' on conflict do nothing';
 begin
     if p_type.write_mode = 'replace' then
-        execute format('delete from %s as r where %s', p_type.data_table, freshness.key_condition(p_type)) using p_symbol;
+        execute format(
+            'delete from %s as r where %s', p_type.data_table, freshness.key_condition(p_type)
+        ) using p_symbol;
     elsif p_type.write_mode = 'upsert' then
         -- Row by row, and with the row locked: only newer rows replace older ones, whoever else is writing. A row from
         -- the future gives way to one from now.
@@ -2089,7 +2195,8 @@ begin
             (select string_agg(quote_ident(k.name), ', ') from unnest(p_type.key_columns) as k (name)),
             coalesce((
                 select format(
-                    'update set %1$s where stored.%2$I is null or stored.%2$I <= excluded.%2$I or %3$s > clock_timestamp()',
+                    'update set %1$s where stored.%2$I is null or stored.%2$I <= excluded.%2$I'
+                    ' or %3$s > clock_timestamp()',
                     string_agg(format('%1$I = excluded.%1$I', c.name), ', '),
                     p_type.timestamp_column,
                     freshness.timestamp_expression(
@@ -2120,7 +2227,7 @@ comment on function freshness.write_rows(freshness.data_types, text, jsonb) is
     'Writes prepared rows of one key into its data table by the data type''s write mode, columns that they name only.';
 -- <<<
 
--- >>> sql/47_finish.sql
+-- >>> sql/64_finish.sql
 create function freshness.finish(p_data_type text, p_symbol text, p_fence bigint, p_rows jsonb)
 returns table (outcome text, due_in double precision)
 language plpgsql
@@ -2184,7 +2291,10 @@ begin
         required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
         run_at = case
             when j.required_as_of > j.started_at then clock_timestamp()
-            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + coalesce(v_type.ttl, interval '1 minute')))
+            else least(
+                j.run_at,
+                coalesce(v_now.refresh_at, clock_timestamp() + coalesce(v_type.ttl, interval '1 minute'))
+            )
         end,
         stored_at = v_now.stored_at,
         fresh_until = v_now.fresh_until
@@ -2201,12 +2311,11 @@ end
 $$;
 
 comment on function freshness.finish(text, text, bigint, jsonb) is
-    'Ends a refresh: stores its rows (a json array of objects by column; the symbol and, when missing, the timestamp are'
-    ' filled in) and moves the job to its next deadline, in one transaction. Returns in how many seconds the key is due'
-    ' again, and fresh, unchanged (no newer than'
-    ' before), superseded (somebody stored newer rows meanwhile) or missing (no rows). Errors leave everything as it was:'
-    ' FR003 the fence is lost; FR005 rows for another symbol; FR006 rows older than the stored ones; FR007 rows that do'
-    ' not fit the table, and any error of the table itself.';
+    'Ends a refresh: stores its rows (a json array of objects by column; the symbol and, when missing, the timestamp'
+    ' are filled in) and moves the job to its next deadline, in one transaction. Returns in how many seconds the key'
+    ' is due again, and fresh, unchanged (no newer than before), superseded (somebody stored newer rows meanwhile) or'
+    ' missing (no rows). Errors leave everything as it was: FR003 the fence is lost; FR005 rows for another symbol;'
+    ' FR006 rows older than the stored ones; FR007 rows that do not fit the table, and any error of the table itself.';
 
 create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
 returns void
@@ -2221,38 +2330,9 @@ end
 $$;
 
 comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR003.';
-
-create function freshness.newest_timestamp(p_type freshness.data_types, p_rows jsonb)
-returns timestamptz
-language plpgsql
-stable
-set search_path = ''
-set timezone = 'UTC'
-as $$
-declare
-    v_newest timestamptz;
-begin
-    execute format(
-        'select max(%s) from jsonb_populate_recordset(null::%s, $1) as r',
-        freshness.timestamp_expression(
-            (
-                select a.atttypid from pg_catalog.pg_attribute as a
-                where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column
-            ),
-            p_type.time_zone,
-            format('r.%I', p_type.timestamp_column)
-        ),
-        p_type.data_table
-    ) into v_newest using p_rows;
-    return v_newest;
-end
-$$;
-
-comment on function freshness.newest_timestamp(freshness.data_types, jsonb) is
-    'Newest timestamp among prepared rows; null when there are none.';
 -- <<<
 
--- >>> sql/48_fail.sql
+-- >>> sql/65_fail.sql
 create function freshness.fail(p_data_type text, p_symbol text, p_fence bigint, p_error text)
 returns table (outcome text, due_in double precision)
 language sql
@@ -2291,12 +2371,12 @@ as $$
 $$;
 
 comment on function freshness.fail(text, text, bigint, text) is
-    'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after a backoff that'
-    ' doubles from 1 s to 5 minutes, and set aside for an hour after the data type''s max_attempts. Returns the job''s new'
-    ' state, scheduled or failed, and in how many seconds it is due; no row when the fence was lost.';
+    'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after a backoff'
+    ' that doubles from 1 s to 5 minutes, and set aside for an hour after the data type''s max_attempts. Returns the'
+    ' job''s new state, scheduled or failed, and in how many seconds it is due; no row when the fence was lost.';
 -- <<<
 
--- >>> sql/49_workers.sql
+-- >>> sql/70_workers.sql
 create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
 returns bigint
 language sql
@@ -2306,8 +2386,8 @@ as $$
 $$;
 
 comment on function freshness.announce_worker(text, interval) is
-    'Makes a worker known and returns its id. It counts as dead when nothing is heard of it for p_heartbeat_limit while it'
-    ' runs something.';
+    'Makes a worker known and returns its id. It counts as dead when nothing is heard of it for p_heartbeat_limit'
+    ' while it runs something.';
 
 create function freshness.heartbeat(p_worker bigint)
 returns boolean
@@ -2353,7 +2433,9 @@ $$;
 
 comment on function freshness.dismiss_worker(bigint) is
     'Takes a worker off the list and makes due what it still ran. Returns the number of those jobs.';
+-- <<<
 
+-- >>> sql/71_next_moment.sql
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns double precision
 language plpgsql
@@ -2391,8 +2473,92 @@ comment on function freshness.next_moment(bigint, text[]) is
     ' another worker''s missed heartbeat, a pull that could not be folded. Negative: overdue. Null: nothing is known.';
 -- <<<
 
--- >>> sql/50_sweep.sql
--- The net under everything: from any state it brings the tables back to what the triggers and the claim would have made.
+-- >>> sql/75_end_watches.sql
+create function freshness.end_watches()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_leases integer;
+    v_subscriptions integer;
+begin
+    delete from freshness.watches as w where w.lease_until <= v_now;
+    get diagnostics v_leases = row_count;
+    if to_regclass('realtime.subscription') is null then
+        delete from freshness.watches as w where w.subscription_row is not null;
+    else
+        delete from freshness.watches as w
+        where
+            w.subscription_row is not null
+            and not exists (
+                select from realtime.subscription as s
+                where s.id = w.subscription_row and s.subscription_id = w.subscription_id
+            );
+    end if;
+    get diagnostics v_subscriptions = row_count;
+    return v_leases + v_subscriptions;
+end
+$$;
+
+comment on function freshness.end_watches() is
+    'Removes leases that have ended and watches whose subscription is gone, and returns their number.';
+
+create function freshness.forget_unregistered()
+returns void
+language sql
+set search_path = ''
+as $$
+    delete from freshness.jobs as j
+    where not exists (select from freshness.data_types as t where t.name = j.data_type);
+    delete from freshness.watches as w
+    where not exists (select from freshness.data_types as t where t.name = w.data_type);
+    insert into freshness.events (kind, data_type, message)
+    select 'error', t.name, 'its data table was dropped: register it again'
+    from freshness.data_types as t
+    where not exists (select from pg_catalog.pg_class as c where c.oid = t.data_table)
+$$;
+
+comment on function freshness.forget_unregistered() is
+    'Removes what is left of data types that are not registered, and puts those whose table was dropped on record.';
+-- <<<
+
+-- >>> sql/76_prune.sql
+create function freshness.prune()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    delete from freshness.events as e where e.happened_at < clock_timestamp() - interval '7 days';
+    delete from freshness.sweeps as s where s.started_at < clock_timestamp() - interval '7 days';
+    delete from freshness.workers as w
+    where
+        w.seen_at < clock_timestamp() - interval '1 hour'
+        and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
+        and w.started_at < clock_timestamp() - interval '7 days';
+    if to_regclass('cron.job_run_details') is not null then
+        delete from cron.job_run_details as d
+        using cron.job as j
+        where
+            d.jobid = j.jobid
+            and j.jobname = 'check-stale-data-v2'
+            and d.end_time < clock_timestamp() - interval '7 days';
+    end if;
+exception
+    when insufficient_privilege or undefined_table or undefined_column then
+        raise warning 'freshness: history of pg_cron not pruned: %', sqlerrm;
+end
+$$;
+
+comment on function freshness.prune() is
+    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.';
+-- <<<
+
+-- >>> sql/77_sweep.sql
+-- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
+-- made.
 create function freshness.sweep()
 returns freshness.sweeps
 language plpgsql
@@ -2450,9 +2616,9 @@ end
 $$;
 
 comment on function freshness.sweep() is
-    'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have, hands'
-    ' on the jobs of dead workers, prunes history. Returns what it did, also kept in freshness.sweeps; null when another'
-    ' sweep is under way.';
+    'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have,'
+    ' hands on the jobs of dead workers, prunes history. Returns what it did, also kept in freshness.sweeps; null when'
+    ' another sweep is under way.';
 
 create function freshness.sweep_if_due(p_interval interval)
 returns boolean
@@ -2469,88 +2635,9 @@ $$;
 
 comment on function freshness.sweep_if_due(interval) is
     'Runs the sweep unless one has run within p_interval: what workers call where pg_cron does not. True when it ran.';
-
-create function freshness.end_watches()
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_now timestamptz := clock_timestamp();
-    v_leases integer;
-    v_subscriptions integer;
-begin
-    delete from freshness.watches as w where w.lease_until <= v_now;
-    get diagnostics v_leases = row_count;
-    if to_regclass('realtime.subscription') is null then
-        delete from freshness.watches as w where w.subscription_row is not null;
-    else
-        delete from freshness.watches as w
-        where
-            w.subscription_row is not null
-            and not exists (
-                select from realtime.subscription as s
-                where s.id = w.subscription_row and s.subscription_id = w.subscription_id
-            );
-    end if;
-    get diagnostics v_subscriptions = row_count;
-    return v_leases + v_subscriptions;
-end
-$$;
-
-comment on function freshness.end_watches() is
-    'Removes leases that have ended and watches whose subscription is gone, and returns their number.';
-
-create function freshness.forget_unregistered()
-returns void
-language sql
-set search_path = ''
-as $$
-    delete from freshness.jobs as j
-    where not exists (select from freshness.data_types as t where t.name = j.data_type);
-    delete from freshness.watches as w
-    where not exists (select from freshness.data_types as t where t.name = w.data_type);
-    insert into freshness.events (kind, data_type, message)
-    select 'error', t.name, 'its data table was dropped: register it again'
-    from freshness.data_types as t
-    where not exists (select from pg_catalog.pg_class as c where c.oid = t.data_table)
-$$;
-
-comment on function freshness.forget_unregistered() is
-    'Removes what is left of data types that are not registered, and puts those whose table was dropped on record.';
-
-create function freshness.prune()
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    delete from freshness.events as e where e.happened_at < clock_timestamp() - interval '7 days';
-    delete from freshness.sweeps as s where s.started_at < clock_timestamp() - interval '7 days';
-    delete from freshness.workers as w
-    where
-        w.seen_at < clock_timestamp() - interval '1 hour'
-        and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
-        and w.started_at < clock_timestamp() - interval '7 days';
-    if to_regclass('cron.job_run_details') is not null then
-        delete from cron.job_run_details as d
-        using cron.job as j
-        where
-            d.jobid = j.jobid
-            and j.jobname = 'check-stale-data-v2'
-            and d.end_time < clock_timestamp() - interval '7 days';
-    end if;
-exception
-    when insufficient_privilege or undefined_table or undefined_column then
-        raise warning 'freshness: history of pg_cron not pruned: %', sqlerrm;
-end
-$$;
-
-comment on function freshness.prune() is
-    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.';
 -- <<<
 
--- >>> sql/60_key_status.sql
+-- >>> sql/80_key_status.sql
 create view freshness.key_status with (security_invoker = true) as
 select
     j.data_type,
@@ -2571,11 +2658,11 @@ select
 from freshness.jobs as j;
 
 comment on view freshness.key_status is
-    'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. Times and viewers as'
-    ' of the last look at the key.';
+    'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. Times and'
+    ' viewers as of the last look at the key.';
 -- <<<
 
--- >>> sql/70_documents.sql
+-- >>> sql/82_documents.sql
 -- The names and signatures that the design documents promise, thin over schema freshness.
 
 create function public.is_data_stale_v2(p_timestamp timestamptz, p_ttl_minutes integer)
@@ -2615,7 +2702,8 @@ end
 $$;
 
 comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) is
-    'Queues a refresh of one key, fresh or not, unless one is running. True when it is queued. FR001: unknown data type.';
+    'Queues a refresh of one key, fresh or not, unless one is running. True when it is queued. FR001: unknown data'
+    ' type.';
 
 create function public.check_and_queue_stale_batch_v2(p_symbol text, p_data_types text[], p_priority integer default 1)
 returns integer
@@ -2630,8 +2718,8 @@ as $$
 $$;
 
 comment on function public.check_and_queue_stale_batch_v2(text, text[], integer) is
-    'Queues those data types of a symbol whose data is stale or missing; returns how many jobs were made or moved. Unknown'
-    ' data types are passed over.';
+    'Queues those data types of a symbol whose data is stale or missing; returns how many jobs were made or moved.'
+    ' Unknown data types are passed over.';
 
 create function public.check_and_queue_stale_data_from_presence_v2()
 returns integer
@@ -2667,7 +2755,10 @@ $$;
 
 comment on function public.get_active_subscriptions_from_realtime() is
     'Keys that Realtime subscriptions watch now, with the number of subscriptions. Empty when Realtime is off.';
+-- <<<
 
+-- >>> sql/83_data_type_registry.sql
+-- The registry under the name and with the columns that the design documents promise.
 do $$
 begin
     if to_regclass('public.data_type_registry_v2') is not null then
@@ -2690,7 +2781,7 @@ end
 $$;
 -- <<<
 
--- >>> sql/80_schedule_sweep.sql
+-- >>> sql/85_schedule_sweep.sql
 -- pg_cron is there on Supabase but not switched on. Without it any worker runs the sweep.
 create function freshness.schedule_sweep()
 returns boolean
@@ -2723,8 +2814,8 @@ select freshness.schedule_sweep();
 -- <<<
 
 -- >>> sql/90_grants.sql
--- The only file that grants: it reads as the access policy. Browsers reach nothing directly; the endpoint and the worker
--- connect as postgres, and server code with the secret key uses the documents' functions.
+-- The only file that grants: it reads as the access policy. Browsers reach nothing directly; the endpoint and the
+-- worker connect as postgres, and server code with the secret key uses the documents' functions.
 revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
 revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
 revoke all on all functions in schema freshness from public, anon, authenticated, service_role;
@@ -2738,7 +2829,8 @@ alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
 
 revoke all on function public.is_data_stale_v2(timestamptz, integer) from public, anon, authenticated;
-revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) from public, anon, authenticated;
+revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint)
+from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_batch_v2(text, text[], integer) from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_data_from_presence_v2() from public, anon, authenticated;
 revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;

@@ -8,7 +8,9 @@ select col_is_pk(
     'freshness', 'watches', array['data_type', 'symbol', 'watcher'], 'a watcher watches a key once'
 );
 select lives_ok(
-    $$ insert into freshness.watches (data_type, symbol, watcher, lease_until) values ('pgtap', 'A', 'user:1', now()) $$,
+    $$
+    insert into freshness.watches (data_type, symbol, watcher, lease_until) values ('pgtap', 'A', 'user:1', now())
+    $$,
     'a watch is a lease with an end'
 );
 select lives_ok(

@@ -20,12 +20,16 @@ do $$
 begin
     perform freshness.register_data_type('pgtap_uuid', 'freshness_pgtap.by_uuid', ttl => '1 minute');
     perform freshness.register_data_type('pgtap_integer', 'freshness_pgtap.by_integer', ttl => '1 minute');
-    perform freshness.register_data_type('pgtap_global', 'freshness_pgtap.no_symbol', ttl => '1 minute', symbol_column => null);
+    perform freshness.register_data_type(
+        'pgtap_global', 'freshness_pgtap.no_symbol', ttl => '1 minute', symbol_column => null
+    );
 end
 $$;
 
 select set_eq(
-    $$ select given, symbol from freshness.canonical_symbols('pgtap_quote', array['A', 'A', ' a', 'it''s, "é" 🚀', '']) $$,
+    $$
+    select given, symbol from freshness.canonical_symbols('pgtap_quote', array['A', 'A', ' a', 'it''s, "é" 🚀', ''])
+    $$,
     $$ values ('A', 'A'), (' a', ' a'), ('it''s, "é" 🚀', 'it''s, "é" 🚀'), ('', null) $$,
     'text is taken as it is, once; nothing is no symbol'
 );

@@ -29,17 +29,33 @@ create table freshness_pgtap.computed (
 create index on freshness_pgtap.computed (symbol);
 do $$
 begin
-    perform freshness.register_data_type('pgtap_price', 'freshness_pgtap.prices', ttl => '1 minute', timestamp_column => 'at');
-    perform freshness.register_data_type('pgtap_interval', 'freshness_pgtap.prices', ttl => '1 minute', timestamp_column => 'at', ttl_column => 'ttl');
-    perform freshness.register_data_type('pgtap_minutes', 'freshness_pgtap.prices', ttl => '1 minute', timestamp_column => 'at', ttl_column => 'minutes');
-    perform freshness.register_data_type('pgtap_ahead', 'freshness_pgtap.quotes', ttl => '1 minute', refresh_ahead => '10 seconds');
-    perform freshness.register_data_type('pgtap_far_ahead', 'freshness_pgtap.quotes', ttl => '1 minute', refresh_ahead => '59 seconds');
-    perform freshness.register_data_type('pgtap_berlin', 'freshness_pgtap.local_times', ttl => '1 minute', time_zone => 'Europe/Berlin');
+    perform freshness.register_data_type(
+        'pgtap_price', 'freshness_pgtap.prices', ttl => '1 minute', timestamp_column => 'at'
+    );
+    perform freshness.register_data_type(
+        'pgtap_interval', 'freshness_pgtap.prices', ttl => '1 minute', timestamp_column => 'at', ttl_column => 'ttl'
+    );
+    perform freshness.register_data_type(
+        'pgtap_minutes', 'freshness_pgtap.prices', ttl => '1 minute', timestamp_column => 'at', ttl_column => 'minutes'
+    );
+    perform freshness.register_data_type(
+        'pgtap_ahead', 'freshness_pgtap.quotes', ttl => '1 minute', refresh_ahead => '10 seconds'
+    );
+    perform freshness.register_data_type(
+        'pgtap_far_ahead', 'freshness_pgtap.quotes', ttl => '1 minute', refresh_ahead => '59 seconds'
+    );
+    perform freshness.register_data_type(
+        'pgtap_berlin', 'freshness_pgtap.local_times', ttl => '1 minute', time_zone => 'Europe/Berlin'
+    );
     perform freshness.register_data_type('pgtap_day', 'freshness_pgtap.days', ttl => '2 days');
-    perform freshness.register_data_type('pgtap_news', 'freshness_pgtap.news', ttl => '1 minute', symbol_column => null);
+    perform freshness.register_data_type(
+        'pgtap_news', 'freshness_pgtap.news', ttl => '1 minute', symbol_column => null
+    );
     perform freshness.register_data_type('pgtap_part', 'freshness_pgtap.parts', ttl => '1 minute');
     perform freshness.register_data_type('pgtap_secret', 'freshness_pgtap.secrets', ttl => '1 minute');
-    perform freshness.register_data_type('pgtap_computed', 'freshness_pgtap.computed', ttl => '1 minute', write_mode => 'append');
+    perform freshness.register_data_type(
+        'pgtap_computed', 'freshness_pgtap.computed', ttl => '1 minute', write_mode => 'append'
+    );
 end
 $$;
 insert into freshness_pgtap.quotes values
@@ -57,7 +73,9 @@ insert into freshness_pgtap.secrets values ('A', now());
 insert into freshness_pgtap.computed (id, fetched_at) values ('A', now());
 
 select results_eq(
-    $$ select present, stored_at, fresh_until, refresh_at, problem from freshness.look('pgtap_quote', array['FRESH']) $$,
+    $$
+    select present, stored_at, fresh_until, refresh_at, problem from freshness.look('pgtap_quote', array['FRESH'])
+    $$,
     $$ select true, now(), now() + interval '1 minute', now() + interval '1 minute', null::text $$,
     'a row is fresh for one ttl from its timestamp'
 );
@@ -77,7 +95,10 @@ select ok(
 )
 from freshness.look('pgtap_quote', array['SOON']);
 select results_eq(
-    $$ select symbol, present, stored_at, fresh_until from freshness.look('pgtap_quote', array['FOREVER', 'FUTURE']) order by 1 $$,
+    $$
+    select symbol, present, stored_at,
+    fresh_until from freshness.look('pgtap_quote', array['FOREVER', 'FUTURE']) order by 1
+    $$,
     $$ values ('FOREVER', true, null::timestamptz, null::timestamptz), ('FUTURE', true, null, null) $$,
     'a timestamp far in the future is passed over'
 );
@@ -126,7 +147,9 @@ select is(
     fresh_until, '2100-01-01 00:01+00'::timestamptz, 'a fetch that found nothing newer counts as fresh data'
 )
 from freshness.look('pgtap_quote', array['OLD'], '2100-01-01 00:00+00');
-select is((select count(*)::integer from freshness.look('pgtap_quote', array['A', 'B', 'C'])), 3, 'each symbol gets a row');
+select is(
+    (select count(*)::integer from freshness.look('pgtap_quote', array['A', 'B', 'C'])), 3, 'each symbol gets a row'
+);
 drop table freshness_pgtap.local_times cascade;
 select results_eq(
     $$ select present, fresh_until, problem is not null from freshness.look('pgtap_berlin', array['A']) $$,

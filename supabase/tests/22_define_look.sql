@@ -14,7 +14,8 @@ begin
 end
 $$;
 select has_function(
-    'freshness', 'look_pgtap_quote', array['text[]', 'timestamp with time zone'], 'each data type has a function that looks'
+    'freshness', 'look_pgtap_quote', array['text[]', 'timestamp with time zone'],
+    'each data type has a function that looks'
 );
 select ok(
     not has_function_privilege('anon', 'freshness.look_pgtap_quote(text[], timestamptz)', 'execute'),
@@ -29,9 +30,16 @@ language sql stable as $$ select false $$;
 insert into freshness_pgtap.quotes values ('A', 1, now()), ('B', 1, now() - interval '1 hour');
 do $$
 begin
-    perform freshness.register_data_type('pgtap_noon', 'freshness_pgtap.quotes', ttl => '1 minute', deadline_function => 'freshness_pgtap.until_noon');
-    perform freshness.register_data_type('pgtap_always', 'freshness_pgtap.quotes', ttl => '1 minute', staleness_function => 'freshness_pgtap.always_stale');
-    perform freshness.register_data_type('pgtap_never', 'freshness_pgtap.quotes', ttl => '1 minute', staleness_function => 'freshness_pgtap.never_stale');
+    perform freshness.register_data_type(
+        'pgtap_noon', 'freshness_pgtap.quotes', ttl => '1 minute', deadline_function => 'freshness_pgtap.until_noon'
+    );
+    perform freshness.register_data_type(
+        'pgtap_always', 'freshness_pgtap.quotes', ttl => '1 minute',
+        staleness_function => 'freshness_pgtap.always_stale'
+    );
+    perform freshness.register_data_type(
+        'pgtap_never', 'freshness_pgtap.quotes', ttl => '1 minute', staleness_function => 'freshness_pgtap.never_stale'
+    );
     perform freshness.register_data_type('pgtap-Odd_Name', 'freshness_pgtap.quotes', ttl => '1 minute');
 end
 $$;

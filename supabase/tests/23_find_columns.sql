@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(11);
+select plan(7);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -28,20 +28,6 @@ select throws_ok(
 select throws_ok(
     $$ select freshness.find_column('freshness_pgtap.quotes', 'ctid', 'timestamp', array['tid']) $$, 'FR002', null,
     'a system column is none'
-);
-select is(
-    freshness.find_function('pg_catalog.date_trunc', 'text,timestamptz', 'timestamptz', 'deadline'),
-    'pg_catalog.date_trunc', 'a function is found by its arguments'
-);
-select is(freshness.find_function(null, 'text', 'text', 'deadline'), null, 'no function is asked for, none is found');
-select throws_ok(
-    $$ select freshness.find_function('public.nope', 'timestamptz,interval', 'timestamptz', 'deadline') $$, 'FR002',
-    'function public.nope(timestamptz,interval) that returns timestamp with time zone does not exist',
-    'a function that is missing is named'
-);
-select throws_ok(
-    $$ select freshness.find_function('pg_catalog.date_trunc', 'text,timestamptz', 'boolean', 'staleness') $$, 'FR002',
-    null, 'so is one with another result'
 );
 create table freshness_pgtap.keys (id bigint primary key, symbol text not null, day date not null, kind text not null);
 create unique index on freshness_pgtap.keys (symbol, day, kind);

@@ -35,13 +35,18 @@ select is_empty(
     $$, 'nor the documents'' functions'
 );
 select is_empty(
-    $$ select oid::regclass from pg_class where relnamespace = 'freshness'::regnamespace and relkind = 'r' and not relrowsecurity $$,
+    $$
+    select oid::regclass from pg_class
+    where relnamespace = 'freshness'::regnamespace and relkind = 'r' and not relrowsecurity
+    $$,
     'each table has row level security'
 );
 set local role service_role;
 select lives_ok($$ select * from freshness.key_status $$, 'server code may read the state of keys');
 select lives_ok($$ select * from public.data_type_registry_v2 $$, 'and the registry');
-select lives_ok($$ select public.check_and_queue_stale_batch_v2('A', '{}') $$, 'and queue by the documents'' functions');
+select lives_ok(
+    $$ select public.check_and_queue_stale_batch_v2('A', '{}') $$, 'and queue by the documents'' functions'
+);
 select throws_ok($$ select * from freshness.watches $$, '42501', null, 'but not who watches what');
 set local role anon;
 select throws_ok($$ select * from freshness.jobs $$, '42501', null, 'a browser may not read jobs');

@@ -1,0 +1,25 @@
+create function freshness.unregister_data_type(name text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_variable
+declare
+    v_table regclass;
+begin
+    delete from freshness.data_types as t where t.name = name returning t.data_table into v_table;
+    if not found then
+        return false;
+    end if;
+    delete from freshness.watches as w where w.data_type = name;
+    delete from freshness.pulls as p where p.data_type = name;
+    delete from freshness.jobs as j where j.data_type = name;
+    execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
+    perform freshness.detach_data_triggers(v_table);
+    return true;
+end
+$$;
+
+comment on function freshness.unregister_data_type(text) is
+    'Removes a data type with its watches and jobs, and our triggers from its table unless another data type uses it.'
+    ' The data stays. False when there was none. A refresh that is running ends without writing.';

@@ -1,0 +1,67 @@
+-- After somebody's interest in keys was recorded: each gets its job, due now if stale, else at its deadline. This runs
+-- in other people's transactions, so it never touches a job that exists; it leaves a pull, which is folded once they
+-- commit. A pull even when the job looks right: a claim may be dropping that job at this very moment, not seeing the
+-- new watch.
+create function freshness.schedule(p_data_type text, p_symbols text[], p_priority integer default null)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_run_at timestamptz;
+    v_is_locked boolean;
+begin
+    with looked as materialized (
+        select
+            l.*,
+            j.symbol is not null as known,
+            coalesce(p_priority, t.priority)::smallint as priority,
+            greatest(l.refresh_at, clock_timestamp()) as run_at,
+            j.state = 'running' or j.run_at <= clock_timestamp() as under_way
+        from freshness.data_types as t
+        cross join lateral freshness.look(t.name, p_symbols) as l
+        left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
+        where t.name = p_data_type
+    ),
+
+    added as (
+        insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+        select p_data_type, l.symbol, l.priority, l.run_at, l.stored_at, l.fresh_until, t.estimated_size_bytes
+        from looked as l
+        join freshness.data_types as t on t.name = p_data_type
+        where not l.known
+        -- One order for all: two transactions that add the same keys cannot wait for each other in a circle.
+        order by l.symbol
+        on conflict do nothing
+        returning symbol, run_at
+    ),
+
+    pulled as (
+        insert into freshness.pulls (data_type, symbol, reason)
+        select p_data_type, l.symbol, 'watched'
+        from looked as l
+        where l.symbol not in (select a.symbol from added as a)
+    )
+
+    select
+        least(
+            (select min(a.run_at) from added as a),
+            (select min(l.run_at) from looked as l where l.known and not l.under_way)
+        ),
+        (select bool_or(l.problem like '55P03%') from looked as l)
+    into v_run_at, v_is_locked;
+
+    -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
+    if v_is_locked then
+        raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
+    end if;
+
+    if v_run_at is not null then
+        perform freshness.wake(v_run_at);
+    end if;
+end
+$$;
+
+comment on function freshness.schedule(text, text[], integer) is
+    'Gives each key (canonical symbols) a job if it has none: due now if its data is stale or missing, else when it'
+    ' goes stale. Keys that have one get a pull. Wakes a worker when one is due within half a minute.';

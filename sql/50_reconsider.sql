@@ -1,0 +1,119 @@
+-- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
+-- sweep and the registry for all keys of a data type. It waits for nobody: a job that is held right now is reported as
+-- locked.
+create function freshness.reconsider(
+    p_data_type text,
+    p_symbols text[] default null,
+    p_data_changed boolean default false
+)
+returns table (symbol text, outcome text)
+language plpgsql
+rows 10
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := clock_timestamp();
+    v_symbols text[] := coalesce(p_symbols, array(
+        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
+        union
+        select w.symbol from freshness.watches as w where w.data_type = p_data_type
+    ));
+begin
+    return query
+    with wanted as materialized (
+        select
+            l.symbol,
+            coalesce(w.viewers, 0) as viewers,
+            l.stored_at,
+            l.fresh_until,
+            greatest(l.refresh_at, v_now) as run_at,
+            t.priority,
+            t.keep_warm,
+            t.estimated_size_bytes,
+            j.symbol is not null as known
+        from freshness.data_types as t
+        cross join lateral freshness.look(t.name, v_symbols) as l
+        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = l.symbol
+        left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
+        where t.name = p_data_type
+    ),
+
+    differing as materialized (
+        select
+            j.symbol,
+            case
+                when j.state = 'running' then 'marked'
+                when w.viewers = 0 and j.requested_at is null then 'unwatched'
+                else 'moved'
+            end as outcome
+        from wanted as w
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = w.symbol
+        where
+            case
+                when j.state = 'running' then p_data_changed
+                when w.viewers = 0 and j.requested_at is null then j.unwatched_at is null
+                else j.unwatched_at is not null or (j.run_at > w.run_at and j.run_at > v_now)
+            end
+    ),
+
+    free as materialized (
+        select j.symbol
+        from freshness.jobs as j
+        where j.data_type = p_data_type and j.symbol in (select d.symbol from differing as d)
+        for update skip locked
+    ),
+
+    changed as (
+        update freshness.jobs as j
+        set
+            -- On a running job: look again at its finish.
+            run_at = case d.outcome
+                when 'marked' then v_now
+                when 'unwatched' then least(j.run_at, v_now + w.keep_warm)
+                else least(w.run_at, case when j.unwatched_at is null then j.run_at end)
+            end,
+            unwatched_at = case when d.outcome = 'unwatched' then v_now end,
+            viewers = w.viewers,
+            stored_at = w.stored_at,
+            verified_at = case
+                when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+            end,
+            fresh_until = w.fresh_until
+        from differing as d
+        join free as f on f.symbol = d.symbol
+        join wanted as w on w.symbol = d.symbol
+        where j.data_type = p_data_type and j.symbol = d.symbol
+        returning j.symbol, d.outcome
+    ),
+
+    added as (
+        insert into freshness.jobs (
+            data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
+        )
+        select
+            p_data_type, w.symbol, w.priority, w.run_at, w.stored_at, w.fresh_until, w.viewers, w.estimated_size_bytes
+        from wanted as w
+        where not w.known and w.viewers > 0
+        order by w.symbol
+        on conflict do nothing
+        returning symbol, 'added' as outcome
+    )
+
+    select c.symbol, c.outcome from changed as c
+    union all
+    select a.symbol, a.outcome from added as a
+    union all
+    select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
+
+    if found then
+        perform freshness.wake(v_now);
+    end if;
+end
+$$;
+
+comment on function freshness.reconsider(text, text[], boolean) is
+    'Gives these keys of a data type (null: all that have a job or a watch) the job that they should have: added when'
+    ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
+    ' after keep_warm. p_data_changed: running ones are marked, to be looked at again. locked: held by another'
+    ' transaction, to be tried again. Keys that are right already are left alone and not returned.';

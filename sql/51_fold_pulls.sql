@@ -1,0 +1,62 @@
+create function freshness.fold_pulls(p_limit integer default 10000)
+returns integer
+language plpgsql
+set search_path = ''
+set jit = off
+set lock_timeout = '100ms'
+as $$
+declare
+    v_pulls freshness.pulls[];
+    v_type record;
+    v_rows bigint[];
+    v_problem text;
+begin
+    with taken as (
+        delete from freshness.pulls as p
+        where p.id = any (
+            array(select q.id from freshness.pulls as q order by q.id limit p_limit for update skip locked)
+        )
+        returning p
+    )
+
+    select array_agg(t.p) into v_pulls from taken as t;
+
+    v_rows := array(select p.subscription_row from unnest(v_pulls) as p where p.subscription_row is not null);
+    if cardinality(v_rows) > 0 then
+        begin
+            perform freshness.watch_subscriptions(v_rows);
+        exception
+            when lock_not_available then
+                insert into freshness.pulls (subscription_row, reason) select unnest(v_rows), 'locked';
+            when others then
+                insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
+        end;
+    end if;
+
+    for v_type in
+        select p.data_type, bool_or(p.reason = 'data changed') as data_changed, array_agg(distinct p.symbol) as symbols
+        from unnest(v_pulls) as p
+        where p.data_type is not null
+        group by p.data_type
+        order by p.data_type
+    loop
+        begin
+            insert into freshness.pulls (data_type, symbol, reason)
+            select v_type.data_type, r.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
+            from freshness.reconsider(v_type.data_type, v_type.symbols, v_type.data_changed) as r
+            where r.outcome = 'locked';
+        exception
+            when lock_not_available then
+                insert into freshness.pulls (data_type, symbol, reason)
+                select v_type.data_type, unnest(v_type.symbols), 'locked';
+            when others then
+                v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
+                insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);
+        end;
+    end loop;
+    return coalesce(cardinality(v_pulls), 0);
+end
+$$;
+
+comment on function freshness.fold_pulls(integer) is
+    'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull.';

@@ -1,0 +1,49 @@
+create function freshness.take_over()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_taken integer;
+begin
+    with held as materialized (
+        select j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last
+        from freshness.jobs as j
+        left join freshness.data_types as t on t.name = j.data_type
+        left join freshness.workers as w on w.id = j.worker
+        where
+            j.state = 'running'
+            and (w.id is null or w.seen_at + w.heartbeat_limit < clock_timestamp())
+        for update of j skip locked
+    ),
+
+    taken as (
+        update freshness.jobs as j
+        set
+            -- A refresh that kills its worker must not kill one after the other.
+            state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
+            worker = null, fence = null, started_at = null, run_at = clock_timestamp(),
+            attempts = j.attempts + 1,
+            not_before = case
+                when h.is_last then clock_timestamp() + interval '1 hour'
+                when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts)
+            end,
+            last_error = 'no heartbeat from its worker'
+        from held as h
+        where j.data_type = h.data_type and j.symbol = h.symbol
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker, fence, message)
+        select 'taken_over', h.data_type, h.symbol, h.worker, h.fence, 'no heartbeat from its worker'
+        from held as h
+    )
+
+    select count(*) into v_taken from held;
+    return v_taken;
+end
+$$;
+
+comment on function freshness.take_over() is
+    'Makes due what dead workers were running, or sets it aside after max_attempts, and returns the number of jobs.'
+    ' Their fences are void from then on.';

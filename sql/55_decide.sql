@@ -1,0 +1,102 @@
+create function freshness.decide(p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz)
+returns table (
+    data_type text,
+    symbol text,
+    fence bigint,
+    started_at timestamptz,
+    stored_at timestamptz,
+    attempts integer,
+    due_at timestamptz
+)
+language plpgsql
+rows 10
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
+begin
+    return query
+    with decided as materialized (
+        select
+            d.symbol,
+            d.due_at,
+            l.stored_at,
+            l.fresh_until,
+            l.refresh_at,
+            l.problem,
+            t.keep_warm,
+            coalesce(w.viewers, 0) as viewers,
+            case
+                when l.problem is not null then 'broken'
+                when d.required_as_of is not null then 'fetch'
+                when w.viewers is null and d.requested_at is null then
+                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
+                when l.refresh_at > p_now then 'wait'
+                else 'fetch'
+            end as decision
+        from unnest(p_due) as d
+        join freshness.data_types as t on t.name = d.data_type
+        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
+        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
+        where d.data_type = p_data_type
+    ),
+
+    dropped as (
+        delete from freshness.jobs as j
+        using decided as d
+        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision = 'drop'
+    ),
+
+    changed as (
+        update freshness.jobs as j
+        set
+            state = case d.decision when 'fetch' then 'running' when 'broken' then 'failed' else 'scheduled' end
+            ::freshness.job_state,
+            -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
+            run_at = case d.decision
+                when 'fetch' then 'infinity'
+                when 'warm' then coalesce(j.unwatched_at, p_now) + d.keep_warm
+                when 'wait' then d.refresh_at
+                else p_now
+            end,
+            not_before = case d.decision
+                when 'fetch' then j.not_before
+                when 'broken' then p_now + interval '1 minute'
+            end,
+            worker = case d.decision when 'fetch' then p_worker end,
+            fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
+            started_at = case d.decision when 'fetch' then clock_timestamp() end,
+            requested_at = case when d.decision <> 'wait' then j.requested_at end,
+            unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_now) end,
+            attempts = case d.decision when 'wait' then 0 else j.attempts end,
+            last_error = case d.decision when 'wait' then null when 'broken' then d.problem else j.last_error end,
+            viewers = d.viewers,
+            stored_at = d.stored_at,
+            verified_at = case
+                when coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+            end,
+            fresh_until = d.fresh_until
+        from decided as d
+        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision <> 'drop'
+        returning j.*, d.decision, d.due_at as was_due_at
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker, fence, message)
+        select
+            case c.decision when 'fetch' then 'refreshing' else 'failed' end,
+            c.data_type, c.symbol, c.worker, c.fence, case c.decision when 'broken' then c.last_error end
+        from changed as c
+        where c.decision in ('fetch', 'broken')
+    )
+
+    select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at
+    from changed as c
+    where c.decision = 'fetch';
+end
+$$;
+
+comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz) is
+    'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
+    ' fetch, now running; the others wait for their deadline, stay warm, go away, or are set aside as broken.';

@@ -1,0 +1,102 @@
+create function freshness.finish(p_data_type text, p_symbol text, p_fence bigint, p_rows jsonb)
+returns table (outcome text, due_in double precision)
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_type freshness.data_types;
+    v_job freshness.jobs;
+    v_rows jsonb;
+    v_newest timestamptz;
+    v_now record;
+    v_outcome text;
+    v_due_at timestamptz;
+begin
+    select * into v_job
+    from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence;
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if v_job.fence is null or v_type.name is null then
+        perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
+    end if;
+
+    v_rows := freshness.prepare_rows(v_type, p_symbol, p_rows, v_job.started_at);
+    v_newest := freshness.newest_timestamp(v_type, v_rows);
+    if v_type.write_mode = 'replace' then
+        perform freshness.lock_rows(v_type, p_symbol);
+    end if;
+    select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
+
+    -- A stored timestamp ahead of the clock says nothing about what is newer.
+    if v_newest < least(v_job.stored_at, v_job.started_at) then
+        raise exception using errcode = 'FR006',
+            message = format('rows of %s are older than the stored ones of %s', v_newest, v_job.stored_at),
+            hint = 'The source answered with an older state; the stored rows are kept.';
+    elsif v_newest < v_now.stored_at and v_now.stored_at <= clock_timestamp() then
+        v_outcome := 'superseded';
+    else
+        v_outcome := case
+            when jsonb_array_length(v_rows) = 0 then 'missing'
+            when v_newest = v_job.stored_at then 'unchanged'
+            else 'fresh'
+        end;
+        perform set_config('freshness.storing', 'on', true);
+        if v_outcome <> 'missing' or v_type.write_mode = 'replace' then
+            perform freshness.write_rows(v_type, p_symbol, v_rows);
+        end if;
+        perform set_config('freshness.storing', '', true);
+    end if;
+
+    select * into v_now from freshness.look(p_data_type, array[p_symbol], v_job.started_at) as l;
+
+    -- The fence is checked last, in the statement that moves the job: a worker that has lost it takes its rows back.
+    update freshness.jobs as j
+    set
+        state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, last_error = null,
+        not_before = null,
+        verified_at = j.started_at,
+        requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
+        required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
+        run_at = case
+            when j.required_as_of > j.started_at then clock_timestamp()
+            else least(
+                j.run_at,
+                coalesce(v_now.refresh_at, clock_timestamp() + coalesce(v_type.ttl, interval '1 minute'))
+            )
+        end,
+        stored_at = v_now.stored_at,
+        fresh_until = v_now.fresh_until
+    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
+    returning j.due_at into v_due_at;
+    if not found then
+        perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
+    end if;
+
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration)
+    values (v_outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at);
+    return query select v_outcome, freshness.seconds_until(v_due_at);
+end
+$$;
+
+comment on function freshness.finish(text, text, bigint, jsonb) is
+    'Ends a refresh: stores its rows (a json array of objects by column; the symbol and, when missing, the timestamp'
+    ' are filled in) and moves the job to its next deadline, in one transaction. Returns in how many seconds the key'
+    ' is due again, and fresh, unchanged (no newer than before), superseded (somebody stored newer rows meanwhile) or'
+    ' missing (no rows). Errors leave everything as it was: FR003 the fence is lost; FR005 rows for another symbol;'
+    ' FR006 rows older than the stored ones; FR007 rows that do not fit the table, and any error of the table itself.';
+
+create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    raise exception using errcode = 'FR003',
+        message = format('refresh %s of %s %s is no longer this worker''s', p_fence, p_data_type, p_symbol),
+        hint = 'Its heartbeat was late and the job was taken over; drop the result.';
+end
+$$;
+
+comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR003.';

@@ -1,0 +1,56 @@
+create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
+returns bigint
+language sql
+set search_path = ''
+as $$
+    insert into freshness.workers (name, heartbeat_limit) values (p_name, p_heartbeat_limit) returning id
+$$;
+
+comment on function freshness.announce_worker(text, interval) is
+    'Makes a worker known and returns its id. It counts as dead when nothing is heard of it for p_heartbeat_limit'
+    ' while it runs something.';
+
+create function freshness.heartbeat(p_worker bigint)
+returns boolean
+language sql
+set search_path = ''
+as $$
+    with seen as (
+        update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker returning 1
+    )
+
+    select exists (select from seen)
+$$;
+
+comment on function freshness.heartbeat(bigint) is
+    'Says that a worker is alive. False: it was taken for dead, and has to be announced anew.';
+
+create function freshness.dismiss_worker(p_worker bigint)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_handed_back integer;
+begin
+    delete from freshness.workers as w where w.id = p_worker;
+    with handed_back as (
+        update freshness.jobs as j
+        set state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp()
+        where j.state = 'running' and j.worker = p_worker
+        returning j.data_type, j.symbol
+    )
+
+    insert into freshness.events (kind, data_type, symbol, worker)
+    select 'handed_back', h.data_type, h.symbol, p_worker from handed_back as h;
+
+    get diagnostics v_handed_back = row_count;
+    if v_handed_back > 0 then
+        perform freshness.wake(clock_timestamp());
+    end if;
+    return v_handed_back;
+end
+$$;
+
+comment on function freshness.dismiss_worker(bigint) is
+    'Takes a worker off the list and makes due what it still ran. Returns the number of those jobs.';

@@ -1,0 +1,61 @@
+begin;
+set local client_min_messages = warning;
+create extension if not exists pgtap with schema extensions;
+set local search_path = public, extensions;
+select plan(6);
+
+create schema freshness_pgtap;
+grant usage on schema freshness_pgtap to authenticated;
+create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
+grant select on freshness_pgtap.quotes to authenticated;
+do $$
+begin
+    perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute');
+end
+$$;
+insert into freshness.workers (name, heartbeat_limit, seen_at) values
+('pgtap alive', '1 hour', now()), ('pgtap dead', '15 seconds', now() - interval '1 hour');
+insert into freshness.jobs (data_type, symbol, run_at, state, worker, fence, started_at, attempts, required_as_of)
+select
+    'pgtap_quote', k.symbol, 'infinity', 'running', coalesce(w.id, -1), nextval('freshness.fences'), now(),
+    k.attempts, now()
+from (
+    values ('ALIVE', 'pgtap alive', 0), ('DEAD', 'pgtap dead', 0), ('AGAIN', 'pgtap dead', 3), ('NOBODY', null, 0)
+) as k (symbol, worker, attempts)
+left join freshness.workers as w on w.name = k.worker;
+select ok(freshness.take_over() >= 3, 'what dead and unknown workers run is taken over');
+select set_eq(
+    $$ select symbol from freshness.jobs where data_type = 'pgtap_quote' and state = 'running' $$, array['ALIVE'],
+    'what a living one runs is not'
+);
+select set_eq(
+    $$
+    select symbol, attempts, due_at <= clock_timestamp()
+    from freshness.jobs where data_type = 'pgtap_quote' and state <> 'running'
+    $$,
+    $$ values ('DEAD', 1, true), ('NOBODY', 1, true), ('AGAIN', 4, false) $$,
+    'it is due at once, and after further deaths after a backoff'
+);
+select is_empty(
+    $$ select 1 from freshness.jobs where data_type = 'pgtap_quote' and required_as_of is null $$,
+    'what was asked of it is not forgotten'
+);
+select set_eq(
+    $$ select symbol from freshness.events where data_type = 'pgtap_quote' and kind = 'taken_over' $$,
+    array['DEAD', 'NOBODY', 'AGAIN'], 'it is on record'
+);
+update freshness.jobs
+set
+    state = 'running', worker = -1, fence = nextval('freshness.fences'), started_at = now(), not_before = null,
+    attempts = 4
+where data_type = 'pgtap_quote' and symbol = 'AGAIN';
+do $$
+begin
+    perform freshness.take_over();
+end
+$$;
+select is(state::text, 'failed', 'a key that ends its workers max_attempts times is set aside')
+from freshness.jobs where data_type = 'pgtap_quote' and symbol = 'AGAIN';
+
+select * from finish();
+rollback;

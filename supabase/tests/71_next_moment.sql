@@ -1,0 +1,44 @@
+begin;
+set local client_min_messages = warning;
+create extension if not exists pgtap with schema extensions;
+set local search_path = public, extensions;
+select plan(6);
+
+create schema freshness_pgtap;
+grant usage on schema freshness_pgtap to authenticated;
+create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
+grant select on freshness_pgtap.quotes to authenticated;
+do $$
+begin
+    perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute');
+end
+$$;
+create table freshness_pgtap.workers as select freshness.announce_worker(n) as id, n from unnest(array['a', 'b']) as n;
+create function freshness_pgtap.worker(p_name text) returns bigint
+language sql as $$ select id from freshness_pgtap.workers where n = p_name $$;
+update freshness.workers set seen_at = now() - interval '1 minute' where id in (select id from freshness_pgtap.workers);
+delete from freshness.pulls;
+insert into freshness.jobs (data_type, symbol, run_at)
+values ('pgtap_quote', 'A', clock_timestamp() + interval '1 minute');
+select ok(
+    freshness.next_moment(freshness_pgtap.worker('a'), array['pgtap_quote']) between 50 and 60,
+    'the next moment is the next deadline'
+);
+select is(freshness.next_moment(freshness_pgtap.worker('a'), array['pgtap_nope']), null, 'of its own data types');
+update freshness.jobs set not_before = clock_timestamp() + interval '10 minutes' where data_type = 'pgtap_quote';
+select ok(freshness.next_moment(freshness_pgtap.worker('a'), array['pgtap_quote']) > 500, 'less what holds it back');
+insert into freshness.jobs (data_type, symbol, run_at, state, worker, fence, started_at)
+values ('pgtap_quote', 'RUNS', 'infinity', 'running', freshness_pgtap.worker('b'), nextval('freshness.fences'), now());
+select ok(
+    freshness.next_moment(freshness_pgtap.worker('a'), array['pgtap_quote']) < 0,
+    'or when another worker misses its heartbeat'
+);
+select ok(freshness.next_moment(freshness_pgtap.worker('b'), array['pgtap_quote']) > 0, 'not its own');
+insert into freshness.pulls (data_type, symbol, reason) values ('pgtap_quote', 'A', 'watched');
+select ok(
+    freshness.next_moment(freshness_pgtap.worker('b'), array['pgtap_quote']) between 0 and 0.25,
+    'or soon, when there is something in the inbox'
+);
+
+select * from finish();
+rollback;

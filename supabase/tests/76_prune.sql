@@ -1,0 +1,27 @@
+begin;
+set local client_min_messages = warning;
+create extension if not exists pgtap with schema extensions;
+set local search_path = public, extensions;
+select plan(3);
+
+insert into freshness.events (kind, happened_at, message) values ('error', now() - interval '8 days', 'pgtap old');
+insert into freshness.events (kind, message) values ('error', 'pgtap new');
+insert into freshness.workers (name, heartbeat_limit, started_at, seen_at) values
+('pgtap old', '15 seconds', now() - interval '8 days', now() - interval '2 hours'),
+('pgtap seen', '15 seconds', now() - interval '8 days', now());
+do $$
+begin
+    perform freshness.prune();
+end
+$$;
+select is_empty(
+    $$ select 1 from freshness.events where message = 'pgtap old' $$, 'history of more than a week is gone'
+);
+select isnt_empty($$ select 1 from freshness.events where message = 'pgtap new' $$, 'the rest is kept');
+select results_eq(
+    $$ select name from freshness.workers where name like 'pgtap%' $$, $$ values ('pgtap seen') $$,
+    'a worker that never left goes when nothing is heard of it'
+);
+
+select * from finish();
+rollback;
