@@ -23,10 +23,9 @@ import httpx
 import jwt
 import psycopg
 
+from bench.cluster import prepared_cluster
 from bench.figure import Figure, percentile
-from pyworker.local.cluster import Cluster, free_port, temporary_cluster
-from pyworker.local.migrations import apply_migrations
-from pyworker.local.platform import install_platform
+from pyworker.local.cluster import Cluster, free_port
 from pyworker.local.realtime import realtime_subscribe
 
 SAMPLES = 300
@@ -53,10 +52,10 @@ select freshness.register_data_type('bench_quote', 'public.bench_quotes', ttl =>
 
 def measure() -> Iterator[Figure]:
     """Measure both ways in, one after the other, on a cluster of their own."""
-    with temporary_cluster(durable=True) as cluster, _processes(cluster) as (endpoint, started):
+    with prepared_cluster() as cluster, _processes(cluster) as (endpoint, started):
         notify = asyncio.run(_bare_notify(cluster.connection_string()))
-        yield Figure("bare_notify_p50", round(percentile(notify, 0.5), 2), "ms")
-        yield Figure("bare_notify_p99", round(percentile(notify, 0.99), 2), "ms")
+        yield Figure("bare_notify_p50", percentile(notify, 0.5), "ms")
+        yield Figure("bare_notify_p99", percentile(notify, 0.99), "ms")
         for name, symbols in (
             ("subscription", _subscribe(cluster)),
             ("card", _add_cards(endpoint)),
@@ -66,9 +65,9 @@ def measure() -> Iterator[Figure]:
                 label = f"p{share * 100:.0f}"
                 yield Figure(
                     f"pickup_{name}_{label}",
-                    round(percentile(waits, share), 2),
+                    percentile(waits, share),
                     "ms",
-                    baseline=round(percentile(notify, share), 2),
+                    baseline=percentile(notify, share),
                     target=target,
                 )
 
@@ -146,9 +145,7 @@ def _waits(cluster: Cluster, symbols: set[str], started: Path) -> list[float]:
 
 @contextmanager
 def _processes(cluster: Cluster) -> Iterator[tuple[str, Path]]:
-    install_platform(cluster.connection_string(user="supabase_admin"))
     url = cluster.connection_string()
-    apply_migrations(url, Path(__file__).resolve().parents[1] / "supabase" / "migrations")
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(SCHEMA)
     port = free_port()
