@@ -49,6 +49,29 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Sleeper:
+    """How a sleeping worker can be woken: its own channel, and the backend that listens to it."""
+
+    channel: str | None
+    listener: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a worker that is falling asleep sees.
+
+    `seconds` until something is due (0 or less: now; None: nothing is known). `settled`: nobody
+    is left who may have written a job without seeing that we sleep; otherwise `since` and
+    `suspects` are for the next look.
+    """
+
+    seconds: float | None
+    settled: bool
+    since: int | None
+    suspects: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyState:
     """The state of a key as people see it.
 

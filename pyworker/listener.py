@@ -5,33 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import psycopg
 import stamina
 import structlog
+from psycopg import sql
+
+from pyworker.job import Sleeper
 
 CHANNEL = "freshness_work"
+"""What all workers listen to, beside the channel that each has for itself."""
 
 
 class Listener:
-    """Says when it is time to look. What a signal carries is a hint; the database has the data."""
+    """Says when it is time to look. What a signal carries is a hint; the database has the data.
+
+    `sleeper` is how we can be woken while a connection stands, and None while none does.
+    """
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._log = structlog.get_logger("listener")
-        self.connected = False
+        self.channel = f"{CHANNEL}_{uuid4().hex[:16]}"
+        self.sleeper: Sleeper | None = None
 
     async def run(self, signal: Callable[[], None]) -> NoReturn:
         """Call `signal` at each notification and after each (re)connection, for ever.
 
         A signal that was sent while no connection stood is lost: hence a look after each
-        connection and at its loss, and the caller's own looks while `connected` is False.
+        connection and at its loss, and the caller's own looks while `sleeper` is None.
         """
         while True:
             try:
                 async with await self._connect() as connection:
-                    await connection.execute(f"listen {CHANNEL}")
-                    self.connected = True
+                    for channel in (CHANNEL, self.channel):
+                        await connection.execute(
+                            sql.SQL("listen {}").format(sql.Identifier(channel))
+                        )
+                    # Asked, not read from the connection: a pooler may have told another number.
+                    answer = await connection.execute("select pg_backend_pid()")
+                    [listener] = await answer.fetchone() or (0,)
+                    self.sleeper = Sleeper(self.channel, listener)
                     self._log.info("listening", channel=CHANNEL)
                     signal()
                     async with aclosing(connection.notifies()) as notifications:
@@ -39,11 +54,11 @@ class Listener:
                             signal()
             except psycopg.OperationalError:
                 self._log.warning("listening_interrupted", fallback="polling")
-                self.connected = False
+                self.sleeper = None
                 # The caller polls from here on.
                 signal()
             finally:
-                self.connected = False
+                self.sleeper = None
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         async for attempt in stamina.retry_context(

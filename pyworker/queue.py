@@ -22,7 +22,7 @@ from pyworker.errors import (
     RowsRejected,
     WorkerUnknown,
 )
-from pyworker.job import Ended, Job, Key, KeyState, Row
+from pyworker.job import Ended, Job, Key, KeyState, Look, Row, Sleeper
 
 _ERRORS: dict[str, type[FreshnessError]] = {
     "FR001": InvalidRequest,
@@ -66,23 +66,63 @@ class Queue:
         """Take a worker off the list and hand back what it runs; returns how many jobs."""
         return int(await self._value("select freshness.dismiss_worker(%s)", (worker,)))
 
-    async def claim(self, worker: int, data_types: Sequence[str], limit: int) -> list[Job]:
-        """Take up to `limit` due jobs of these data types."""
+    async def claim(
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        limit: int,
+        sleeper: Sleeper | None = None,
+    ) -> list[Job]:
+        """Take up to `limit` due jobs of these data types; arm the sleeper if slots are left."""
+        sleeper = sleeper or Sleeper(None, None)
         async with (
             self._connection() as connection,
             connection.cursor(row_factory=class_row(Job)) as cursor,
         ):
             await cursor.execute(
-                "select * from freshness.claim(%s, %s, %s)", (worker, list(data_types), limit)
+                "select * from freshness.claim(%s, %s, %s, %s, %s)",
+                (worker, list(data_types), limit, sleeper.channel, sleeper.listener),
             )
             return await cursor.fetchall()
 
     async def next_moment(self, worker: int, data_types: Sequence[str]) -> float | None:
         """Return in how many seconds something is due for a worker; None when nothing is."""
         moment = await self._value(
-            "select freshness.next_moment(%s, %s)", (worker, list(data_types))
+            "select freshness.seconds_until(freshness.next_moment(%s, %s))",
+            (worker, list(data_types)),
         )
         return None if moment is None else float(moment)
+
+    async def settle(
+        self, worker: int, data_types: Sequence[str], sleeper: Sleeper, last: Look | None = None
+    ) -> Look:
+        """Look whether an armed worker may sleep; `last` is what the look before returned."""
+        last = last or Look(None, False, None, None)
+        async with (
+            self._connection() as connection,
+            connection.cursor(row_factory=class_row(Look)) as cursor,
+        ):
+            await cursor.execute(
+                "select seconds, settled, since::text::bigint as since, suspects"
+                " from freshness.settle(%s, %s, %s, %s, %s::text::xid8, %s)",
+                (
+                    sleeper.channel,
+                    worker,
+                    list(data_types),
+                    sleeper.listener,
+                    last.since,
+                    last.suspects,
+                ),
+            )
+            return await cursor.fetchone() or last
+
+    async def hand_on(self, data_types: Sequence[str]) -> None:
+        """Wake others who sleep past what is due next, for a worker without a free slot."""
+        await self._value("select freshness.hand_on(%s)", (list(data_types),))
+
+    async def disarm(self, channel: str) -> None:
+        """Take a worker from the sleepers: it cannot be woken any more."""
+        await self._value("select freshness.disarm(%s)", (channel,))
 
     async def finish(self, job: Job, rows: Sequence[Row]) -> Ended:
         """Store a refresh's rows and move its job to the next deadline, or do neither.

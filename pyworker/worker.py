@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import structlog
 
 from pyworker.errors import DatabaseUnavailable, WorkerUnknown
 from pyworker.job import Job
 from pyworker.listener import Listener
+from pyworker.looks import Looks
 from pyworker.queue import Queue
 from pyworker.runner import Runner
 
@@ -44,7 +46,7 @@ class Worker:
         looks: Queue | None = None,
     ) -> None:
         self._queue = queue
-        self._looks = looks or queue
+        self._looks = Looks(looks or queue, listener, runner.data_types)
         self._runner = runner
         self._listener = listener
         self._name = name
@@ -56,7 +58,9 @@ class Worker:
         self._is_known = False
         self._running: set[asyncio.Task[None]] = set()
         self._look_now = asyncio.Event()
+        self._must_claim = True
         self._timer: asyncio.TimerHandle | None = None
+        self._check: asyncio.TimerHandle | None = None
         self._fruitless_looks = 0
         self._log = structlog.get_logger("worker").bind(worker=name)
 
@@ -69,57 +73,83 @@ class Worker:
         await self._announce()
         async with asyncio.TaskGroup() as group:
             background = [
-                group.create_task(self._listener.run(self._look_now.set)),
+                group.create_task(self._listener.run(self._claim_now)),
                 group.create_task(self._beat()),
                 group.create_task(self._sweep()),
                 group.create_task(self._wait_for(stop)),
             ]
             while not stop.is_set():
                 self._look_now.clear()
-                self._look_in(await self._look())
+                await self._try_to_look()
                 await self._look_now.wait()
             await self._drain()
             for task in background:
                 task.cancel()
         await self._leave()
 
-    async def _look(self) -> float:
-        """Claim and start what is due; returns the seconds until the next look."""
-        fallback = (
-            self._fallback_poll_interval if self._listener.connected else _POLL_WITHOUT_LISTENER
-        )
-        free = self._concurrency - len(self._running)
-        if free <= 0 and self._is_known:
-            return fallback
+    async def _try_to_look(self) -> None:
+        wait = self._fallback_poll_interval * random.uniform(0.8, 1)  # noqa: S311 - spreads looks
         try:
-            if not self._is_known:
-                await self._announce_anew()
-            jobs = await self._looks.claim(self._id, self._runner.data_types, free)
-            for job in jobs:
-                self._start(job)
-            if len(jobs) == free:
-                # More may be due; a job that ended during the claim has left a slot for it.
-                return 0 if len(self._running) < self._concurrency else fallback
-            moment = await self._looks.next_moment(self._id, self._runner.data_types)
+            await self._look()
         except WorkerUnknown:
             self._is_known = False
-            return 0
+            self._claim_now()
         except DatabaseUnavailable as error:
             self._log.warning("database_unavailable", reason=error.message)
-            return _POLL_WITHOUT_LISTENER
-        self._fruitless_looks = (
-            0 if jobs or moment is None or moment > 0 else (self._fruitless_looks + 1)
-        )
-        # Due, and yet not to be had: another transaction holds it for a moment.
-        floor = (
-            min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST)
-            if self._fruitless_looks
-            else 0
-        )
-        return fallback if moment is None else min(max(moment, floor), fallback)
+            self._claim_in(_POLL_WITHOUT_LISTENER)
+        if not self._looks.can_be_woken:
+            self._claim_in(_POLL_WITHOUT_LISTENER)
+        self._check_in(wait)
 
-    def _look_in(self, seconds: float) -> None:
-        """Look after so many seconds, unless a look is already planned for earlier."""
+    async def _look(self) -> None:
+        """Claim and start what is due, and plan the next look."""
+        must_claim, self._must_claim = self._must_claim, False
+        if not self._is_known:
+            await self._announce_anew()
+        free = self._concurrency - len(self._running)
+        if free <= 0:
+            await self._looks.hand_on()
+            return
+        if not must_claim and not await self._is_due():
+            return
+        jobs = await self._looks.claim(self._id, free)
+        for job in jobs:
+            self._start(job)
+        if len(jobs) == free:
+            # More may be due; a job that ended during the claim has left a slot for it.
+            if len(self._running) < self._concurrency:
+                self._claim_now()
+            return
+        await self._rest(fruitless=not jobs)
+
+    async def _is_due(self) -> bool:
+        """Look without claiming, as is done each half minute, however quiet it is."""
+        moment = await self._looks.rest(self._id, self._look_now)
+        if moment is not None and moment > 0:
+            self._claim_in(moment)
+        return moment is not None and moment <= 0
+
+    async def _rest(self, *, fruitless: bool) -> None:
+        moment = await self._looks.rest(self._id, self._look_now)
+        is_fruitless = fruitless and moment is not None and moment <= 0
+        self._fruitless_looks = self._fruitless_looks + 1 if is_fruitless else 0
+        if is_fruitless:
+            # Due, and yet not to be had: another transaction holds it for a moment.
+            moment = min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST)
+        if moment is not None:
+            self._claim_in(moment)
+
+    def _check_in(self, seconds: float) -> None:
+        if self._check is not None:
+            self._check.cancel()
+        self._check = asyncio.get_running_loop().call_later(seconds, self._look_now.set)
+
+    def _claim_now(self) -> None:
+        self._must_claim = True
+        self._look_now.set()
+
+    def _claim_in(self, seconds: float) -> None:
+        """Claim after so many seconds, unless a claim is already planned for earlier."""
         loop = asyncio.get_running_loop()
         when = loop.time() + max(seconds, 0)
         if self._timer is not None:
@@ -127,11 +157,11 @@ class Worker:
             if self._timer.when() <= when:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(when, self._time_to_look)
+        self._timer = loop.call_at(when, self._time_to_claim)
 
-    def _time_to_look(self) -> None:
+    def _time_to_claim(self) -> None:
         self._timer = None
-        self._look_now.set()
+        self._claim_now()
 
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")
@@ -141,13 +171,13 @@ class Worker:
     async def _run(self, job: Job) -> None:
         ended = await self._runner.run(job)
         if ended.due_in is not None:
-            self._look_in(ended.due_in)
+            self._claim_in(ended.due_in)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         was_full = len(self._running) >= self._concurrency
         self._running.discard(task)
         if was_full:
-            self._look_now.set()
+            self._claim_now()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("job_not_ended", error=repr(error))
 
@@ -162,7 +192,7 @@ class Worker:
                 continue
             if not alive:
                 self._is_known = False
-                self._look_now.set()
+                self._claim_now()
 
     async def _sweep(self) -> None:
         while True:

@@ -1,16 +1,42 @@
--- Every worker looks at the latest half a minute after its last look, so a moment further away needs no signal.
-create function freshness.wake(p_run_at timestamptz)
+-- Called after the statement that wrote the job, as a statement of its own: so whoever writes has a transaction id
+-- before this reads who is asleep, and a worker that is just falling asleep waits for it (freshness.settle). Proof and
+-- costs: docs/waking.md.
+create function freshness.wake(p_data_type text, p_run_at timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_channel text;
+    v_asleep_until timestamptz;
 begin
-    if p_run_at < clock_timestamp() + interval '35 seconds' then
+    -- Every worker looks at the latest half a minute after its last look: no signal for what is further away.
+    if p_run_at > clock_timestamp() + interval '35 seconds' then
+        return;
+    elsif current_setting('transaction_isolation') <> 'read committed' then
+        -- What this transaction sees may be old: tell all.
         perform pg_notify('freshness_work', p_run_at::text);
+        return;
+    end if;
+
+    -- The earliest sleeper keeps the time for all. One that is overdue is awake, and looks before it sleeps again; one
+    -- that is overdue for long, or has not looked for long, is dead.
+    select s.channel, s.asleep_until into v_channel, v_asleep_until
+    from freshness.sleepers as s
+    where
+        p_data_type = any (s.data_types)
+        and s.asleep_until > clock_timestamp() - interval '2 seconds'
+        and s.looked_at > clock_timestamp() - interval '65 seconds'
+    order by s.asleep_until
+    limit 1;
+
+    if v_asleep_until > p_run_at then
+        perform pg_notify(v_channel, p_run_at::text);
     end if;
 end
 $$;
 
-comment on function freshness.wake(timestamptz) is
-    'Tells sleeping workers, once this transaction commits, that something is due at p_run_at. Channel freshness_work;'
-    ' the payload is that moment. A hint only: whoever misses it looks within half a minute.';
+comment on function freshness.wake(text, timestamptz) is
+    'Tells the sleeper that keeps the time for a data type, once this transaction commits, that something is due at'
+    ' p_run_at; nobody when it wakes by then anyway, or when all are awake. The payload is that moment. A hint only:'
+    ' whoever misses it looks within half a minute.';

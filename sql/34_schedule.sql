@@ -57,7 +57,7 @@ begin
     end if;
 
     if v_run_at is not null then
-        perform freshness.wake(v_run_at);
+        perform freshness.wake(p_data_type, v_run_at);
     end if;
 end
 $$;

@@ -69,7 +69,7 @@ begin
     select c.symbol, true from changed as c;
 
     if found then
-        perform freshness.wake(v_now);
+        perform freshness.wake(p_data_type, v_now);
     end if;
 end
 $$;

@@ -10,7 +10,7 @@ begin
         run_at = least(j.run_at, clock_timestamp()), requested_at = clock_timestamp()
     where j.data_type = p_data_type and j.symbol = p_symbol and j.state <> 'running';
     if found then
-        perform freshness.wake(clock_timestamp());
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
     return found;
 end

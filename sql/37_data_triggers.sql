@@ -20,7 +20,7 @@ begin
         and coalesce(l.refresh_at, '-infinity')
         < case when j.state = 'running' then clock_timestamp() else j.run_at end;
     if found then
-        perform freshness.wake(clock_timestamp());
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
 end
 $$;

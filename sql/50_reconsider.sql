@@ -107,7 +107,7 @@ begin
     select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
 
     if found then
-        perform freshness.wake(v_now);
+        perform freshness.wake(p_data_type, v_now);
     end if;
 end
 $$;

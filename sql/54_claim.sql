@@ -1,6 +1,12 @@
 -- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call, which
 -- takes longer than running them.
-create function freshness.claim(p_worker bigint, p_data_types text[], p_limit integer)
+create function freshness.claim(
+    p_worker bigint,
+    p_data_types text[],
+    p_limit integer,
+    p_channel text default null,
+    p_listener integer default null
+)
 returns table (
     data_type text,
     symbol text,
@@ -64,10 +70,19 @@ begin
         end loop;
         exit when v_left <= 0;
     end loop;
+
+    -- Without a free slot it must not be taken for one that can be woken.
+    if v_left <= 0 then
+        perform freshness.disarm(p_channel);
+    elsif p_channel is not null then
+        perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
+    end if;
 end
 $$;
 
-comment on function freshness.claim(bigint, text[], integer) is
+comment on function freshness.claim(bigint, text[], integer, text, integer) is
     'Takes up to p_limit due jobs of these data types for a worker, most urgent priority first, then the longest due.'
     ' Looks before it hands out: what nobody wants or what is fresh goes away or to its deadline instead. Commit before'
-    ' the fetch. started_at is its "as of", fence what finish and fail ask for. FR004: the worker is not announced.';
+    ' the fetch. started_at is its "as of", fence what finish and fail ask for. With p_channel and p_listener the worker'
+    ' is among the sleepers afterwards if it has a slot left (freshness.arm), and must settle before it sleeps. FR004: the'
+    ' worker is not announced.';

@@ -32,8 +32,13 @@ set search_path = ''
 as $$
 declare
     v_handed_back integer;
+    v_data_types text[];
+    v_type text;
 begin
     delete from freshness.workers as w where w.id = p_worker;
+    v_data_types := array(
+        select distinct j.data_type from freshness.jobs as j where j.state = 'running' and j.worker = p_worker
+    );
     with handed_back as (
         update freshness.jobs as j
         set state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp()
@@ -45,9 +50,10 @@ begin
     select 'handed_back', h.data_type, h.symbol, p_worker from handed_back as h;
 
     get diagnostics v_handed_back = row_count;
-    if v_handed_back > 0 then
-        perform freshness.wake(clock_timestamp());
-    end if;
+    perform freshness.disarm(s.channel) from freshness.sleepers as s where s.worker = p_worker;
+    foreach v_type in array v_data_types loop
+        perform freshness.wake(v_type, clock_timestamp());
+    end loop;
     return v_handed_back;
 end
 $$;

@@ -1,35 +1,48 @@
-create function freshness.next_moment(p_worker bigint, p_data_types text[])
-returns double precision
+create function freshness.next_due(p_data_types text[])
+returns timestamptz
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-    return freshness.seconds_until(least(
-        (
-            select min(d.due_at)
-            from unnest(p_data_types) as t (name)
-            cross join generate_series(0, 9) as class (priority)
-            cross join lateral (
-                select j.due_at
-                from freshness.jobs as j
-                where j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                order by j.due_at
-                limit 1
-            ) as d
-        ),
+    return (
+        select min(d.due_at)
+        from unnest(p_data_types) as t (name)
+        cross join generate_series(0, 9) as class (priority)
+        cross join lateral (
+            select j.due_at
+            from freshness.jobs as j
+            where j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+            order by j.due_at
+            limit 1
+        ) as d
+    );
+end
+$$;
+
+comment on function freshness.next_due(text[]) is
+    'When the next job of these data types is due; null when there is none.';
+
+create function freshness.next_moment(p_worker bigint, p_data_types text[])
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return least(
+        freshness.next_due(p_data_types),
         (
             select min(w.seen_at + w.heartbeat_limit)
             from freshness.workers as w
             where
                 w.id <> p_worker
                 and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
-        ),
-        (select clock_timestamp() + interval '250 milliseconds' where exists (select from freshness.pulls))
-    ));
+        )
+    );
 end
 $$;
 
 comment on function freshness.next_moment(bigint, text[]) is
-    'Seconds from now, by the database''s clock, until something is due for a worker: a deadline of its data types,'
-    ' another worker''s missed heartbeat, a pull that could not be folded. Negative: overdue. Null: nothing is known.';
+    'When something is due for a worker: a deadline of its data types, or another worker''s missed heartbeat. In the'
+    ' past: overdue. Null: nothing is known.';

@@ -9,6 +9,7 @@ alter table freshness.jobs enable row level security;
 alter table freshness.watches enable row level security;
 alter table freshness.pulls enable row level security;
 alter table freshness.workers enable row level security;
+alter table freshness.sleepers enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
 

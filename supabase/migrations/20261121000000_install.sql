@@ -253,6 +253,26 @@ comment on table freshness.sweeps is
     'What each run of the sweep did. Ended watches are housekeeping; what is mended had been missed by the triggers.';
 -- <<<
 
+-- >>> sql/17_sleepers.sql
+-- Who sleeps until when. Unlogged: arming waits for no flush, and after a crash of the server nobody is asleep anyway.
+create unlogged table freshness.sleepers (
+    channel text primary key,
+    worker bigint not null,
+    data_types text[] not null,
+    listener integer not null,
+    asleep_until timestamptz not null,
+    looked_at timestamptz not null
+)
+with (fillfactor = 50);
+
+comment on table freshness.sleepers is
+    'Workers that sleep until something is due, and have to be told of anything that is due earlier.';
+comment on column freshness.sleepers.channel is 'Notification channel that this worker alone listens to.';
+comment on column freshness.sleepers.listener is 'Backend that listens for it; when that is gone, so is the sleeper.';
+comment on column freshness.sleepers.asleep_until is 'When it wakes by itself; infinity when it knows of nothing.';
+comment on column freshness.sleepers.looked_at is 'Its last look; each sleeper looks at least every half minute.';
+-- <<<
+
 -- >>> sql/20_symbols.sql
 -- A symbol is the symbol column's value as canonical text: cast through the column's type and back.
 
@@ -808,22 +828,48 @@ comment on function freshness.unregister_data_type(text) is
 -- <<<
 
 -- >>> sql/30_wake.sql
--- Every worker looks at the latest half a minute after its last look, so a moment further away needs no signal.
-create function freshness.wake(p_run_at timestamptz)
+-- Called after the statement that wrote the job, as a statement of its own: so whoever writes has a transaction id
+-- before this reads who is asleep, and a worker that is just falling asleep waits for it (freshness.settle). Proof and
+-- costs: docs/waking.md.
+create function freshness.wake(p_data_type text, p_run_at timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_channel text;
+    v_asleep_until timestamptz;
 begin
-    if p_run_at < clock_timestamp() + interval '35 seconds' then
+    -- Every worker looks at the latest half a minute after its last look: no signal for what is further away.
+    if p_run_at > clock_timestamp() + interval '35 seconds' then
+        return;
+    elsif current_setting('transaction_isolation') <> 'read committed' then
+        -- What this transaction sees may be old: tell all.
         perform pg_notify('freshness_work', p_run_at::text);
+        return;
+    end if;
+
+    -- The earliest sleeper keeps the time for all. One that is overdue is awake, and looks before it sleeps again; one
+    -- that is overdue for long, or has not looked for long, is dead.
+    select s.channel, s.asleep_until into v_channel, v_asleep_until
+    from freshness.sleepers as s
+    where
+        p_data_type = any (s.data_types)
+        and s.asleep_until > clock_timestamp() - interval '2 seconds'
+        and s.looked_at > clock_timestamp() - interval '65 seconds'
+    order by s.asleep_until
+    limit 1;
+
+    if v_asleep_until > p_run_at then
+        perform pg_notify(v_channel, p_run_at::text);
     end if;
 end
 $$;
 
-comment on function freshness.wake(timestamptz) is
-    'Tells sleeping workers, once this transaction commits, that something is due at p_run_at. Channel freshness_work;'
-    ' the payload is that moment. A hint only: whoever misses it looks within half a minute.';
+comment on function freshness.wake(text, timestamptz) is
+    'Tells the sleeper that keeps the time for a data type, once this transaction commits, that something is due at'
+    ' p_run_at; nobody when it wakes by then anyway, or when all are awake. The payload is that moment. A hint only:'
+    ' whoever misses it looks within half a minute.';
 -- <<<
 
 -- >>> sql/31_seconds_until.sql
@@ -936,7 +982,7 @@ begin
     end if;
 
     if v_run_at is not null then
-        perform freshness.wake(v_run_at);
+        perform freshness.wake(p_data_type, v_run_at);
     end if;
 end
 $$;
@@ -1018,7 +1064,7 @@ begin
     select c.symbol, true from changed as c;
 
     if found then
-        perform freshness.wake(v_now);
+        perform freshness.wake(p_data_type, v_now);
     end if;
 end
 $$;
@@ -1042,7 +1088,7 @@ begin
         run_at = least(j.run_at, clock_timestamp()), requested_at = clock_timestamp()
     where j.data_type = p_data_type and j.symbol = p_symbol and j.state <> 'running';
     if found then
-        perform freshness.wake(clock_timestamp());
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
     return found;
 end
@@ -1076,7 +1122,7 @@ begin
         and coalesce(l.refresh_at, '-infinity')
         < case when j.state = 'running' then clock_timestamp() else j.run_at end;
     if found then
-        perform freshness.wake(clock_timestamp());
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
 end
 $$;
@@ -1672,7 +1718,7 @@ begin
     select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
 
     if found then
-        perform freshness.wake(v_now);
+        perform freshness.wake(p_data_type, v_now);
     end if;
 end
 $$;
@@ -1819,7 +1865,13 @@ comment on function freshness.take_over() is
 -- >>> sql/54_claim.sql
 -- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call, which
 -- takes longer than running them.
-create function freshness.claim(p_worker bigint, p_data_types text[], p_limit integer)
+create function freshness.claim(
+    p_worker bigint,
+    p_data_types text[],
+    p_limit integer,
+    p_channel text default null,
+    p_listener integer default null
+)
 returns table (
     data_type text,
     symbol text,
@@ -1883,13 +1935,22 @@ begin
         end loop;
         exit when v_left <= 0;
     end loop;
+
+    -- Without a free slot it must not be taken for one that can be woken.
+    if v_left <= 0 then
+        perform freshness.disarm(p_channel);
+    elsif p_channel is not null then
+        perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
+    end if;
 end
 $$;
 
-comment on function freshness.claim(bigint, text[], integer) is
+comment on function freshness.claim(bigint, text[], integer, text, integer) is
     'Takes up to p_limit due jobs of these data types for a worker, most urgent priority first, then the longest due.'
     ' Looks before it hands out: what nobody wants or what is fresh goes away or to its deadline instead. Commit before'
-    ' the fetch. started_at is its "as of", fence what finish and fail ask for. FR004: the worker is not announced.';
+    ' the fetch. started_at is its "as of", fence what finish and fail ask for. With p_channel and p_listener the worker'
+    ' is among the sleepers afterwards if it has a slot left (freshness.arm), and must settle before it sleeps. FR004: the'
+    ' worker is not announced.';
 -- <<<
 
 -- >>> sql/55_decide.sql
@@ -2411,8 +2472,13 @@ set search_path = ''
 as $$
 declare
     v_handed_back integer;
+    v_data_types text[];
+    v_type text;
 begin
     delete from freshness.workers as w where w.id = p_worker;
+    v_data_types := array(
+        select distinct j.data_type from freshness.jobs as j where j.state = 'running' and j.worker = p_worker
+    );
     with handed_back as (
         update freshness.jobs as j
         set state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp()
@@ -2424,9 +2490,10 @@ begin
     select 'handed_back', h.data_type, h.symbol, p_worker from handed_back as h;
 
     get diagnostics v_handed_back = row_count;
-    if v_handed_back > 0 then
-        perform freshness.wake(clock_timestamp());
-    end if;
+    perform freshness.disarm(s.channel) from freshness.sleepers as s where s.worker = p_worker;
+    foreach v_type in array v_data_types loop
+        perform freshness.wake(v_type, clock_timestamp());
+    end loop;
     return v_handed_back;
 end
 $$;
@@ -2436,41 +2503,242 @@ comment on function freshness.dismiss_worker(bigint) is
 -- <<<
 
 -- >>> sql/71_next_moment.sql
-create function freshness.next_moment(p_worker bigint, p_data_types text[])
-returns double precision
+create function freshness.next_due(p_data_types text[])
+returns timestamptz
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-    return freshness.seconds_until(least(
-        (
-            select min(d.due_at)
-            from unnest(p_data_types) as t (name)
-            cross join generate_series(0, 9) as class (priority)
-            cross join lateral (
-                select j.due_at
-                from freshness.jobs as j
-                where j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                order by j.due_at
-                limit 1
-            ) as d
-        ),
+    return (
+        select min(d.due_at)
+        from unnest(p_data_types) as t (name)
+        cross join generate_series(0, 9) as class (priority)
+        cross join lateral (
+            select j.due_at
+            from freshness.jobs as j
+            where j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+            order by j.due_at
+            limit 1
+        ) as d
+    );
+end
+$$;
+
+comment on function freshness.next_due(text[]) is
+    'When the next job of these data types is due; null when there is none.';
+
+create function freshness.next_moment(p_worker bigint, p_data_types text[])
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return least(
+        freshness.next_due(p_data_types),
         (
             select min(w.seen_at + w.heartbeat_limit)
             from freshness.workers as w
             where
                 w.id <> p_worker
                 and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
-        ),
-        (select clock_timestamp() + interval '250 milliseconds' where exists (select from freshness.pulls))
-    ));
+        )
+    );
 end
 $$;
 
 comment on function freshness.next_moment(bigint, text[]) is
-    'Seconds from now, by the database''s clock, until something is due for a worker: a deadline of its data types,'
-    ' another worker''s missed heartbeat, a pull that could not be folded. Negative: overdue. Null: nothing is known.';
+    'When something is due for a worker: a deadline of its data types, or another worker''s missed heartbeat. In the'
+    ' past: overdue. Null: nothing is known.';
+-- <<<
+
+-- >>> sql/72_arm.sql
+-- Falling asleep, first step: say until when, and commit. From then on whoever writes a job that is due earlier says
+-- so. One sleeper keeps the time for the others, which sleep on; they look each half minute, in case it died.
+create function freshness.sleep_until(p_channel text, p_worker bigint, p_data_types text[])
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_moment timestamptz := coalesce(freshness.next_moment(p_worker, p_data_types), 'infinity');
+begin
+    if v_moment > clock_timestamp() and exists (
+        select from freshness.sleepers as s
+        where
+            s.channel <> p_channel
+            and s.data_types @> p_data_types
+            and s.asleep_until between clock_timestamp() and v_moment
+            and s.looked_at > clock_timestamp() - interval '65 seconds'
+            and s.asleep_until < 'infinity'
+    ) then
+        return 'infinity';
+    end if;
+    return v_moment;
+end
+$$;
+
+comment on function freshness.sleep_until(text, bigint, text[]) is
+    'Until when a worker may sleep: until something is due for it, or without end (infinity) when another sleeper that'
+    ' can do its work wakes by then.';
+
+create function freshness.arm(p_channel text, p_worker bigint, p_data_types text[], p_listener integer)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    insert into freshness.sleepers as s (channel, worker, data_types, listener, asleep_until, looked_at)
+    values (
+        p_channel, p_worker, p_data_types, p_listener,
+        freshness.sleep_until(p_channel, p_worker, p_data_types), clock_timestamp()
+    )
+    on conflict (channel) do update set
+        worker = excluded.worker,
+        data_types = excluded.data_types,
+        listener = excluded.listener,
+        asleep_until = excluded.asleep_until,
+        looked_at = excluded.looked_at;
+end
+$$;
+
+comment on function freshness.arm(text, bigint, text[], integer) is
+    'Puts a worker among the sleepers: p_channel is its own channel, p_listener the backend that listens to it already.'
+    ' Commit, and call freshness.settle before sleeping.';
+
+create function freshness.hand_on(p_data_types text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_type text;
+begin
+    foreach v_type in array coalesce(p_data_types, '{}') loop
+        perform freshness.wake(v_type, freshness.next_due(array[v_type]));
+    end loop;
+end
+$$;
+
+comment on function freshness.hand_on(text[]) is
+    'Wakes those who sleep past what is due next: for a worker that has no free slot, and may have kept the time.';
+
+create function freshness.disarm(p_channel text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_data_types text[];
+begin
+    delete from freshness.sleepers as s where s.channel = p_channel returning s.data_types into v_data_types;
+    perform freshness.hand_on(v_data_types);
+end
+$$;
+
+comment on function freshness.disarm(text) is
+    'Takes a worker from the sleepers, because it has no free slot or leaves, and hands on keeping the time.';
+-- <<<
+
+-- >>> sql/73_settle.sql
+-- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
+-- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended when all
+-- running transactions are younger. A long foreign transaction need not be waited for: a writer of jobs holds a lock on
+-- their table, so those that hold one are named (p_suspects), and waited for alone.
+create function freshness.settle(
+    p_channel text,
+    p_worker bigint,
+    p_data_types text[],
+    p_listener integer,
+    p_since xid8 default null,
+    p_suspects text[] default null
+)
+returns table (seconds double precision, settled boolean, since xid8, suspects text[])
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_since xid8 := p_since;
+    v_suspects text[] := p_suspects;
+    v_settled boolean := false;
+    v_xmin xid8;
+    v_moment timestamptz;
+    v_armed_until timestamptz;
+begin
+    if v_since is null then
+        v_since := pg_current_xact_id();
+        perform freshness.note_look(p_channel);
+    elsif v_suspects is null then
+        v_suspects := freshness.job_writers();
+    else
+        v_suspects := array(
+            select w from unnest(freshness.job_writers()) as w where w = any (p_suspects)
+        );
+    end if;
+    v_settled := cardinality(v_suspects) = 0;
+
+    -- One snapshot for both: what it sees is all that those who have ended have written.
+    select
+        pg_snapshot_xmin(pg_current_snapshot()),
+        freshness.sleep_until(p_channel, p_worker, p_data_types),
+        (select s.asleep_until from freshness.sleepers as s where s.channel = p_channel)
+    into v_xmin, v_moment, v_armed_until;
+    v_settled := coalesce(v_settled, false) or v_xmin >= v_since;
+
+    if v_moment > clock_timestamp() and v_moment is distinct from v_armed_until then
+        -- Something changed meanwhile: say so, commit, and begin anew.
+        perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
+        return query select 0.002::double precision, false, null::xid8, null::text[];
+        return;
+    end if;
+    return query
+    select
+        -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.
+        least(freshness.seconds_until(v_moment), case when exists (select from freshness.pulls) then 0.25 end),
+        v_settled, v_since, v_suspects;
+end
+$$;
+
+comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]) is
+    'Looks whether a worker that is armed may sleep. seconds: until something is due (0 or less: claim; null: never).'
+    ' settled: sleep so long. Otherwise call again soon with since, and after a while with suspects too.';
+
+create function freshness.note_look(p_channel text)
+returns void
+language sql
+set search_path = ''
+as $$
+    update freshness.sleepers as s set looked_at = clock_timestamp() where s.channel = p_channel;
+    delete from freshness.sleepers as s
+    where
+        s.looked_at < clock_timestamp() - interval '65 seconds'
+        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener)
+$$;
+
+comment on function freshness.note_look(text) is
+    'Notes that a sleeper has looked, and removes those that have not for long or whose listener is gone.';
+
+create function freshness.job_writers()
+returns text[]
+language sql
+volatile
+set search_path = ''
+as $$
+    select coalesce(array_agg(distinct l.virtualtransaction), '{}')
+    from pg_catalog.pg_locks as l
+    where
+        l.locktype = 'relation'
+        and l.mode = 'RowExclusiveLock'
+        and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
+        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+        and l.pid is distinct from pg_backend_pid()
+$$;
+
+comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
 -- <<<
 
 -- >>> sql/75_end_watches.sql
@@ -2825,6 +3093,7 @@ alter table freshness.jobs enable row level security;
 alter table freshness.watches enable row level security;
 alter table freshness.pulls enable row level security;
 alter table freshness.workers enable row level security;
+alter table freshness.sleepers enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
 

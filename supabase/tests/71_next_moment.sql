@@ -16,28 +16,30 @@ $$;
 create table freshness_pgtap.workers as select freshness.announce_worker(n) as id, n from unnest(array['a', 'b']) as n;
 create function freshness_pgtap.worker(p_name text) returns bigint
 language sql as $$ select id from freshness_pgtap.workers where n = p_name $$;
+create function freshness_pgtap.seconds(p_worker bigint, p_data_types text[]) returns double precision
+language sql as $$ select freshness.seconds_until(freshness.next_moment(p_worker, p_data_types)) $$;
 update freshness.workers set seen_at = now() - interval '1 minute' where id in (select id from freshness_pgtap.workers);
 delete from freshness.pulls;
 insert into freshness.jobs (data_type, symbol, run_at)
 values ('pgtap_quote', 'A', clock_timestamp() + interval '1 minute');
 select ok(
-    freshness.next_moment(freshness_pgtap.worker('a'), array['pgtap_quote']) between 50 and 60,
+    freshness_pgtap.seconds(freshness_pgtap.worker('a'), array['pgtap_quote']) between 50 and 60,
     'the next moment is the next deadline'
 );
-select is(freshness.next_moment(freshness_pgtap.worker('a'), array['pgtap_nope']), null, 'of its own data types');
+select is(freshness_pgtap.seconds(freshness_pgtap.worker('a'), array['pgtap_nope']), null, 'of its own data types');
 update freshness.jobs set not_before = clock_timestamp() + interval '10 minutes' where data_type = 'pgtap_quote';
-select ok(freshness.next_moment(freshness_pgtap.worker('a'), array['pgtap_quote']) > 500, 'less what holds it back');
+select ok(freshness_pgtap.seconds(freshness_pgtap.worker('a'), array['pgtap_quote']) > 500, 'less what holds it back');
 insert into freshness.jobs (data_type, symbol, run_at, state, worker, fence, started_at)
 values ('pgtap_quote', 'RUNS', 'infinity', 'running', freshness_pgtap.worker('b'), nextval('freshness.fences'), now());
 select ok(
-    freshness.next_moment(freshness_pgtap.worker('a'), array['pgtap_quote']) < 0,
+    freshness_pgtap.seconds(freshness_pgtap.worker('a'), array['pgtap_quote']) < 0,
     'or when another worker misses its heartbeat'
 );
-select ok(freshness.next_moment(freshness_pgtap.worker('b'), array['pgtap_quote']) > 0, 'not its own');
-insert into freshness.pulls (data_type, symbol, reason) values ('pgtap_quote', 'A', 'watched');
-select ok(
-    freshness.next_moment(freshness_pgtap.worker('b'), array['pgtap_quote']) between 0 and 0.25,
-    'or soon, when there is something in the inbox'
+select ok(freshness_pgtap.seconds(freshness_pgtap.worker('b'), array['pgtap_quote']) > 0, 'not its own');
+
+select is(
+    freshness.next_due(array['pgtap_quote']), (select max(due_at) from freshness.jobs where symbol = 'A'),
+    'of jobs alone it is the first that is due'
 );
 
 select * from finish();

@@ -81,7 +81,7 @@ async def working(
         listener = Listener(listen_url or url)
         running = asyncio.create_task(Worker(queue, runner, listener, **given).run(stop))
         try:
-            await until(lambda: listener.connected or running.done())
+            await until(lambda: listener.sleeper is not None or running.done())
             yield listener
         finally:
             stop.set()

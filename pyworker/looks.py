@@ -1,0 +1,66 @@
+"""What is due, and how long nothing will be: the worker's looks at the queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from pyworker.job import Job, Look
+from pyworker.listener import Listener
+from pyworker.queue import Queue
+
+_FIRST_PAUSE, _LAST_PAUSE = 0.002, 1.0
+
+
+class Looks:
+    """Claims jobs, and falls asleep so that no wake is lost: armed, then settled.
+
+    Without a listener nobody can wake us, and the worker has to poll.
+    """
+
+    def __init__(self, queue: Queue, listener: Listener, data_types: Sequence[str]) -> None:
+        self._queue = queue
+        self._listener = listener
+        self._data_types = data_types
+        self._is_armed = False
+
+    @property
+    def can_be_woken(self) -> bool:
+        """Whether a signal can reach us at the moment."""
+        return self._listener.sleeper is not None
+
+    async def claim(self, worker: int, free: int) -> list[Job]:
+        """Take up to `free` due jobs; afterwards we are armed if fewer were there."""
+        sleeper = self._listener.sleeper
+        if sleeper is None and self._is_armed:
+            await self._queue.disarm(self._listener.channel)
+        jobs = await self._queue.claim(worker, self._data_types, free, sleeper)
+        self._is_armed = sleeper is not None and len(jobs) < free
+        return jobs
+
+    async def hand_on(self) -> None:
+        """Let somebody else keep the time: we have no free slot."""
+        await self._queue.hand_on(self._data_types)
+
+    async def rest(self, worker: int, interruption: asyncio.Event) -> float | None:
+        """Return in how many seconds something is due (0 or less: now), when that is certain.
+
+        None: nothing is known, or `interruption` was set meanwhile.
+        """
+        sleeper = self._listener.sleeper
+        if sleeper is None or not self._is_armed:
+            return await self._queue.next_moment(worker, self._data_types)
+        look: Look | None = None
+        pause = _FIRST_PAUSE
+        while True:
+            look = await self._queue.settle(worker, self._data_types, sleeper, look)
+            if look.settled or (look.seconds is not None and look.seconds <= 0):
+                return look.seconds
+            wait = pause if look.seconds is None else min(pause, look.seconds)
+            try:
+                async with asyncio.timeout(wait):
+                    await interruption.wait()
+            except TimeoutError:
+                pause = min(2 * pause, _LAST_PAUSE)
+            else:
+                return None

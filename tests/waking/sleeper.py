@@ -1,0 +1,148 @@
+"""A worker that falls asleep step by step, and a producer that writes a job step by step."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from tests.fixtures.connections import Connect, Connection
+
+MARK = "nothing before this is missing"
+
+
+class Sleeper:
+    """The two steps of falling asleep on real connections, one of which listens.
+
+    `asleep_until` is None while it is awake, else the epoch (infinity when it knows of nothing).
+    """
+
+    def __init__(self, connect: Connect, data_type: str) -> None:
+        self.channel = f"freshness_test_{uuid4().hex[:12]}"
+        self._data_types = [data_type]
+        self._looking = connect()
+        self._listening = connect()
+        self._listening.execute(f"listen {self.channel}")
+        self._listening.execute("listen freshness_work")
+        self._listener = self._listening.info.backend_pid
+        self._worker = _value(self._looking, "select freshness.announce_worker('test')")
+        self._since: str | None = None
+        self._suspects: list[str] | None = None
+        self.is_armed = False
+        self.asleep_until: float | None = None
+        self.saw_something_due = False
+
+    def arm(self) -> None:
+        """Say until when we will sleep, and commit."""
+        if self.asleep_until is None:
+            self._looking.execute(
+                "select freshness.arm(%s, %s, %s, %s)",
+                [self.channel, self._worker, self._data_types, self._listener],
+            )
+            self.is_armed, self._since, self._suspects = True, None, None
+
+    def begin_to_arm(self) -> None:
+        """Arm in a transaction that stays open."""
+        self._looking.execute("begin")
+        self.arm()
+
+    def commit_arming(self) -> None:
+        """Commit it."""
+        self._looking.execute("commit")
+
+    def settle(self) -> None:
+        """Look once; sleep if we may."""
+        if self.asleep_until is not None or not self.is_armed:
+            return
+        row = self._looking.execute(
+            "select seconds, settled, since::text, suspects,"
+            " extract(epoch from clock_timestamp())::float8"
+            " from freshness.settle(%s, %s, %s, %s, %s::xid8, %s)",
+            [
+                self.channel,
+                self._worker,
+                self._data_types,
+                self._listener,
+                self._since,
+                self._suspects,
+            ],
+        ).fetchone()
+        assert row is not None
+        seconds, settled, self._since, self._suspects, now = row
+        if seconds is not None and seconds <= 0:
+            self.saw_something_due = True
+        elif settled:
+            self.asleep_until = float("inf") if seconds is None else now + seconds
+
+    def fill(self) -> None:
+        """Have no free slot from now on."""
+        self._looking.execute("select freshness.disarm(%s)", [self.channel])
+        self.is_armed, self.asleep_until = False, None
+
+    def wake_up(self) -> None:
+        """Be awake again, as after a signal or at the time."""
+        self.asleep_until, self.saw_something_due = None, False
+
+    def heard(self) -> list[str]:
+        """Return what was notified to us since the last time."""
+        self._listening.execute("select pg_notify(%s, %s)", [self.channel, MARK])
+        payloads = []
+        for notification in self._listening.notifies(timeout=10):
+            if notification.payload == MARK:
+                break
+            payloads.append(notification.payload)
+        return payloads
+
+    def die(self) -> None:
+        """Go without a word: both connections end."""
+        self._looking.close()
+        self._listening.close()
+
+    def leave(self) -> None:
+        """Take us off the lists."""
+        if not self._looking.closed:
+            self._looking.execute("select freshness.dismiss_worker(%s)", [self._worker])
+
+
+class Producer:
+    """A transaction that writes a job, and then wakes whoever sleeps past it."""
+
+    def __init__(self, connection: Connection, data_type: str, isolation: str) -> None:
+        self._connection = connection
+        self._data_type = data_type
+        self._isolation = isolation
+        self.run_at: Any = None
+
+    def begin(self) -> None:
+        """Open the transaction."""
+        self._connection.execute(f"begin isolation level {self._isolation}")
+
+    def read(self) -> None:
+        """Read something: from here on, unless it reads what is committed, it sees the past."""
+        self._connection.execute("select from freshness.jobs limit 1")
+
+    def write(self, seconds: float = 0) -> None:
+        """Write a job that is due in so many seconds."""
+        self.run_at = _value(
+            self._connection,
+            "insert into freshness.jobs (data_type, symbol, run_at)"
+            " values (%s, %s, clock_timestamp() + make_interval(secs => %s)) returning run_at",
+            [self._data_type, uuid4().hex, seconds],
+        )
+
+    def gate(self) -> None:
+        """Wake the sleeper that keeps the time, if it has to know."""
+        self._connection.execute("select freshness.wake(%s, %s)", [self._data_type, self.run_at])
+
+    def commit(self) -> None:
+        """Commit; the signal goes out now."""
+        self._connection.execute("commit")
+
+    def roll_back(self) -> None:
+        """Undo all."""
+        self._connection.execute("rollback")
+
+
+def _value(connection: Connection, statement: str, parameters: list[Any] | None = None) -> Any:
+    row = connection.execute(statement, parameters).fetchone()
+    assert row is not None
+    return row[0]
