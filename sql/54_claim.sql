@@ -83,6 +83,6 @@ $$;
 comment on function freshness.claim(bigint, text[], integer, text, integer) is
     'Takes up to p_limit due jobs of these data types for a worker, most urgent priority first, then the longest due.'
     ' Looks before it hands out: what nobody wants or what is fresh goes away or to its deadline instead. Commit before'
-    ' the fetch. started_at is its "as of", fence what finish and fail ask for. With p_channel and p_listener the worker'
-    ' is among the sleepers afterwards if it has a slot left (freshness.arm), and must settle before it sleeps. FR004: the'
-    ' worker is not announced.';
+    ' the fetch. started_at is its "as of", fence what finish and fail ask for. With p_channel and p_listener the'
+    ' worker is among the sleepers afterwards if it has a slot left (freshness.arm), and must settle before it sleeps.'
+    ' FR004: the worker is not announced.';

@@ -18,7 +18,7 @@ begin
             and s.looked_at > clock_timestamp() - interval '65 seconds'
             and s.asleep_until < 'infinity'
     ) then
-        return 'infinity';
+        return 'infinity'::timestamptz;
     end if;
     return v_moment;
 end

@@ -1,7 +1,7 @@
 -- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
--- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended when all
--- running transactions are younger. A long foreign transaction need not be waited for: a writer of jobs holds a lock on
--- their table, so those that hold one are named (p_suspects), and waited for alone.
+-- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended
+-- when all running transactions are younger. A long foreign transaction need not be waited for: a writer of jobs holds
+-- a lock on their table, so those that hold one are named (p_suspects), and waited for alone.
 create function freshness.settle(
     p_channel text,
     p_worker bigint,

@@ -1948,9 +1948,9 @@ $$;
 comment on function freshness.claim(bigint, text[], integer, text, integer) is
     'Takes up to p_limit due jobs of these data types for a worker, most urgent priority first, then the longest due.'
     ' Looks before it hands out: what nobody wants or what is fresh goes away or to its deadline instead. Commit before'
-    ' the fetch. started_at is its "as of", fence what finish and fail ask for. With p_channel and p_listener the worker'
-    ' is among the sleepers afterwards if it has a slot left (freshness.arm), and must settle before it sleeps. FR004: the'
-    ' worker is not announced.';
+    ' the fetch. started_at is its "as of", fence what finish and fail ask for. With p_channel and p_listener the'
+    ' worker is among the sleepers afterwards if it has a slot left (freshness.arm), and must settle before it sleeps.'
+    ' FR004: the worker is not announced.';
 -- <<<
 
 -- >>> sql/55_decide.sql
@@ -2574,7 +2574,7 @@ begin
             and s.looked_at > clock_timestamp() - interval '65 seconds'
             and s.asleep_until < 'infinity'
     ) then
-        return 'infinity';
+        return 'infinity'::timestamptz;
     end if;
     return v_moment;
 end
@@ -2645,9 +2645,9 @@ comment on function freshness.disarm(text) is
 
 -- >>> sql/73_settle.sql
 -- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
--- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended when all
--- running transactions are younger. A long foreign transaction need not be waited for: a writer of jobs holds a lock on
--- their table, so those that hold one are named (p_suspects), and waited for alone.
+-- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended
+-- when all running transactions are younger. A long foreign transaction need not be waited for: a writer of jobs holds
+-- a lock on their table, so those that hold one are named (p_suspects), and waited for alone.
 create function freshness.settle(
     p_channel text,
     p_worker bigint,
