@@ -20,6 +20,7 @@ from pyworker.queue import open_queue
 from pyworker.refreshers import by_data_type, load_refreshers
 from pyworker.runner import Runner, open_context
 from pyworker.settings import Settings, read_settings
+from pyworker.status import Status, read_status
 from pyworker.web.server import serve as serve_endpoint
 from pyworker.worker import Worker
 
@@ -60,6 +61,20 @@ def init(project: Path) -> None:
     for path in new:
         click.echo(f"Copied {path}")
     click.echo("Next: supabase db push" if new else "The migrations are there already.")
+
+
+@freshness.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
+def status(*, as_json: bool) -> None:
+    """Show how fresh the keys are, how well the promises are kept, and what needs a look."""
+    found = asyncio.run(_status(read_settings()))
+    # Colours are for a terminal only: echo takes them out elsewhere.
+    click.echo(found.line() if as_json else found.text())
+
+
+async def _status(settings: Settings) -> Status:
+    async with open_queue(settings.database_url.get_secret_value(), 1) as queue:
+        return await read_status(queue)
 
 
 async def _work(settings: Settings) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row, dict_row, scalar_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -191,6 +191,26 @@ class Queue:
             connection.cursor(row_factory=scalar_row) as cursor,
         ):
             await cursor.execute("select t.name from freshness.data_types as t order by t.name")
+            return await cursor.fetchall()
+
+    async def data_type_status(self) -> list[dict[str, Any]]:
+        """Return a row for each data type: its keys by status; see freshness.data_type_status."""
+        return await self._records("select * from freshness.data_type_status order by data_type")
+
+    async def slo(self) -> list[dict[str, Any]]:
+        """Return the figures of freshness.slo, in its order."""
+        return await self._records("select * from freshness.slo")
+
+    async def findings(self) -> list[dict[str, Any]]:
+        """Return what needs a look, in words; see freshness.findings."""
+        return await self._records("select * from freshness.findings")
+
+    async def _records(self, statement: LiteralString) -> list[dict[str, Any]]:
+        async with (
+            self._connection() as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            await cursor.execute(statement)
             return await cursor.fetchall()
 
     async def _value(self, statement: str, parameters: Sequence[Any]) -> Any:

@@ -25,5 +25,6 @@ comment on column freshness.events.kind is
     'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over |'
     ' handed_back: its worker died or stopped. ignored: a subscription that names no key. error: something that needs'
     ' a look.';
-comment on column freshness.events.duration is 'From the start of the fetch to its end, by the database''s clock.';
+comment on column freshness.events.duration is
+    'From the start of the fetch to its end, by the database''s clock; of refreshing: from when its job was due.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';

@@ -83,10 +83,12 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, message)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, message)
         select
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
-            c.data_type, c.symbol, c.worker, c.fence, case c.decision when 'broken' then c.last_error end
+            c.data_type, c.symbol, c.worker, c.fence,
+            case c.decision when 'fetch' then c.started_at - c.was_due_at end,
+            case c.decision when 'broken' then c.last_error end
         from changed as c
         where c.decision in ('fetch', 'broken')
     )

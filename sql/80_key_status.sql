@@ -1,22 +1,47 @@
+-- Interest in data that is stale already makes its job due at that moment: earlier, nobody was kept waiting. After a
+-- failure run_at is no longer that moment.
 create view freshness.key_status with (security_invoker = true) as
+with keys as (
+    select
+        j.*,
+        greatest(j.stored_at, j.verified_at) as counted_at,
+        greatest(
+            nullif(j.fresh_until, '-infinity'),
+            case
+                when j.attempts = 0 or j.fresh_until is null then nullif(least(j.run_at, j.started_at), '-infinity')
+            end
+        ) as late_since
+    from freshness.jobs as j
+)
+
 select
-    j.data_type,
-    j.symbol,
+    k.data_type,
+    k.symbol,
     case
-        when j.state = 'running' then 'refreshing'
-        when j.state = 'failed' then 'failed'
-        when j.fresh_until > clock_timestamp() then 'fresh'
-        when j.stored_at is null then 'missing'
+        when k.state = 'running' then 'refreshing'
+        when k.state = 'failed' then 'failed'
+        when k.fresh_until > clock_timestamp() then 'fresh'
+        when k.stored_at is null then 'missing'
         else 'stale'
     end as status,
-    j.viewers,
-    j.stored_at,
-    j.fresh_until,
-    j.due_at,
-    j.attempts,
-    j.last_error
-from freshness.jobs as j;
+    k.viewers,
+    k.unwatched_at is null as wanted,
+    case
+        when isfinite(k.counted_at) then clock_timestamp() - least(k.counted_at, clock_timestamp())
+    end as age,
+    case
+        when k.unwatched_at is null and k.late_since <= clock_timestamp() then clock_timestamp() - k.late_since
+    end as lateness,
+    k.stored_at,
+    k.fresh_until,
+    k.due_at,
+    k.attempts,
+    k.last_error
+from keys as k;
 
 comment on view freshness.key_status is
-    'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. Times and'
-    ' viewers as of the last look at the key.';
+    'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. wanted: watched'
+    ' or asked for, until it is found due with nobody watching. age: of the stored data, or since it was fetched again'
+    ' with nothing new. lateness: how long a wanted key has been stale or missing: since fresh_until, or since somebody'
+    ' wanted it if that is later; null when it is in time, also when the source has no rows and the next question is'
+    ' not due yet. Times and viewers as of the last look at the key.';

@@ -1,4 +1,4 @@
--- The only file that grants: it reads as the access policy. Browsers reach nothing directly; the endpoint and the
+-- The only file that grants: it reads as the access policy. Browsers reach one function; the endpoint and the
 -- worker connect as postgres, and server code with the secret key uses the documents' functions.
 revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
 revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
@@ -12,6 +12,7 @@ alter table freshness.workers enable row level security;
 alter table freshness.sleepers enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
+alter table freshness.freshness_samples enable row level security;
 
 revoke all on function public.is_data_stale_v2(timestamptz, integer) from public, anon, authenticated;
 revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint)
@@ -21,12 +22,20 @@ revoke all on function public.check_and_queue_stale_data_from_presence_v2() from
 revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;
 revoke all on function public.check_staleness_on_update() from public, anon, authenticated;
 revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated;
+revoke all on function public.get_or_queue(text, text) from public, anon, authenticated;
 
 grant execute on function public.is_data_stale_v2(timestamptz, integer) to service_role;
 grant execute on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) to service_role;
 grant execute on function public.check_and_queue_stale_batch_v2(text, text[], integer) to service_role;
 grant execute on function public.check_and_queue_stale_data_from_presence_v2() to service_role;
 grant execute on function public.get_active_subscriptions_from_realtime() to service_role;
+
+-- Signed-in users may ask for the keys of tables that they may read. They call the first by name; it calls the others,
+-- which nobody can name without usage on the schema.
+grant execute on function public.get_or_queue(text, text) to authenticated, service_role;
+grant execute on function freshness.get_or_queue(text, text) to authenticated, service_role;
+grant execute on function freshness.queue_for_caller(text, text) to authenticated, service_role;
+grant execute on function freshness.answer_for_caller(freshness.queued_key) to authenticated, service_role;
 
 -- Server code with the secret key may read the registry and the state of keys, and nothing else.
 grant usage on schema freshness to service_role;

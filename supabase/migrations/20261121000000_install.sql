@@ -234,7 +234,8 @@ comment on column freshness.events.kind is
     'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over |'
     ' handed_back: its worker died or stopped. ignored: a subscription that names no key. error: something that needs'
     ' a look.';
-comment on column freshness.events.duration is 'From the start of the fetch to its end, by the database''s clock.';
+comment on column freshness.events.duration is
+    'From the start of the fetch to its end, by the database''s clock; of refreshing: from when its job was due.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';
 -- <<<
 
@@ -2039,10 +2040,12 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, message)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, message)
         select
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
-            c.data_type, c.symbol, c.worker, c.fence, case c.decision when 'broken' then c.last_error end
+            c.data_type, c.symbol, c.worker, c.fence,
+            case c.decision when 'fetch' then c.started_at - c.was_due_at end,
+            case c.decision when 'broken' then c.last_error end
         from changed as c
         where c.decision in ('fetch', 'broken')
     )
@@ -2905,29 +2908,211 @@ comment on function freshness.sweep_if_due(interval) is
     'Runs the sweep unless one has run within p_interval: what workers call where pg_cron does not. True when it ran.';
 -- <<<
 
+-- >>> sql/78_queued_key.sql
+-- What get_or_queue finds out with our rights, for the part of it that reads with the caller's.
+create type freshness.queued_key as (
+    data_type text,
+    symbol text,
+    status text,
+    age double precision,
+    fresh_until timestamptz,
+    queued boolean,
+    data_table regclass,
+    symbol_column text,
+    timestamp_column text
+);
+
+comment on type freshness.queued_key is 'A key as get_or_queue found it, and where its rows are. age in seconds.';
+-- <<<
+
+-- >>> sql/79_queue_for_caller.sql
+-- Serve what is stored, and queue a refresh if it is due. The rows are read with the caller's rights, the rest is done
+-- with ours. The bodies that a caller runs name our functions by "return": they are bound when they are defined, so
+-- that browsers need no way into schema freshness.
+
+create function freshness.queue_for_caller(p_data_type text, p_symbol text)
+returns freshness.queued_key
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_type freshness.data_types;
+    v_key freshness.queued_key;
+    -- Not current_user, which is the owner here; no role was set: the one that logged in.
+    v_caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+begin
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if v_type.name is null then
+        raise exception using
+            errcode = 'FR001',
+            message = format('data type %s is not registered', coalesce(quote_literal(p_data_type), 'null')),
+            hint = 'Register it with freshness.register_data_type.';
+    elsif has_table_privilege(v_caller, v_type.data_table, 'select') is not true then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format('permission denied for the table of data type %L', p_data_type),
+            hint = 'Whoever may select from the table may ask for its keys.';
+    end if;
+
+    v_key.symbol := (select c.symbol from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c);
+    if v_key.symbol is null then
+        raise exception using
+            errcode = 'FR008',
+            message = format('%s is no symbol of data type %L', coalesce(quote_literal(p_symbol), 'null'), p_data_type),
+            hint = 'Pass a value of its symbol column, of 1 to 200 characters.';
+    end if;
+
+    v_key.queued := exists (
+        select from freshness.request(
+            p_data_type, array[v_key.symbol], p_priority => greatest(v_type.priority, 1)
+        )
+    );
+    select
+        case
+            when j.state = 'running' then 'refreshing'
+            when l.fresh_until > clock_timestamp() then 'fresh'
+            when j.state = 'failed' then 'failed'
+            when l.present then 'stale'
+            else 'missing'
+        end,
+        case when isfinite(a.since) then greatest(extract(epoch from clock_timestamp() - a.since), 0) end,
+        nullif(l.fresh_until, 'infinity')
+    into v_key.status, v_key.age, v_key.fresh_until
+    from freshness.look(p_data_type, array[v_key.symbol]) as l
+    left join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
+    cross join lateral (
+        -- What a fetch has verified counts while the rows are those that it verified.
+        select greatest(l.stored_at, case when l.stored_at >= j.stored_at then j.verified_at end) as since
+    ) as a;
+    v_key.data_type := p_data_type;
+    v_key.data_table := v_type.data_table;
+    v_key.symbol_column := v_type.symbol_column;
+    v_key.timestamp_column := v_type.timestamp_column;
+    return v_key;
+end
+$$;
+
+comment on function freshness.queue_for_caller(text, text) is
+    'Part of get_or_queue, with our rights: queues a refresh of a key if it is due, provided that the caller may select'
+    ' from its table.';
+
+create function freshness.answer_for_caller(p_key freshness.queued_key)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_rows jsonb;
+begin
+    execute format(
+        'select coalesce(jsonb_agg(n.body), ''[]'') from ('
+        'select to_jsonb(r) as body from %s as r where %s order by r.%I desc nulls last limit 1000) as n',
+        p_key.data_table,
+        case
+            when p_key.symbol_column is null then 'true'
+            else format(
+                'r.%I = $1::%s', p_key.symbol_column,
+                (
+                    select format_type(a.atttypid, -1) from pg_catalog.pg_attribute as a
+                    where a.attrelid = p_key.data_table and a.attname = p_key.symbol_column and not a.attisdropped
+                )
+            )
+        end,
+        p_key.timestamp_column
+    ) into v_rows using p_key.symbol;
+    return jsonb_build_object(
+        'data_type', p_key.data_type,
+        'symbol', p_key.symbol,
+        'status', p_key.status,
+        'age', p_key.age,
+        'fresh_until', p_key.fresh_until,
+        'queued', p_key.queued,
+        'rows', v_rows
+    );
+end
+$$;
+
+comment on function freshness.answer_for_caller(freshness.queued_key) is
+    'Part of get_or_queue, with the caller''s rights: what was found, and the rows that the caller may see, newest'
+    ' first, at most 1,000.';
+-- <<<
+
 -- >>> sql/80_key_status.sql
+-- Interest in data that is stale already makes its job due at that moment: earlier, nobody was kept waiting. After a
+-- failure run_at is no longer that moment.
 create view freshness.key_status with (security_invoker = true) as
+with keys as (
+    select
+        j.*,
+        greatest(j.stored_at, j.verified_at) as counted_at,
+        greatest(
+            nullif(j.fresh_until, '-infinity'),
+            case
+                when j.attempts = 0 or j.fresh_until is null then nullif(least(j.run_at, j.started_at), '-infinity')
+            end
+        ) as late_since
+    from freshness.jobs as j
+)
+
 select
-    j.data_type,
-    j.symbol,
+    k.data_type,
+    k.symbol,
     case
-        when j.state = 'running' then 'refreshing'
-        when j.state = 'failed' then 'failed'
-        when j.fresh_until > clock_timestamp() then 'fresh'
-        when j.stored_at is null then 'missing'
+        when k.state = 'running' then 'refreshing'
+        when k.state = 'failed' then 'failed'
+        when k.fresh_until > clock_timestamp() then 'fresh'
+        when k.stored_at is null then 'missing'
         else 'stale'
     end as status,
-    j.viewers,
-    j.stored_at,
-    j.fresh_until,
-    j.due_at,
-    j.attempts,
-    j.last_error
-from freshness.jobs as j;
+    k.viewers,
+    k.unwatched_at is null as wanted,
+    case
+        when isfinite(k.counted_at) then clock_timestamp() - least(k.counted_at, clock_timestamp())
+    end as age,
+    case
+        when k.unwatched_at is null and k.late_since <= clock_timestamp() then clock_timestamp() - k.late_since
+    end as lateness,
+    k.stored_at,
+    k.fresh_until,
+    k.due_at,
+    k.attempts,
+    k.last_error
+from keys as k;
 
 comment on view freshness.key_status is
-    'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. Times and'
-    ' viewers as of the last look at the key.';
+    'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. wanted: watched'
+    ' or asked for, until it is found due with nobody watching. age: of the stored data, or since it was fetched again'
+    ' with nothing new. lateness: how long a wanted key has been stale or missing: since fresh_until, or since somebody'
+    ' wanted it if that is later; null when it is in time, also when the source has no rows and the next question is'
+    ' not due yet. Times and viewers as of the last look at the key.';
+-- <<<
+
+-- >>> sql/81_get_or_queue.sql
+create function freshness.get_or_queue(p_data_type text, p_symbol text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+return freshness.answer_for_caller(freshness.queue_for_caller(p_data_type, p_symbol));
+
+comment on function freshness.get_or_queue(text, text) is
+    'The stored rows of a key as the caller may see them (newest first, at most 1,000), their status (fresh,'
+    ' refreshing, stale, missing, failed), age in seconds and fresh_until; queues a refresh if it is due, and says'
+    ' whether this call did. FR001: data type not registered; FR008: no symbol of it; 42501: the caller may not select'
+    ' from its table, and nothing is queued.';
+
+create function public.get_or_queue(p_data_type text, p_symbol text)
+returns jsonb
+language sql
+volatile
+set search_path = ''
+return freshness.get_or_queue(p_data_type, p_symbol);
+
+comment on function public.get_or_queue(text, text) is
+    'For signed-in users: the stored rows of a key as the caller may see them, their status and age in seconds; a'
+    ' refresh is queued if it is due.';
 -- <<<
 
 -- >>> sql/82_documents.sql
@@ -3049,6 +3234,61 @@ end
 $$;
 -- <<<
 
+-- >>> sql/84_data_type_status.sql
+create view freshness.data_type_status with (security_invoker = true) as
+select
+    t.name as data_type,
+    count(k.symbol)::integer as keys,
+    (count(*) filter (where k.wanted))::integer as wanted,
+    coalesce(sum(k.viewers), 0)::integer as viewers,
+    (count(*) filter (where k.status = 'fresh'))::integer as fresh,
+    (count(*) filter (where k.status = 'refreshing'))::integer as refreshing,
+    (count(*) filter (where k.status = 'stale'))::integer as stale,
+    (count(*) filter (where k.status = 'missing'))::integer as missing,
+    (count(*) filter (where k.status = 'failed'))::integer as failed,
+    count(k.lateness)::integer as late,
+    extract(epoch from max(k.lateness))::double precision as worst_lateness
+from freshness.data_types as t
+left join freshness.key_status as k on t.name = k.data_type
+group by t.name;
+
+comment on view freshness.data_type_status is
+    'Each registered data type with the number of its keys: in all, wanted, by status, and late; viewers is their sum'
+    ' over the keys as last counted, worst_lateness is in seconds.';
+-- <<<
+
+-- >>> sql/85_freshness_samples.sql
+-- How many keys were in time, kept with each sweep (every five minutes): the share over an hour or a day needs no
+-- history of each key.
+create table freshness.freshness_samples (
+    taken_at timestamptz primary key default clock_timestamp(),
+    wanted integer not null,
+    late integer not null
+);
+
+comment on table freshness.freshness_samples is
+    'At each sweep: the wanted keys, and those of them whose data was stale or missing. Kept for 7 days.';
+
+create function freshness.take_sample()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into freshness.freshness_samples (wanted, late)
+    select count(*), count(k.lateness) from freshness.key_status as k where k.wanted
+    on conflict do nothing;
+    delete from freshness.freshness_samples as s where s.taken_at < clock_timestamp() - interval '7 days';
+    return null;
+end
+$$;
+
+comment on function freshness.take_sample() is 'Trigger: keeps a sample of the keys'' freshness with each sweep.';
+
+create trigger take_sample after insert on freshness.sweeps
+for each row execute function freshness.take_sample();
+-- <<<
+
 -- >>> sql/85_schedule_sweep.sql
 -- pg_cron is there on Supabase but not switched on. Without it any worker runs the sweep.
 create function freshness.schedule_sweep()
@@ -3081,8 +3321,371 @@ comment on function freshness.schedule_sweep() is
 select freshness.schedule_sweep();
 -- <<<
 
+-- >>> sql/86_slo.sql
+-- Events are read from the newest backwards, so that a busy hour costs no more than a bounded look.
+create view freshness.slo with (security_invoker = true) as
+with keys as materialized (
+    select
+        k.data_type,
+        k.symbol,
+        coalesce(extract(epoch from k.lateness), 0)::double precision as lateness
+    from freshness.key_status as k
+    where k.wanted
+),
+
+now_late as (
+    select
+        count(*) as wanted,
+        100.0 * count(*) filter (where k.lateness = 0) / nullif(count(*), 0) as fresh,
+        percentile_disc(array[0.5, 0.99]) within group (order by k.lateness) as lateness
+    from keys as k
+),
+
+worst as (
+    select
+        k.lateness,
+        k.data_type || ' ' || k.symbol as name
+    from keys as k
+    where k.lateness > 0
+    order by k.lateness desc, k.data_type asc, k.symbol asc
+    limit 1
+),
+
+sampled as (
+    select
+        100.0 - 100.0 * sum(s.late) / nullif(sum(s.wanted), 0) as day,
+        100.0 - 100.0 * sum(s.late) filter (where s.taken_at > clock_timestamp() - interval '1 hour')
+        / nullif(sum(s.wanted) filter (where s.taken_at > clock_timestamp() - interval '1 hour'), 0) as hour
+    from freshness.freshness_samples as s
+    where s.taken_at > clock_timestamp() - interval '1 day'
+),
+
+latest as (
+    select v.*
+    from freshness.events as v
+    order by v.id desc
+    limit 100000
+),
+
+recent as (
+    select
+        e.kind,
+        e.duration,
+        lag(e.kind) over (partition by e.data_type, e.symbol order by e.id) as before
+    from latest as e
+    where
+        e.happened_at > clock_timestamp() - interval '1 hour'
+        and e.symbol is not null and e.kind not in ('ignored', 'error')
+),
+
+refreshes as (
+    select
+        percentile_disc(array[0.5, 0.99]) within group (order by extract(epoch from r.duration)::double precision)
+            filter (where r.kind = 'refreshing') as delay,
+        100.0 * count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing'))
+        / nullif(
+            count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'failed', 'taken_over')), 0
+        ) as succeeded,
+        count(*) filter (where r.kind = 'refreshing' and r.before = 'refreshing') as duplicates
+    from recent as r
+),
+
+queue as (
+    select
+        (
+            select count(*)
+            from freshness.jobs as j
+            where j.state <> 'running' and j.due_at <= clock_timestamp()
+        ) as depth,
+        (
+            select max(extract(epoch from clock_timestamp() - p.added_at))
+            from freshness.pulls as p
+            where not exists (
+                select from freshness.jobs as j
+                where j.data_type = p.data_type and j.symbol = p.symbol
+            )
+        ) as creation
+)
+
+select
+    f.name,
+    f.value::double precision as value,
+    f.unit,
+    f.comparison,
+    f.target::double precision as target,
+    coalesce(case f.comparison when '<' then f.value < f.target when '>' then f.value > f.target end, true) as ok,
+    f.about
+from now_late as n
+cross join sampled as s
+cross join refreshes as r
+cross join queue as q
+left join worst as w on true
+cross join lateral (
+    values
+    ('wanted_keys', n.wanted, 'keys', null, null, 'watched or asked for'),
+    ('fresh_now', n.fresh, '%', null, null, 'of the wanted keys'),
+    ('fresh_last_hour', s.hour, '%', null, null, 'of the wanted keys at the hour''s sweeps'),
+    ('fresh_last_day', s.day, '%', null, null, 'of the wanted keys at the day''s sweeps'),
+    ('lateness_p50', n.lateness[1], 's', null, null, 'of the wanted keys now'),
+    ('lateness_p99', n.lateness[2], 's', null, null, 'of the wanted keys now'),
+    ('lateness_worst', w.lateness, 's', null, null, coalesce(w.name, 'no key is late')),
+    ('start_delay_p50', r.delay[1], 's', null, null, 'from due to its fetch, last hour'),
+    ('start_delay_p99', r.delay[2], 's', null, null, 'from due to its fetch, last hour'),
+    ('queue_success_rate', r.succeeded, '%', '>', 95, 'of the refreshes that ended in the last hour'),
+    ('queue_depth', q.depth, 'jobs', '<', 100, 'due and not yet begun'),
+    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest that has no job yet'),
+    ('duplicates', r.duplicates, 'refreshes', '<', 1, 'begun while the same key had one, last hour')
+) as f (name, value, unit, comparison, target, about);
+
+comment on view freshness.slo is
+    'How well the promises are kept, one figure a row: name, value (null: nothing to measure), unit, comparison and'
+    ' target (null: none), ok, and what it counts. The last hour means its latest 100,000 events at most.';
+-- <<<
+
+-- >>> sql/87_next_in_words.sql
+create function freshness.moment_in_words(p_moment timestamptz)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+    select case
+        when p_moment is null then 'an unknown time'
+        when not isfinite(p_moment) then 'never'
+        when p_moment::date = clock_timestamp()::date then to_char(p_moment, 'HH24:MI:SS')
+        else to_char(p_moment, 'YYYY-MM-DD HH24:MI:SS')
+    end
+$$;
+
+comment on function freshness.moment_in_words(timestamptz) is
+    'A moment for people, in the session''s time zone; the date only when it is not today.';
+
+create function freshness.next_in_words(
+    p_type freshness.data_types, p_job freshness.jobs, p_viewers integer, p_refresh_at timestamptz
+)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+    select case
+        when p_job.symbol is null and w.why is null then
+            'nobody watches it or has asked for it, so nothing will be fetched'
+        when p_job.symbol is null then format('has no job although %s: the next look or sweep gives it one', w.why)
+        when p_job.state = 'running' then
+            format('is being refreshed since %s by worker %s', freshness.moment_in_words(p_job.started_at), (
+                select coalesce(max(k.name), 'unknown') from freshness.workers as k where k.id = p_job.worker
+            ))
+        when p_job.not_before > clock_timestamp() and p_job.state = 'failed' then
+            format(
+                'is set aside until %s after %s: %s; freshness.retry(%L, %L) releases it',
+                freshness.moment_in_words(p_job.due_at), f.failures, p_job.last_error, p_job.data_type, p_job.symbol
+            )
+        when p_job.not_before > clock_timestamp() and p_job.attempts > 0 then
+            format(
+                'will be tried again at %s after %s: %s',
+                freshness.moment_in_words(p_job.due_at), f.failures, p_job.last_error
+            )
+        when p_job.not_before > clock_timestamp() then
+            format('is held back until %s: %s', freshness.moment_in_words(p_job.due_at), coalesce(
+                p_job.last_error, 'its source is closed'
+            ))
+        when w.why is null then
+            format('nobody watches it: it is kept warm until %s without a fetch, and then forgotten',
+                freshness.moment_in_words(coalesce(p_job.unwatched_at, p_job.due_at) + p_type.keep_warm))
+        when m.refresh_at > clock_timestamp() then
+            format('will be refreshed at %s, because %s', freshness.moment_in_words(m.refresh_at), w.why)
+        when not exists (
+            select from freshness.workers as k where k.seen_at > clock_timestamp() - interval '90 seconds'
+        ) then
+            format(
+                'is due since %s, because %s, but no worker is there: start one with freshness run',
+                freshness.moment_in_words(m.refresh_at), w.why
+            )
+        else
+            format(
+                'is due since %s, because %s: the next free worker fetches it',
+                freshness.moment_in_words(m.refresh_at), w.why
+            )
+    end
+    from (
+        select case
+            when p_viewers > 0 then
+                case p_viewers when 1 then '1 viewer watches it' else p_viewers || ' viewers watch it' end
+            when p_job.requested_at is not null then 'somebody asked for it'
+        end as why
+    ) as w
+    cross join (
+        select case p_job.attempts when 0 then 'an error' when 1 then '1 failure' else p_job.attempts || ' failures' end
+            as failures
+    ) as f
+    -- A claim that finds it fresher than its job says moves it to there.
+    cross join (
+        select case when p_job.required_as_of is null then greatest(p_job.due_at, p_refresh_at) else p_job.due_at end
+            as refresh_at
+    ) as m
+$$;
+
+comment on function freshness.next_in_words(freshness.data_types, freshness.jobs, integer, timestamptz) is
+    'Part of explain: what will happen to a key, when, and why.';
+-- <<<
+
+-- >>> sql/88_explain.sql
+create function freshness.explain(p_data_type text, p_symbol text)
+returns table (data_type text, symbol text, status text, explanation text)
+language plpgsql
+stable
+rows 1
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_type freshness.data_types;
+    v_job freshness.jobs;
+    v_symbol text := (select c.symbol from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c);
+    v_looked record;
+    v_viewers integer;
+begin
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if v_type.name is null then
+        return query select p_data_type, p_symbol, 'unknown_data_type',
+            'is not registered: freshness.register_data_type adds its data type';
+        return;
+    elsif v_symbol is null then
+        return query select p_data_type, p_symbol, 'invalid_symbol',
+            format('is no symbol of %s: it does not fit column %s of %s, or has not 1 to 200 characters',
+                p_data_type, v_type.symbol_column, v_type.data_table);
+        return;
+    end if;
+
+    select * into v_looked from freshness.look(p_data_type, array[v_symbol]) as l;
+    select * into v_job from freshness.jobs as j where j.data_type = p_data_type and j.symbol = v_symbol;
+    v_viewers := coalesce((select w.viewers from freshness.live_watches(p_data_type, array[v_symbol]) as w), 0);
+
+    return query
+    select
+        p_data_type,
+        v_symbol,
+        case
+            when v_job.state = 'running' then 'refreshing'
+            when v_job.state = 'failed' or v_looked.problem is not null then 'failed'
+            when v_looked.fresh_until > clock_timestamp() then 'fresh'
+            when v_looked.present then 'stale'
+            else 'missing'
+        end,
+        case
+            when v_looked.problem is not null then 'cannot be looked at: ' || v_looked.problem
+            when v_looked.fresh_until = 'infinity' then 'is fresh for ever'
+            when v_looked.fresh_until > clock_timestamp() then
+                'is fresh until ' || freshness.moment_in_words(v_looked.fresh_until)
+            when v_looked.fresh_until is not null and v_looked.present then
+                'went stale at ' || freshness.moment_in_words(v_looked.fresh_until)
+            when v_looked.present then 'has rows without a usable timestamp'
+            else 'has no rows'
+        end
+        || '; ' || freshness.next_in_words(v_type, v_job, v_viewers, v_looked.refresh_at);
+end
+$$;
+
+comment on function freshness.explain(text, text) is
+    'One row that says in words what will happen to a key, when, and why. status: fresh, refreshing, stale, missing,'
+    ' failed, unknown_data_type or invalid_symbol. Times are in the session''s time zone.';
+-- <<<
+
+-- >>> sql/89_findings.sql
+create view freshness.findings with (security_invoker = true) as
+with mended as (
+    select
+        sum(s.watches_mended) as watches,
+        sum(s.jobs_mended) as jobs,
+        max(s.started_at) as last_at
+    from freshness.sweeps as s
+    where s.started_at > clock_timestamp() - interval '1 day' and s.watches_mended + s.jobs_mended > 0
+),
+
+set_aside as (
+    select
+        j.data_type,
+        case count(*) when 1 then '1 key' else count(*) || ' keys' end as keys,
+        min(j.symbol) as example,
+        coalesce(j.last_error, 'no reason is known') as reason
+    from freshness.jobs as j
+    where j.state = 'failed'
+    group by j.data_type, j.last_error
+),
+
+errors as (
+    select
+        e.data_type,
+        case count(*) when 1 then '1 error' else count(*) || ' errors' end as errors,
+        (array_agg(e.message order by e.id desc))[1] as last
+    from freshness.events as e
+    where e.kind = 'error' and e.happened_at > clock_timestamp() - interval '1 day'
+    group by e.data_type
+)
+
+select
+    'sweep_mended' as kind,
+    null::text as data_type,
+    format(
+        'sweeps mended %s watches and %s jobs in the last day, the last at %s: triggers had missed them',
+        m.watches, m.jobs, freshness.moment_in_words(m.last_at)
+    ) as message
+from mended as m
+where m.last_at is not null
+union all
+select
+    'no_sweep' as kind,
+    null as data_type,
+    'no sweep has run in the last 15 minutes: neither pg_cron nor a worker runs it' as message
+where
+    exists (select from freshness.data_types)
+    and not exists (
+        select from freshness.sweeps as s
+        where s.started_at > clock_timestamp() - interval '15 minutes'
+    )
+union all
+select
+    'no_worker' as kind,
+    null as data_type,
+    'no worker has been heard of in the last 90 seconds: start one with freshness run' as message
+where
+    exists (select from freshness.data_types)
+    and not exists (
+        select from freshness.workers as w
+        where w.seen_at > clock_timestamp() - interval '90 seconds'
+    )
+union all
+select
+    'no_keys' as kind,
+    t.name as data_type,
+    'nobody watches or asks for ' || t.name as message
+from freshness.data_types as t
+where
+    not exists (
+        select from freshness.jobs as j
+        where j.data_type = t.name
+    )
+union all
+select
+    'failed_keys' as kind,
+    a.data_type,
+    format('%s of %s set aside, such as %s: %s', a.keys, a.data_type, a.example, a.reason) as message
+from set_aside as a
+union all
+select
+    'errors' as kind,
+    e.data_type,
+    format('%s on record in the last day, the last: %s', e.errors, e.last) as message
+from errors as e;
+
+comment on view freshness.findings is
+    'What needs a look, in words: sweeps that had to mend something, no sweep, no worker, data types without keys, keys'
+    ' that are set aside with the reason, errors on record.';
+-- <<<
+
 -- >>> sql/90_grants.sql
--- The only file that grants: it reads as the access policy. Browsers reach nothing directly; the endpoint and the
+-- The only file that grants: it reads as the access policy. Browsers reach one function; the endpoint and the
 -- worker connect as postgres, and server code with the secret key uses the documents' functions.
 revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
 revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
@@ -3096,6 +3699,7 @@ alter table freshness.workers enable row level security;
 alter table freshness.sleepers enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
+alter table freshness.freshness_samples enable row level security;
 
 revoke all on function public.is_data_stale_v2(timestamptz, integer) from public, anon, authenticated;
 revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint)
@@ -3105,12 +3709,20 @@ revoke all on function public.check_and_queue_stale_data_from_presence_v2() from
 revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;
 revoke all on function public.check_staleness_on_update() from public, anon, authenticated;
 revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated;
+revoke all on function public.get_or_queue(text, text) from public, anon, authenticated;
 
 grant execute on function public.is_data_stale_v2(timestamptz, integer) to service_role;
 grant execute on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) to service_role;
 grant execute on function public.check_and_queue_stale_batch_v2(text, text[], integer) to service_role;
 grant execute on function public.check_and_queue_stale_data_from_presence_v2() to service_role;
 grant execute on function public.get_active_subscriptions_from_realtime() to service_role;
+
+-- Signed-in users may ask for the keys of tables that they may read. They call the first by name; it calls the others,
+-- which nobody can name without usage on the schema.
+grant execute on function public.get_or_queue(text, text) to authenticated, service_role;
+grant execute on function freshness.get_or_queue(text, text) to authenticated, service_role;
+grant execute on function freshness.queue_for_caller(text, text) to authenticated, service_role;
+grant execute on function freshness.answer_for_caller(freshness.queued_key) to authenticated, service_role;
 
 -- Server code with the secret key may read the registry and the state of keys, and nothing else.
 grant usage on schema freshness to service_role;

@@ -119,6 +119,7 @@ select set_eq(
     $$
     select kind from freshness.events
     where data_type = 'pgtap_quote' and symbol in ('NEW', 'NONE', 'SAME', 'SUPERSEDED') and duration is not null
+        and kind <> 'refreshing'
     $$,
     array['fresh', 'missing', 'unchanged', 'superseded'], 'how each ended is on record'
 );

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(10);
+select plan(11);
 
 select is_empty(
     $$
@@ -17,8 +17,16 @@ select is_empty(
     $$
     select f.oid::regprocedure, r.role
     from pg_proc as f cross join unnest(array['anon', 'authenticated', 'service_role']) as r (role)
-    where f.pronamespace = 'freshness'::regnamespace and has_function_privilege(r.role, f.oid, 'execute')
-    $$, 'and no function'
+    where
+        f.pronamespace = 'freshness'::regnamespace and has_function_privilege(r.role, f.oid, 'execute')
+        and (r.role = 'anon' or f.proname not in ('get_or_queue', 'queue_for_caller', 'answer_for_caller'))
+    $$, 'and no function but the parts of get_or_queue'
+);
+select ok(
+    has_function_privilege('authenticated', 'public.get_or_queue(text, text)', 'execute')
+    and not has_function_privilege('anon', 'public.get_or_queue(text, text)', 'execute')
+    and not has_schema_privilege('authenticated', 'freshness', 'usage'),
+    'which signed-in users call by its name in public, and cannot name here'
 );
 select is_empty(
     $$

@@ -1,0 +1,59 @@
+create function freshness.explain(p_data_type text, p_symbol text)
+returns table (data_type text, symbol text, status text, explanation text)
+language plpgsql
+stable
+rows 1
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_type freshness.data_types;
+    v_job freshness.jobs;
+    v_symbol text := (select c.symbol from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c);
+    v_looked record;
+    v_viewers integer;
+begin
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if v_type.name is null then
+        return query select p_data_type, p_symbol, 'unknown_data_type',
+            'is not registered: freshness.register_data_type adds its data type';
+        return;
+    elsif v_symbol is null then
+        return query select p_data_type, p_symbol, 'invalid_symbol',
+            format('is no symbol of %s: it does not fit column %s of %s, or has not 1 to 200 characters',
+                p_data_type, v_type.symbol_column, v_type.data_table);
+        return;
+    end if;
+
+    select * into v_looked from freshness.look(p_data_type, array[v_symbol]) as l;
+    select * into v_job from freshness.jobs as j where j.data_type = p_data_type and j.symbol = v_symbol;
+    v_viewers := coalesce((select w.viewers from freshness.live_watches(p_data_type, array[v_symbol]) as w), 0);
+
+    return query
+    select
+        p_data_type,
+        v_symbol,
+        case
+            when v_job.state = 'running' then 'refreshing'
+            when v_job.state = 'failed' or v_looked.problem is not null then 'failed'
+            when v_looked.fresh_until > clock_timestamp() then 'fresh'
+            when v_looked.present then 'stale'
+            else 'missing'
+        end,
+        case
+            when v_looked.problem is not null then 'cannot be looked at: ' || v_looked.problem
+            when v_looked.fresh_until = 'infinity' then 'is fresh for ever'
+            when v_looked.fresh_until > clock_timestamp() then
+                'is fresh until ' || freshness.moment_in_words(v_looked.fresh_until)
+            when v_looked.fresh_until is not null and v_looked.present then
+                'went stale at ' || freshness.moment_in_words(v_looked.fresh_until)
+            when v_looked.present then 'has rows without a usable timestamp'
+            else 'has no rows'
+        end
+        || '; ' || freshness.next_in_words(v_type, v_job, v_viewers, v_looked.refresh_at);
+end
+$$;
+
+comment on function freshness.explain(text, text) is
+    'One row that says in words what will happen to a key, when, and why. status: fresh, refreshing, stale, missing,'
+    ' failed, unknown_data_type or invalid_symbol. Times are in the session''s time zone.';

@@ -1,0 +1,89 @@
+create view freshness.findings with (security_invoker = true) as
+with mended as (
+    select
+        sum(s.watches_mended) as watches,
+        sum(s.jobs_mended) as jobs,
+        max(s.started_at) as last_at
+    from freshness.sweeps as s
+    where s.started_at > clock_timestamp() - interval '1 day' and s.watches_mended + s.jobs_mended > 0
+),
+
+set_aside as (
+    select
+        j.data_type,
+        case count(*) when 1 then '1 key' else count(*) || ' keys' end as keys,
+        min(j.symbol) as example,
+        coalesce(j.last_error, 'no reason is known') as reason
+    from freshness.jobs as j
+    where j.state = 'failed'
+    group by j.data_type, j.last_error
+),
+
+errors as (
+    select
+        e.data_type,
+        case count(*) when 1 then '1 error' else count(*) || ' errors' end as errors,
+        (array_agg(e.message order by e.id desc))[1] as last
+    from freshness.events as e
+    where e.kind = 'error' and e.happened_at > clock_timestamp() - interval '1 day'
+    group by e.data_type
+)
+
+select
+    'sweep_mended' as kind,
+    null::text as data_type,
+    format(
+        'sweeps mended %s watches and %s jobs in the last day, the last at %s: triggers had missed them',
+        m.watches, m.jobs, freshness.moment_in_words(m.last_at)
+    ) as message
+from mended as m
+where m.last_at is not null
+union all
+select
+    'no_sweep' as kind,
+    null as data_type,
+    'no sweep has run in the last 15 minutes: neither pg_cron nor a worker runs it' as message
+where
+    exists (select from freshness.data_types)
+    and not exists (
+        select from freshness.sweeps as s
+        where s.started_at > clock_timestamp() - interval '15 minutes'
+    )
+union all
+select
+    'no_worker' as kind,
+    null as data_type,
+    'no worker has been heard of in the last 90 seconds: start one with freshness run' as message
+where
+    exists (select from freshness.data_types)
+    and not exists (
+        select from freshness.workers as w
+        where w.seen_at > clock_timestamp() - interval '90 seconds'
+    )
+union all
+select
+    'no_keys' as kind,
+    t.name as data_type,
+    'nobody watches or asks for ' || t.name as message
+from freshness.data_types as t
+where
+    not exists (
+        select from freshness.jobs as j
+        where j.data_type = t.name
+    )
+union all
+select
+    'failed_keys' as kind,
+    a.data_type,
+    format('%s of %s set aside, such as %s: %s', a.keys, a.data_type, a.example, a.reason) as message
+from set_aside as a
+union all
+select
+    'errors' as kind,
+    e.data_type,
+    format('%s on record in the last day, the last: %s', e.errors, e.last) as message
+from errors as e;
+
+comment on view freshness.findings is
+    'What needs a look, in words: sweeps that had to mend something, no sweep, no worker, data types without keys, keys'
+    ' that are set aside with the reason, errors on record.';
