@@ -98,7 +98,7 @@ def _remark(figure: Record) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:.0f}" if value == int(value) else f"{float(f'{value:.3g}'):g}"
 
 
 def _findings(findings: Sequence[Record]) -> str:
