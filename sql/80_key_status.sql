@@ -1,17 +1,24 @@
 -- Interest in data that is stale already makes its job due at that moment: earlier, nobody was kept waiting. After a
 -- failure run_at is no longer that moment.
 create view freshness.key_status with (security_invoker = true) as
-with keys as (
+with seen as (
     select
         j.*,
         greatest(j.stored_at, j.verified_at) as counted_at,
-        greatest(
-            nullif(j.fresh_until, '-infinity'),
-            case
-                when j.attempts = 0 or j.fresh_until is null then nullif(least(j.run_at, j.started_at), '-infinity')
-            end
-        ) as late_since
+        nullif(j.fresh_until, '-infinity') as stale_at,
+        nullif(least(j.run_at, j.started_at), '-infinity') as was_due_at
     from freshness.jobs as j
+),
+
+keys as (
+    select
+        s.*,
+        case
+            when s.stale_at is null then s.was_due_at
+            when s.attempts = 0 and s.was_due_at <= clock_timestamp() then greatest(s.stale_at, s.was_due_at)
+            else s.stale_at
+        end as late_since
+    from seen as s
 )
 
 select
@@ -42,6 +49,6 @@ from keys as k;
 comment on view freshness.key_status is
     'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. wanted: watched'
     ' or asked for, until it is found due with nobody watching. age: of the stored data, or since it was fetched again'
-    ' with nothing new. lateness: how long a wanted key has been stale or missing: since fresh_until, or since somebody'
-    ' wanted it if that is later; null when it is in time, also when the source has no rows and the next question is'
-    ' not due yet. Times and viewers as of the last look at the key.';
+    ' with nothing new. lateness: how long a wanted key has been stale or missing: since fresh_until, or since its job'
+    ' was due or its fetch began if that is later, as when somebody came to stale data; null when it is in time, also'
+    ' when the source has no rows and is to be asked again later. Times and viewers as of the last look at the key.';

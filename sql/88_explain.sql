@@ -19,9 +19,23 @@ begin
             'is not registered: freshness.register_data_type adds its data type';
         return;
     elsif v_symbol is null then
-        return query select p_data_type, p_symbol, 'invalid_symbol',
-            format('is no symbol of %s: it does not fit column %s of %s, or has not 1 to 200 characters',
-                p_data_type, v_type.symbol_column, v_type.data_table);
+        return query select p_data_type, p_symbol, case when a.is_there then 'invalid_symbol' else 'failed' end,
+            case
+                when a.is_there then format(
+                    'is no symbol of %s: it does not fit column %s of %s, or has not 1 to 200 characters',
+                    p_data_type, v_type.symbol_column, v_type.data_table
+                )
+                else format(
+                    'the table of %s or its column %s is gone: put it right and register the data type again',
+                    p_data_type, v_type.symbol_column
+                )
+            end
+        from (
+            select exists (
+                select from pg_catalog.pg_attribute as c
+                where c.attrelid = v_type.data_table and c.attname = v_type.symbol_column and not c.attisdropped
+            ) as is_there
+        ) as a;
         return;
     end if;
 

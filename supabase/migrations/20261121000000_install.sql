@@ -3043,17 +3043,24 @@ comment on function freshness.answer_for_caller(freshness.queued_key) is
 -- Interest in data that is stale already makes its job due at that moment: earlier, nobody was kept waiting. After a
 -- failure run_at is no longer that moment.
 create view freshness.key_status with (security_invoker = true) as
-with keys as (
+with seen as (
     select
         j.*,
         greatest(j.stored_at, j.verified_at) as counted_at,
-        greatest(
-            nullif(j.fresh_until, '-infinity'),
-            case
-                when j.attempts = 0 or j.fresh_until is null then nullif(least(j.run_at, j.started_at), '-infinity')
-            end
-        ) as late_since
+        nullif(j.fresh_until, '-infinity') as stale_at,
+        nullif(least(j.run_at, j.started_at), '-infinity') as was_due_at
     from freshness.jobs as j
+),
+
+keys as (
+    select
+        s.*,
+        case
+            when s.stale_at is null then s.was_due_at
+            when s.attempts = 0 and s.was_due_at <= clock_timestamp() then greatest(s.stale_at, s.was_due_at)
+            else s.stale_at
+        end as late_since
+    from seen as s
 )
 
 select
@@ -3084,9 +3091,9 @@ from keys as k;
 comment on view freshness.key_status is
     'Each key that has a job, with its status for people: fresh, refreshing, stale, missing or failed. wanted: watched'
     ' or asked for, until it is found due with nobody watching. age: of the stored data, or since it was fetched again'
-    ' with nothing new. lateness: how long a wanted key has been stale or missing: since fresh_until, or since somebody'
-    ' wanted it if that is later; null when it is in time, also when the source has no rows and the next question is'
-    ' not due yet. Times and viewers as of the last look at the key.';
+    ' with nothing new. lateness: how long a wanted key has been stale or missing: since fresh_until, or since its job'
+    ' was due or its fetch began if that is later, as when somebody came to stale data; null when it is in time, also'
+    ' when the source has no rows and is to be asked again later. Times and viewers as of the last look at the key.';
 -- <<<
 
 -- >>> sql/81_get_or_queue.sql
@@ -3552,9 +3559,23 @@ begin
             'is not registered: freshness.register_data_type adds its data type';
         return;
     elsif v_symbol is null then
-        return query select p_data_type, p_symbol, 'invalid_symbol',
-            format('is no symbol of %s: it does not fit column %s of %s, or has not 1 to 200 characters',
-                p_data_type, v_type.symbol_column, v_type.data_table);
+        return query select p_data_type, p_symbol, case when a.is_there then 'invalid_symbol' else 'failed' end,
+            case
+                when a.is_there then format(
+                    'is no symbol of %s: it does not fit column %s of %s, or has not 1 to 200 characters',
+                    p_data_type, v_type.symbol_column, v_type.data_table
+                )
+                else format(
+                    'the table of %s or its column %s is gone: put it right and register the data type again',
+                    p_data_type, v_type.symbol_column
+                )
+            end
+        from (
+            select exists (
+                select from pg_catalog.pg_attribute as c
+                where c.attrelid = v_type.data_table and c.attname = v_type.symbol_column and not c.attisdropped
+            ) as is_there
+        ) as a;
         return;
     end if;
 

@@ -2,14 +2,15 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(7);
+select plan(8);
 
 insert into freshness.jobs (data_type, symbol, run_at, stored_at, fresh_until) values
 ('pgtap', 'FRESH', now(), now() - interval '1 minute', now() + interval '1 hour'),
 ('pgtap', 'STALE', now() - interval '1 hour', now() - interval '2 hours', now() - interval '1 minute'),
 ('pgtap', 'CAME LATER', now() - interval '5 seconds', now(), now() - interval '1 year'),
 ('pgtap', 'MISSING', now() - interval '3 seconds', null, null),
-('pgtap', 'NO ROWS', now() + interval '1 hour', null, null);
+('pgtap', 'NO ROWS', now() + interval '1 hour', null, null),
+('pgtap', 'SLEEPS', now() + interval '1 hour', now(), now() - interval '7 seconds');
 insert into freshness.jobs (data_type, symbol, run_at, state) values ('pgtap', 'FAILED', now(), 'failed');
 insert into freshness.jobs (data_type, symbol, run_at, state, worker, fence, started_at)
 values ('pgtap', 'RUNS', 'infinity', 'running', 1, nextval('freshness.fences'), now());
@@ -19,7 +20,7 @@ select set_eq(
     $$ select symbol, status from freshness.key_status where data_type = 'pgtap' $$,
     $$
     values ('FRESH', 'fresh'), ('STALE', 'stale'), ('MISSING', 'missing'), ('FAILED', 'failed'), ('RUNS', 'refreshing'),
-    ('CAME LATER', 'stale'), ('NO ROWS', 'missing'), ('LEFT', 'stale')
+    ('CAME LATER', 'stale'), ('SLEEPS', 'stale'), ('NO ROWS', 'missing'), ('LEFT', 'stale')
     $$,
     'each key has one of five states'
 );
@@ -32,6 +33,7 @@ as $$
 $$;
 select is(pg_temp.seconds('STALE'), 60, 'lateness counts from when the data went stale');
 select is(pg_temp.seconds('CAME LATER'), 5, 'or from when somebody came');
+select is(pg_temp.seconds('SLEEPS'), 7, 'a job that waits for too late a moment hides nothing');
 select is(pg_temp.seconds('MISSING'), 3, 'also where there is no data');
 select is(pg_temp.seconds('NO ROWS'), null, 'but not where the source has none');
 select is(

@@ -93,9 +93,13 @@ def test_a_source_without_rows_is_asked_again_at_its_time(
 
 
 def test_a_broken_table_concerns_its_own_keys(connection: Connection, quotes: DataType) -> None:
-    """The reason is Postgres's own."""
+    """Whatever was done to it, the answer says so."""
+    connection.execute(f"alter table {quotes.table} rename fetched_at to renamed".encode())
+    assert explain(connection, quotes.name, "AAPL").startswith("failed: cannot be looked at: 42703")
     connection.execute(f"drop table {quotes.table} cascade".encode())
-    assert explain(connection, quotes.name, "AAPL").startswith(("failed: ", "invalid_symbol: "))
+    assert explain(connection, quotes.name, "AAPL").startswith(
+        f"failed: the table of {quotes.name} or its column symbol is gone"
+    )
 
 
 def test_nonsense_is_explained_too(connection: Connection, quotes: DataType) -> None:
