@@ -1,14 +1,16 @@
 """What a worker asks while nothing is due: 10,000 watched keys, all fresh for an hour.
 
-Counted in the server's log over a minute (BENCH_SECONDS for another time, at least 30). A look is
-a claim and the question for the next moment.
+Counted in the server's log over a minute (BENCH_SECONDS for another time, at least 30). Statements
+that follow each other within a second are one look.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -33,7 +35,7 @@ select count(*) from freshness.watch(
 """
 LOG_ALL = (
     "alter system set log_statement = 'all'",
-    "alter system set log_line_prefix = '%a|'",
+    "alter system set log_line_prefix = '%n|%a|'",
     "select pg_reload_conf()",
 )
 
@@ -55,15 +57,19 @@ def measure() -> Iterator[Figure]:
         time.sleep(seconds)
         statements = _statements(cluster.log)[before:]
     halves = seconds / HALF_A_MINUTE
-    looks = sum("freshness.claim(" in statement for statement in statements)
+    moments = [-math.inf, *statements]
+    looks = sum(later - earlier > 1 for earlier, later in pairwise(moments))
     yield Figure("idle_looks", looks / halves, "per 30 s", target=1.0)
     yield Figure("idle_statements", len(statements) / halves, "per 30 s")
 
 
-def _statements(log: Path) -> list[str]:
+def _statements(log: Path) -> list[float]:
+    """Return when the worker and its listener sent a statement."""
+    lines = [line.split("|", 2) for line in log.read_text(errors="replace").splitlines()]
     return [
-        line
-        for line in log.read_text(errors="replace").splitlines()
-        if line.startswith(("freshness|", "freshness listener|"))
-        and ("LOG:  statement:" in line or "LOG:  execute " in line)
+        float(line[0])
+        for line in lines
+        if len(line) == 3
+        and line[1] in ("freshness", "freshness listener")
+        and line[2].startswith(("LOG:  statement:", "LOG:  execute "))
     ]

@@ -50,9 +50,7 @@ as $$
                 freshness.moment_in_words(coalesce(p_job.unwatched_at, p_job.due_at) + p_type.keep_warm))
         when m.refresh_at > clock_timestamp() then
             format('will be refreshed at %s, because %s', freshness.moment_in_words(m.refresh_at), w.why)
-        when not exists (
-            select from freshness.workers as k where k.seen_at > clock_timestamp() - interval '90 seconds'
-        ) then
+        when not freshness.somebody_works() then
             format(
                 'is due since %s, because %s, but no worker is there: start one with freshness run',
                 freshness.moment_in_words(m.refresh_at), w.why

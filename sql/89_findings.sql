@@ -56,10 +56,7 @@ select
     'no worker has been heard of in the last 90 seconds: start one with freshness run' as message
 where
     exists (select from freshness.data_types)
-    and not exists (
-        select from freshness.workers as w
-        where w.seen_at > clock_timestamp() - interval '90 seconds'
-    )
+    and not freshness.somebody_works()
 union all
 select
     'no_keys' as kind,

@@ -3449,6 +3449,23 @@ comment on view freshness.slo is
     ' target (null: none), ok, and what it counts. The last hour means its latest 100,000 events at most.';
 -- <<<
 
+-- >>> sql/86_somebody_works.sql
+create function freshness.somebody_works()
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select
+        exists (select from freshness.workers as w where w.seen_at > clock_timestamp() - interval '90 seconds')
+        or exists (select from freshness.sleepers as s where s.looked_at > clock_timestamp() - interval '90 seconds')
+$$;
+
+comment on function freshness.somebody_works() is
+    'Whether a worker has been heard of in the last 90 seconds: by a claim or a heartbeat, or asleep by a look, as each'
+    ' makes every half minute.';
+-- <<<
+
 -- >>> sql/87_next_in_words.sql
 create function freshness.moment_in_words(p_moment timestamptz)
 returns text
@@ -3502,9 +3519,7 @@ as $$
                 freshness.moment_in_words(coalesce(p_job.unwatched_at, p_job.due_at) + p_type.keep_warm))
         when m.refresh_at > clock_timestamp() then
             format('will be refreshed at %s, because %s', freshness.moment_in_words(m.refresh_at), w.why)
-        when not exists (
-            select from freshness.workers as k where k.seen_at > clock_timestamp() - interval '90 seconds'
-        ) then
+        when not freshness.somebody_works() then
             format(
                 'is due since %s, because %s, but no worker is there: start one with freshness run',
                 freshness.moment_in_words(m.refresh_at), w.why
@@ -3672,10 +3687,7 @@ select
     'no worker has been heard of in the last 90 seconds: start one with freshness run' as message
 where
     exists (select from freshness.data_types)
-    and not exists (
-        select from freshness.workers as w
-        where w.seen_at > clock_timestamp() - interval '90 seconds'
-    )
+    and not freshness.somebody_works()
 union all
 select
     'no_keys' as kind,

@@ -21,6 +21,7 @@ as $$
     select status || ': ' || regexp_replace(explanation, '([0-9]{4}-[0-9-]{5} )?[0-9:]{8}', 'T', 'g')
     from freshness.explain('pgtap_quote', p_symbol)
 $$;
+delete from freshness.sleepers;
 delete from freshness.workers as w where not exists (select from freshness.jobs as j where j.worker = w.id);
 select results_eq(
     $$ select * from freshness.explain('pgtap_nope', 'A') $$,

@@ -4,6 +4,7 @@ create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
 select plan(3);
 
+delete from freshness.sleepers;
 delete from freshness.workers as w where not exists (select from freshness.jobs as j where j.worker = w.id);
 delete from freshness.sweeps;
 delete from freshness.events;

@@ -13,6 +13,7 @@ import pytest
 from tests.fixtures.connections import Connect, Connection
 from tests.fixtures.data_types import DataType, Register
 from tests.fixtures.servers import Database
+from tests.waking.sleeper import Sleeper
 
 ASK = "select public.get_or_queue(%s, %s)"
 
@@ -76,12 +77,13 @@ def test_a_worker_that_waits_is_told(
     connection: Connection, connect: Connect, quotes: DataType
 ) -> None:
     """The refresh starts at once, not at the next look."""
-    listening = connect()
-    listening.execute("listen freshness_work")
+    sleeper = Sleeper(connect, quotes.name)
+    sleeper.arm()
 
     ask_as(connection, "authenticated", "me", quotes.name, "AAPL")
 
-    assert len(list(listening.notifies(timeout=5, stop_after=1))) == 1
+    assert len(sleeper.heard()) == 1
+    sleeper.leave()
 
 
 def test_only_rows_of_the_symbol_that_the_caller_may_see_are_served(
