@@ -41,7 +41,7 @@ STATES = """
 EVENTS = """
     select
         e.id, extract(epoch from e.happened_at)::float8, e.kind, e.data_type, e.symbol, e.fence,
-        extract(epoch from e.duration)::float8, e.message
+        case when e.kind <> 'refreshing' then extract(epoch from e.duration)::float8 end, e.message
     from freshness.events as e
     where e.data_type = any (%s) and e.fence is not null and e.symbol is not null and e.id > %s
     order by e.id

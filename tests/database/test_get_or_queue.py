@@ -198,7 +198,7 @@ def test_a_global_table_and_one_with_numbers_work_too(
 def test_a_hundred_callers_at_once_queue_one_refresh(
     connection: Connection, database: Database, quotes: DataType
 ) -> None:
-    """Exactly one of them is told that it queued it."""
+    """One job. Who asks at the same moment may bring it forward, and is told so too."""
 
     def ask(_: int) -> bool:
         with psycopg.connect(database.url, autocommit=True) as own:
@@ -207,5 +207,6 @@ def test_a_hundred_callers_at_once_queue_one_refresh(
     with ThreadPoolExecutor(10) as callers:
         told = list(callers.map(ask, range(100)))
 
-    assert sum(told) == 1
+    assert any(told)
+    assert not all(told)
     assert jobs(connection, quotes) == [("AAPL", 1)]
