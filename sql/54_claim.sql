@@ -31,11 +31,20 @@ declare
     v_now timestamptz;
     v_left integer := p_limit;
     v_claimed integer;
+    v_is_set_back boolean;
 begin
-    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    update freshness.workers as w
+    set seen_at = clock_timestamp()
+    from (select o.id, o.seen_at from freshness.workers as o where o.id = p_worker) as o
+    where w.id = o.id
+    returning o.seen_at > clock_timestamp() + interval '1 second' into v_is_set_back;
     if not found then
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
+    end if;
+    -- The clock was set back: what waits for its deadline would wait that much longer.
+    if v_is_set_back then
+        perform freshness.pull_all_keys(t.name) from freshness.data_types as t order by t.name;
     end if;
     if exists (select from freshness.pulls) then
         perform freshness.fold_pulls();

@@ -13,33 +13,10 @@ rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column
-declare
-    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
 begin
     return query
     with decided as materialized (
-        select
-            d.symbol,
-            d.due_at,
-            l.stored_at,
-            l.fresh_until,
-            l.refresh_at,
-            l.problem,
-            t.keep_warm,
-            coalesce(w.viewers, 0) as viewers,
-            case
-                when l.problem is not null then 'broken'
-                when d.required_as_of is not null then 'fetch'
-                when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
-                when l.refresh_at > p_now then 'wait'
-                else 'fetch'
-            end as decision
-        from unnest(p_due) as d
-        join freshness.data_types as t on t.name = d.data_type
-        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
-        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
-        where d.data_type = p_data_type
+        select * from freshness.decisions(p_data_type, p_due, p_now)
     ),
 
     dropped as (
@@ -58,11 +35,13 @@ begin
                 when 'fetch' then 'infinity'
                 when 'warm' then coalesce(j.unwatched_at, p_now) + d.keep_warm
                 when 'wait' then d.refresh_at
+                when 'closed' then j.run_at
                 else p_now
             end,
             not_before = case d.decision
                 when 'fetch' then j.not_before
                 when 'broken' then p_now + interval '1 minute'
+                when 'closed' then d.closed_until
             end,
             worker = case d.decision when 'fetch' then p_worker end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
@@ -70,7 +49,11 @@ begin
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
             unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_now) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
-            last_error = case d.decision when 'wait' then null when 'broken' then d.problem else j.last_error end,
+            last_error = case
+                when d.decision = 'broken' then d.problem
+                when d.decision = 'wait' or (d.decision = 'closed' and j.attempts = 0) then null
+                else j.last_error
+            end,
             viewers = d.viewers,
             stored_at = d.stored_at,
             verified_at = case
@@ -99,4 +82,5 @@ $$;
 
 comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz) is
     'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
-    ' fetch, now running; the others wait for their deadline, stay warm, go away, or are set aside as broken.';
+    ' fetch, now running; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
+    ' set aside for a minute as broken.';
