@@ -1,17 +1,12 @@
 -- A data table that was renamed or changed under us: its look function was written for what it was before.
 
-create function freshness.renew_look(p_data_type text, p_was_set_aside boolean)
+create function freshness.renew_look(p_data_type text)
 returns text
 language plpgsql
 set search_path = ''
 as $$
 begin
-    -- The registry knows the table by its number, the look function by its name.
-    if p_was_set_aside or exists (
-        select from freshness.data_types as t where t.name = p_data_type and t.data_table::text <> t.look_reads
-    ) then
-        perform freshness.define_look(p_data_type);
-    end if;
+    perform freshness.define_look(p_data_type);
     return null;
 exception
     when others then
@@ -19,9 +14,8 @@ exception
 end
 $$;
 
-comment on function freshness.renew_look(text, boolean) is
-    'Writes a data type''s look function anew when its table has another name than at the last time, or when keys that'
-    ' were set aside are tried again. Returns why it could not be written, or null.';
+comment on function freshness.renew_look(text) is
+    'Writes a data type''s look function anew if its table has changed. Returns why it cannot be written, or null.';
 
 create function freshness.release_unreadable(p_data_type text)
 returns void

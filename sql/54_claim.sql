@@ -27,7 +27,7 @@ as $$
 #variable_conflict use_column
 declare
     v_due freshness.jobs[];
-    v_type text;
+    v_type record;
     v_now timestamptz;
     v_left integer := p_limit;
     v_claimed integer;
@@ -72,8 +72,23 @@ begin
         );
         exit when cardinality(v_due) = 0;
 
-        for v_type in select distinct d.data_type from unnest(v_due) as d order by d.data_type loop
-            return query select * from freshness.decide(p_worker, v_type, v_due, v_now);
+        for v_type in
+            select
+                d.data_type as name,
+                t.not_before_function is not null as has_hours,
+                -- Set aside before, or the table has another name than the look function knows.
+                bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
+            from unnest(v_due) as d
+            left join freshness.data_types as t on t.name = d.data_type
+            group by d.data_type, has_hours
+            order by d.data_type
+        loop
+            return query
+            select *
+            from freshness.decide(
+                p_worker, v_type.name, v_due, v_now, v_type.has_hours,
+                case when v_type.is_doubtful then freshness.renew_look(v_type.name) end
+            );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;

@@ -1,11 +1,9 @@
-create function freshness.decide(p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz)
+create function freshness.decide(
+    p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz,
+    p_has_hours boolean default false, p_problem text default null
+)
 returns table (
-    data_type text,
-    symbol text,
-    fence bigint,
-    started_at timestamptz,
-    stored_at timestamptz,
-    attempts integer,
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
     due_at timestamptz
 )
 language plpgsql
@@ -13,10 +11,44 @@ rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column
+declare
+    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
 begin
     return query
-    with decided as materialized (
-        select * from freshness.decisions(p_data_type, p_due, p_now)
+    with looked as materialized (
+        select
+            d.symbol, d.due_at, l.stored_at, l.fresh_until, l.refresh_at, t.keep_warm,
+            coalesce(w.viewers, 0) as viewers,
+            coalesce(p_problem, l.problem) as problem,
+            case
+                when coalesce(p_problem, l.problem) is not null then 'broken'
+                when d.required_as_of is not null then 'fetch'
+                when w.viewers is null and d.requested_at is null then
+                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
+                when l.refresh_at > p_now then 'wait'
+                else 'fetch'
+            end as decision
+        from unnest(p_due) as d
+        join freshness.data_types as t on t.name = d.data_type
+        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
+        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
+        where d.data_type = p_data_type
+    ),
+
+    decided as materialized (
+        select
+            l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.keep_warm, l.viewers, a.closed_until,
+            coalesce(l.problem, a.problem) as problem,
+            case when a.problem is not null then 'broken' when a.closed_until > p_now then 'closed' else l.decision end
+            as decision
+        from looked as l
+        left join (
+            select n.*
+            from freshness.ask_not_before(
+                p_data_type, array(select f.symbol from looked as f where f.decision = 'fetch')
+            ) as n
+            where p_has_hours
+        ) as a on a.symbol = l.symbol
     ),
 
     dropped as (
@@ -41,7 +73,8 @@ begin
             not_before = case d.decision
                 when 'fetch' then j.not_before
                 when 'broken' then p_now + interval '1 minute'
-                when 'closed' then d.closed_until
+                -- Asked again after a week at the latest: the function may have changed its mind.
+                when 'closed' then least(d.closed_until, p_now + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
@@ -80,7 +113,8 @@ begin
 end
 $$;
 
-comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz) is
+comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz, boolean, text) is
     'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
     ' fetch, now running; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
-    ' set aside for a minute as broken.';
+    ' set aside for a minute as broken. p_has_hours: there is a not-before function to ask. p_problem: why none can be'
+    ' looked at.';

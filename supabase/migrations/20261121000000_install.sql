@@ -1140,18 +1140,13 @@ comment on function freshness.seconds_until(timestamptz) is
 -- >>> sql/32_renew_look.sql
 -- A data table that was renamed or changed under us: its look function was written for what it was before.
 
-create function freshness.renew_look(p_data_type text, p_was_set_aside boolean)
+create function freshness.renew_look(p_data_type text)
 returns text
 language plpgsql
 set search_path = ''
 as $$
 begin
-    -- The registry knows the table by its number, the look function by its name.
-    if p_was_set_aside or exists (
-        select from freshness.data_types as t where t.name = p_data_type and t.data_table::text <> t.look_reads
-    ) then
-        perform freshness.define_look(p_data_type);
-    end if;
+    perform freshness.define_look(p_data_type);
     return null;
 exception
     when others then
@@ -1159,9 +1154,8 @@ exception
 end
 $$;
 
-comment on function freshness.renew_look(text, boolean) is
-    'Writes a data type''s look function anew when its table has another name than at the last time, or when keys that'
-    ' were set aside are tried again. Returns why it could not be written, or null.';
+comment on function freshness.renew_look(text) is
+    'Writes a data type''s look function anew if its table has changed. Returns why it cannot be written, or null.';
 
 create function freshness.release_unreadable(p_data_type text)
 returns void
@@ -2196,7 +2190,7 @@ as $$
 #variable_conflict use_column
 declare
     v_due freshness.jobs[];
-    v_type text;
+    v_type record;
     v_now timestamptz;
     v_left integer := p_limit;
     v_claimed integer;
@@ -2241,8 +2235,23 @@ begin
         );
         exit when cardinality(v_due) = 0;
 
-        for v_type in select distinct d.data_type from unnest(v_due) as d order by d.data_type loop
-            return query select * from freshness.decide(p_worker, v_type, v_due, v_now);
+        for v_type in
+            select
+                d.data_type as name,
+                t.not_before_function is not null as has_hours,
+                -- Set aside before, or the table has another name than the look function knows.
+                bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
+            from unnest(v_due) as d
+            left join freshness.data_types as t on t.name = d.data_type
+            group by d.data_type, has_hours
+            order by d.data_type
+        loop
+            return query
+            select *
+            from freshness.decide(
+                p_worker, v_type.name, v_due, v_now, v_type.has_hours,
+                case when v_type.is_doubtful then freshness.renew_look(v_type.name) end
+            );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;
@@ -2267,14 +2276,12 @@ comment on function freshness.claim(bigint, text[], integer, text, integer) is
 -- <<<
 
 -- >>> sql/55_decide.sql
-create function freshness.decide(p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz)
+create function freshness.decide(
+    p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz,
+    p_has_hours boolean default false, p_problem text default null
+)
 returns table (
-    data_type text,
-    symbol text,
-    fence bigint,
-    started_at timestamptz,
-    stored_at timestamptz,
-    attempts integer,
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
     due_at timestamptz
 )
 language plpgsql
@@ -2282,10 +2289,44 @@ rows 10
 set search_path = ''
 as $$
 #variable_conflict use_column
+declare
+    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
 begin
     return query
-    with decided as materialized (
-        select * from freshness.decisions(p_data_type, p_due, p_now)
+    with looked as materialized (
+        select
+            d.symbol, d.due_at, l.stored_at, l.fresh_until, l.refresh_at, t.keep_warm,
+            coalesce(w.viewers, 0) as viewers,
+            coalesce(p_problem, l.problem) as problem,
+            case
+                when coalesce(p_problem, l.problem) is not null then 'broken'
+                when d.required_as_of is not null then 'fetch'
+                when w.viewers is null and d.requested_at is null then
+                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
+                when l.refresh_at > p_now then 'wait'
+                else 'fetch'
+            end as decision
+        from unnest(p_due) as d
+        join freshness.data_types as t on t.name = d.data_type
+        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
+        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
+        where d.data_type = p_data_type
+    ),
+
+    decided as materialized (
+        select
+            l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.keep_warm, l.viewers, a.closed_until,
+            coalesce(l.problem, a.problem) as problem,
+            case when a.problem is not null then 'broken' when a.closed_until > p_now then 'closed' else l.decision end
+            as decision
+        from looked as l
+        left join (
+            select n.*
+            from freshness.ask_not_before(
+                p_data_type, array(select f.symbol from looked as f where f.decision = 'fetch')
+            ) as n
+            where p_has_hours
+        ) as a on a.symbol = l.symbol
     ),
 
     dropped as (
@@ -2310,7 +2351,8 @@ begin
             not_before = case d.decision
                 when 'fetch' then j.not_before
                 when 'broken' then p_now + interval '1 minute'
-                when 'closed' then d.closed_until
+                -- Asked again after a week at the latest: the function may have changed its mind.
+                when 'closed' then least(d.closed_until, p_now + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
@@ -2349,10 +2391,11 @@ begin
 end
 $$;
 
-comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz) is
+comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz, boolean, text) is
     'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
     ' fetch, now running; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
-    ' set aside for a minute as broken.';
+    ' set aside for a minute as broken. p_has_hours: there is a not-before function to ask. p_problem: why none can be'
+    ' looked at.';
 -- <<<
 
 -- >>> sql/56_ask_not_before.sql
@@ -2421,88 +2464,6 @@ $$;
 comment on function freshness.ask_not_before(text, text[]) is
     'For each symbol until when its provider is closed (null or past: open), or the problem that its data type''s'
     ' not-before function raised for it.';
--- <<<
-
--- >>> sql/57_decisions.sql
--- What is to become of due jobs of one data type: looked at in one statement, and asked about only what would be
--- fetched.
-create function freshness.decisions(p_data_type text, p_due freshness.jobs[], p_now timestamptz)
-returns table (
-    symbol text,
-    due_at timestamptz,
-    stored_at timestamptz,
-    fresh_until timestamptz,
-    refresh_at timestamptz,
-    keep_warm interval,
-    viewers integer,
-    problem text,
-    closed_until timestamptz,
-    decision text
-)
-language plpgsql
-rows 10
-set search_path = ''
-as $$
-#variable_conflict use_column
-declare
-    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
-    v_problem text := freshness.renew_look(
-        p_data_type, exists (select from unnest(p_due) as d where d.data_type = p_data_type and d.state = 'failed')
-    );
-begin
-    return query
-    with looked as materialized (
-        select
-            d.symbol,
-            d.due_at,
-            l.stored_at,
-            l.fresh_until,
-            l.refresh_at,
-            coalesce(v_problem, l.problem) as problem,
-            t.keep_warm,
-            coalesce(w.viewers, 0) as viewers,
-            case
-                when coalesce(v_problem, l.problem) is not null then 'broken'
-                when d.required_as_of is not null then 'fetch'
-                when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
-                when l.refresh_at > p_now then 'wait'
-                else 'fetch'
-            end as decision
-        from unnest(p_due) as d
-        join freshness.data_types as t on t.name = d.data_type
-        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
-        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
-        where d.data_type = p_data_type
-    ),
-
-    asked as materialized (
-        select a.*
-        from freshness.data_types as t
-        cross join lateral freshness.ask_not_before(
-            t.name, array(select l.symbol from looked as l where l.decision = 'fetch')
-        ) as a
-        where t.name = p_data_type and t.not_before_function is not null
-    )
-
-    select
-        l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.keep_warm, l.viewers,
-        coalesce(l.problem, a.problem) as problem,
-        -- Asked again after a week at the latest: the function may have changed its mind.
-        least(a.closed_until, p_now + interval '7 days') as closed_until,
-        case
-            when a.problem is not null then 'broken'
-            when a.closed_until > p_now then 'closed'
-            else l.decision
-        end as decision
-    from looked as l
-    left join asked as a on a.symbol = l.symbol;
-end
-$$;
-
-comment on function freshness.decisions(text, freshness.jobs[], timestamptz) is
-    'For each of these jobs: fetch; wait for its deadline (refresh_at) or, closed, for its provider (closed_until);'
-    ' stay warm or drop, as nobody wants it; broken, with its problem, as its rows or its provider could not be asked.';
 -- <<<
 
 -- >>> sql/60_prepare_rows.sql
