@@ -74,20 +74,19 @@ begin
 
         for v_type in
             select
-                d.data_type as name,
-                t.not_before_function is not null as has_hours,
+                t as registered,
                 -- Set aside before, or the table has another name than the look function knows.
                 bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
             from unnest(v_due) as d
-            left join freshness.data_types as t on t.name = d.data_type
-            group by d.data_type, has_hours
-            order by d.data_type
+            join freshness.data_types as t on t.name = d.data_type
+            group by t.name
+            order by t.name
         loop
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.name, v_due, v_now, v_type.has_hours,
-                case when v_type.is_doubtful then freshness.renew_look(v_type.name) end
+                p_worker, v_type.registered, v_due, v_now,
+                case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;

@@ -2237,20 +2237,19 @@ begin
 
         for v_type in
             select
-                d.data_type as name,
-                t.not_before_function is not null as has_hours,
+                t as registered,
                 -- Set aside before, or the table has another name than the look function knows.
                 bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
             from unnest(v_due) as d
-            left join freshness.data_types as t on t.name = d.data_type
-            group by d.data_type, has_hours
-            order by d.data_type
+            join freshness.data_types as t on t.name = d.data_type
+            group by t.name
+            order by t.name
         loop
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.name, v_due, v_now, v_type.has_hours,
-                case when v_type.is_doubtful then freshness.renew_look(v_type.name) end
+                p_worker, v_type.registered, v_due, v_now,
+                case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
@@ -2277,8 +2276,7 @@ comment on function freshness.claim(bigint, text[], integer, text, integer) is
 
 -- >>> sql/55_decide.sql
 create function freshness.decide(
-    p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz,
-    p_has_hours boolean default false, p_problem text default null
+    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_now timestamptz, p_problem text
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
@@ -2290,32 +2288,34 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
+    v_name text := p_type.name;
+    v_keep_warm interval := p_type.keep_warm;
+    v_has_hours boolean := p_type.not_before_function is not null;
+    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = v_name);
 begin
     return query
     with looked as materialized (
         select
-            d.symbol, d.due_at, l.stored_at, l.fresh_until, l.refresh_at, t.keep_warm,
+            d.symbol, d.due_at, l.stored_at, l.fresh_until, l.refresh_at,
             coalesce(w.viewers, 0) as viewers,
             coalesce(p_problem, l.problem) as problem,
             case
                 when coalesce(p_problem, l.problem) is not null then 'broken'
                 when d.required_as_of is not null then 'fetch'
                 when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
+                    case when d.unwatched_at + v_keep_warm <= p_now then 'drop' else 'warm' end
                 when l.refresh_at > p_now then 'wait'
                 else 'fetch'
             end as decision
         from unnest(p_due) as d
-        join freshness.data_types as t on t.name = d.data_type
-        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
-        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
-        where d.data_type = p_data_type
+        join freshness.look(v_name, v_symbols) as l on l.symbol = d.symbol
+        left join freshness.live_watches(v_name, v_symbols) as w on w.symbol = d.symbol
+        where d.data_type = v_name
     ),
 
     decided as materialized (
         select
-            l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.keep_warm, l.viewers, a.closed_until,
+            l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
             coalesce(l.problem, a.problem) as problem,
             case when a.problem is not null then 'broken' when a.closed_until > p_now then 'closed' else l.decision end
             as decision
@@ -2323,16 +2323,16 @@ begin
         left join (
             select n.*
             from freshness.ask_not_before(
-                p_data_type, array(select f.symbol from looked as f where f.decision = 'fetch')
+                v_name, array(select f.symbol from looked as f where f.decision = 'fetch')
             ) as n
-            where p_has_hours
+            where v_has_hours
         ) as a on a.symbol = l.symbol
     ),
 
     dropped as (
         delete from freshness.jobs as j
         using decided as d
-        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision = 'drop'
+        where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
     ),
 
     changed as (
@@ -2343,7 +2343,7 @@ begin
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
             run_at = case d.decision
                 when 'fetch' then 'infinity'
-                when 'warm' then coalesce(j.unwatched_at, p_now) + d.keep_warm
+                when 'warm' then coalesce(j.unwatched_at, p_now) + v_keep_warm
                 when 'wait' then d.refresh_at
                 when 'closed' then j.run_at
                 else p_now
@@ -2372,7 +2372,7 @@ begin
             end,
             fresh_until = d.fresh_until
         from decided as d
-        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision <> 'drop'
+        where j.data_type = v_name and j.symbol = d.symbol and d.decision <> 'drop'
         returning j.*, d.decision, d.due_at as was_due_at
     ),
 
@@ -2391,11 +2391,10 @@ begin
 end
 $$;
 
-comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz, boolean, text) is
+comment on function freshness.decide(bigint, freshness.data_types, freshness.jobs[], timestamptz, text) is
     'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
     ' fetch, now running; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
-    ' set aside for a minute as broken. p_has_hours: there is a not-before function to ask. p_problem: why none can be'
-    ' looked at.';
+    ' set aside for a minute as broken. p_problem: why none of them can be looked at.';
 -- <<<
 
 -- >>> sql/56_ask_not_before.sql
