@@ -133,7 +133,8 @@ def test_functions_that_registrations_write_are_guarded_too(
         _names(
             connection,
             "select f.oid::regprocedure::text from pg_proc as f"
-            " where f.pronamespace = 'freshness'::regnamespace and f.proname ~ '^(look|not_before)_'"
+            " where f.pronamespace = 'freshness'::regnamespace"
+            " and f.proname ~ '^(look|not_before)_'"
             " and (not coalesce(f.proconfig @> array['search_path=\"\"'], false)"
             " or f.proacl is null"
             " or exists (select from aclexplode(f.proacl) as a where a.grantee = 0))",

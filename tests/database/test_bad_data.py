@@ -1,4 +1,4 @@
-"""Data that is not as registered, and clocks that jump: each key gets a status, the rest goes on."""
+"""Data not as registered, and clocks that jump: each key gets a status, the rest goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _claim(worker: Worker, *data_types: DataType) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("damage", "repair", "reason"),
+    "change",
     [
         (
             "drop table {table}",
@@ -42,14 +42,10 @@ def _claim(worker: Worker, *data_types: DataType) -> set[tuple[str, str]]:
     ],
 )
 def test_a_table_that_changed_concerns_its_own_keys_until_it_is_put_right(
-    connection: Connection,
-    register: Register,
-    worker: Worker,
-    damage: str,
-    repair: str,
-    reason: str,
+    connection: Connection, register: Register, worker: Worker, change: tuple[str, str, str]
 ) -> None:
     """They are failed with the reason; registered again they go on."""
+    damage, repair, reason = change
     quotes, others = register(), register()
     watch(connection, quotes, "A", "B")
     watch(connection, others, "A")
@@ -163,8 +159,7 @@ def test_a_clock_that_is_set_back_blocks_nothing(
     )
     assert worker.claim(quotes.name) == []
     connection.execute(
-        "update freshness.workers set seen_at = clock_timestamp() + interval '1 day'"
-        " where id = %s",
+        "update freshness.workers set seen_at = clock_timestamp() + interval '1 day' where id = %s",
         [worker.number],
     )
     assert _claim(worker, quotes) == {(quotes.name, "B")}
@@ -181,8 +176,7 @@ def test_a_refresh_during_which_the_clock_is_set_back_verifies_no_future(
     watch(connection, quotes, "A")
     (job,) = worker.claim(quotes.name)
     connection.execute(
-        "update freshness.jobs set started_at = started_at + interval '1 day'"
-        " where data_type = %s",
+        "update freshness.jobs set started_at = started_at + interval '1 day' where data_type = %s",
         [quotes.name],
     )
     assert worker.finish(job, {"price": 1}) == "fresh"

@@ -130,9 +130,7 @@ def test_measuring_waits_for_nobody(
     (job,) = worker.claim(quotes.name)
     other = connect()
     with other.transaction():
-        other.execute(
-            "update freshness.data_types set source = 'x' where name = %s", [quotes.name]
-        )
+        other.execute("update freshness.data_types set source = 'x' where name = %s", [quotes.name])
         connection.execute("set lock_timeout = '1s'")
         assert worker.finish(job, {"price": 1}) == "fresh"
 
