@@ -15,7 +15,7 @@ begin
         select w.symbol from freshness.watches as w where w.data_type = p_data_type
     ) as k;
     if found then
-        perform freshness.wake(clock_timestamp());
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
 end
 $$;

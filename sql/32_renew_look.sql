@@ -35,7 +35,7 @@ begin
             for update of f skip locked
         );
     if found then
-        perform freshness.wake(clock_timestamp());
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
 end
 $$;

@@ -1034,7 +1034,7 @@ begin
         select w.symbol from freshness.watches as w where w.data_type = p_data_type
     ) as k;
     if found then
-        perform freshness.wake(clock_timestamp());
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
 end
 $$;
@@ -1175,7 +1175,7 @@ begin
             for update of f skip locked
         );
     if found then
-        perform freshness.wake(clock_timestamp());
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
 end
 $$;
