@@ -11,6 +11,9 @@ create table freshness.data_types (
     ttl_column text,
     refresh_ahead interval not null default interval '0'
     constraint refresh_ahead_is_not_negative check (refresh_ahead >= interval '0'),
+    refresh_ahead_is_auto boolean not null default false,
+    jitter interval not null default interval '0'
+    constraint jitter_is_not_negative check (jitter >= interval '0'),
     keep_warm interval not null default interval '60 seconds'
     constraint keep_warm_is_not_negative check (keep_warm >= interval '0'),
     write_mode text not null default 'upsert'
@@ -23,16 +26,19 @@ create table freshness.data_types (
     constraint one_attempt_at_least check (max_attempts >= 1),
     deadline_function text,
     staleness_function text,
+    not_before_function text,
+    look_reads text,
     estimated_size_bytes bigint,
     registered_at timestamptz not null default clock_timestamp(),
-    constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead < ttl),
+    constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead_is_auto or refresh_ahead < ttl),
     constraint an_upsert_has_key_columns check (write_mode <> 'upsert' or key_columns is not null)
 );
 
 create index data_types_data_table on freshness.data_types (data_table);
 
 comment on table freshness.data_types is
-    'Registry of data types. Written by freshness.register_data_type and unregister_data_type.';
+    'Registry of data types. Written by freshness.register_data_type and unregister_data_type; a row that is changed'
+    ' directly is checked the same way, and its keys are looked at again.';
 comment on column freshness.data_types.symbol_column is 'Column that names the entity; null for a global table.';
 comment on column freshness.data_types.timestamp_column is 'Column that a row''s age counts from.';
 comment on column freshness.data_types.time_zone is 'Zone of the timestamp column when its type has none.';
@@ -40,6 +46,10 @@ comment on column freshness.data_types.ttl is 'How long a row stays fresh after 
 comment on column freshness.data_types.ttl_column is
     'Column with a row''s own ttl: an interval, or a number of minutes. Null or not positive: the data type''s ttl.';
 comment on column freshness.data_types.refresh_ahead is 'How long before the row goes stale its refresh starts.';
+comment on column freshness.data_types.refresh_ahead_is_auto is
+    'Whether refresh_ahead follows the 95th percentile of the measured fetch times.';
+comment on column freshness.data_types.jitter is
+    'A refresh starts earlier by a part of this, the same for a key each time, so that keys stored together spread.';
 comment on column freshness.data_types.keep_warm is 'How long a key''s state is kept after its last viewer.';
 comment on column freshness.data_types.write_mode is
     'upsert: insert or update by key_columns; append: add rows; replace: the key''s rows become the fetched ones.';
@@ -51,3 +61,7 @@ comment on column freshness.data_types.deadline_function is
     'Qualified name of a function (timestamptz, interval) -> timestamptz: until when a row is fresh.';
 comment on column freshness.data_types.staleness_function is
     'Qualified name of a function (timestamptz, integer minutes) -> boolean: whether a row is stale now.';
+comment on column freshness.data_types.not_before_function is
+    'Qualified name of a function (symbol text) -> timestamptz: until when its provider is closed; null or past: open.';
+comment on column freshness.data_types.look_reads is
+    'Name of the table as the look function reads it; written anew when it differs from data_table after a rename.';

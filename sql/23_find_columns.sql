@@ -1,6 +1,6 @@
 -- Checks of a registration against the catalog. Each error names what is missing and what to do.
 
-create function freshness.find_column(p_table regclass, p_column text, p_role text, p_types text[])
+create function freshness.find_column(p_table regclass, p_column text, p_role text, p_types text[] default null)
 returns oid
 language plpgsql
 stable
@@ -17,7 +17,8 @@ begin
         raise exception using
             errcode = 'FR002',
             message = format('column "%s" of table %s does not exist', p_column, p_table),
-            hint = format('Pass the name of its %1$s column as %1$s_column.', p_role);
+            hint = format('Pass the name of its %1$s column as %1$s_column.', p_role)
+            || case when p_role = 'symbol' then ' Null stands for a global table.' else '' end;
     elsif not (v_type::regtype::text = any (p_types)) then
         raise exception using
             errcode = 'FR002',
@@ -30,6 +31,34 @@ $$;
 
 comment on function freshness.find_column(regclass, text, text, text[]) is
     'Type of a column; FR002 with a hint when it does not exist or has none of the given types.';
+
+create function freshness.find_timestamp_column(p_table regclass, p_column text)
+returns oid
+language sql
+stable
+set search_path = ''
+as $$
+    select freshness.find_column(
+        p_table, p_column, 'timestamp', array['timestamp with time zone', 'timestamp without time zone', 'date']
+    )
+$$;
+
+comment on function freshness.find_timestamp_column(regclass, text) is 'Type of a column of times; FR002 otherwise.';
+
+create function freshness.find_ttl_column(p_table regclass, p_column text)
+returns oid
+language sql
+stable
+set search_path = ''
+as $$
+    select freshness.find_column(
+        p_table, p_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
+    )
+    where p_column is not null
+$$;
+
+comment on function freshness.find_ttl_column(regclass, text) is
+    'Type of a column of times-to-live, null for no column; FR002 otherwise.';
 
 create function freshness.find_key_columns(p_table regclass, p_symbol_column text)
 returns text[]

@@ -26,3 +26,23 @@ $$;
 
 comment on function freshness.find_table(text) is
     'A table, partitioned or not, by its schema-qualified name; FR002 with a hint when there is none.';
+
+create function freshness.find_table_again(p_type freshness.data_types)
+returns regclass
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    if not exists (select from pg_catalog.pg_class as c where c.oid = p_type.data_table) then
+        raise exception using
+            errcode = 'FR002',
+            message = format('the table of data type %s was dropped', p_type.name),
+            hint = 'Create it and register the data type again.';
+    end if;
+    return freshness.find_table(p_type.data_table::text);
+end
+$$;
+
+comment on function freshness.find_table_again(freshness.data_types) is
+    'The table of a registered data type, whatever it is called now; FR002 when it was dropped.';

@@ -6,7 +6,7 @@ create function freshness.register_data_type(
     timestamp_column text default 'fetched_at',
     time_zone text default 'UTC',
     ttl_column text default null,
-    refresh_ahead interval default '0',
+    refresh_ahead text default '0',
     keep_warm interval default '60 seconds',
     write_mode text default 'upsert',
     source text default null,
@@ -14,6 +14,8 @@ create function freshness.register_data_type(
     max_attempts integer default 5,
     deadline_function text default null,
     staleness_function text default null,
+    not_before_function text default null,
+    jitter interval default '0',
     estimated_size_bytes bigint default null,
     triggers boolean default true
 )
@@ -25,60 +27,20 @@ as $$
 declare
     v_table regclass := freshness.find_table(data_table);
     v_old_table regclass := (select t.data_table from freshness.data_types as t where t.name = register_data_type.name);
-    v_key_columns text[];
+    v_is_auto boolean := coalesce(lower(refresh_ahead) = 'auto', false);
     v_row freshness.data_types;
 begin
-    if not exists (select from pg_catalog.pg_timezone_names as z where z.name = time_zone) then
-        raise exception using
-            errcode = 'FR002',
-            message = format('time zone %s does not exist', coalesce(quote_literal(time_zone), 'null')),
-            hint = 'Pass a name from pg_timezone_names, such as ''UTC'' or ''Europe/Berlin''.';
-    end if;
-    perform freshness.find_column(
-        v_table, timestamp_column, 'timestamp',
-        array['timestamp with time zone', 'timestamp without time zone', 'date']
-    );
-    perform freshness.find_column(
-        v_table, ttl_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
-    )
-    where ttl_column is not null;
-    if symbol_column is not null and not exists (
-        select from pg_catalog.pg_attribute as a
-        where a.attrelid = v_table and a.attname = symbol_column and a.attnum > 0 and not a.attisdropped
-    ) then
-        raise exception using
-            errcode = 'FR002',
-            message = format('column "%s" of table %s does not exist', symbol_column, v_table),
-            hint = 'Pass the column that names the entity as symbol_column,'
-            ' or symbol_column => null for a global table.';
-    end if;
-    if write_mode = 'upsert' then
-        v_key_columns := freshness.find_key_columns(v_table, symbol_column);
-        if v_key_columns is null then
-            raise exception using
-                errcode = 'FR002',
-                message = format(
-                    'table %s has no unique index%s', v_table, coalesce(' with column ' || symbol_column, '')
-                ),
-                hint = 'Create one to upsert by, or pass write_mode => ''append'' or ''replace''.';
-        end if;
-    end if;
-
+    -- The registry's own triggers check the rest, write the look function and have the keys looked at again.
     insert into freshness.data_types as t (
-        name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm,
-        write_mode, key_columns, source, priority, max_attempts, deadline_function, staleness_function,
-        estimated_size_bytes
+        name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
+        refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
+        staleness_function, not_before_function, estimated_size_bytes
     )
     values (
-        name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm,
-        write_mode, v_key_columns, source, priority, max_attempts,
-        freshness.find_function(
-            deadline_function, 'timestamptz,interval', 'timestamptz'::regtype, 'deadline'
-        ),
-        freshness.find_function(
-            staleness_function, 'timestamptz,integer', 'boolean'::regtype, 'staleness'
-        ),
-        estimated_size_bytes
+        name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column,
+        case when v_is_auto then '0' else freshness.read_interval(refresh_ahead, 'refresh_ahead') end,
+        v_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
+        staleness_function, not_before_function, estimated_size_bytes
     )
     on conflict on constraint data_types_pkey do update set
         data_table = excluded.data_table,
@@ -87,7 +49,12 @@ begin
         time_zone = excluded.time_zone,
         ttl = excluded.ttl,
         ttl_column = excluded.ttl_column,
-        refresh_ahead = excluded.refresh_ahead,
+        -- What was measured stays.
+        refresh_ahead = case
+            when v_is_auto and t.refresh_ahead_is_auto then t.refresh_ahead else excluded.refresh_ahead
+        end,
+        refresh_ahead_is_auto = excluded.refresh_ahead_is_auto,
+        jitter = excluded.jitter,
         keep_warm = excluded.keep_warm,
         write_mode = excluded.write_mode,
         key_columns = excluded.key_columns,
@@ -96,21 +63,24 @@ begin
         max_attempts = excluded.max_attempts,
         deadline_function = excluded.deadline_function,
         staleness_function = excluded.staleness_function,
+        not_before_function = excluded.not_before_function,
         estimated_size_bytes = excluded.estimated_size_bytes
     returning t.* into v_row;
 
+    -- Whatever was wrong with its table has been put right.
     perform freshness.define_look(name);
+    perform freshness.define_not_before(name);
+    perform freshness.release_unreadable(name);
     if v_old_table <> v_table then
         perform freshness.detach_data_triggers(v_old_table);
     end if;
     perform freshness.attach_data_triggers(v_table) where triggers;
-    perform freshness.reconsider(name);
     return v_row;
 end
 $$;
 
 comment on function freshness.register_data_type is
     'Adds a data type to the registry, or changes it; doing it twice changes nothing. data_table: schema-qualified'
-    ' name; ttl: how long a row stays fresh; symbol_column: null for a global table; write_mode: upsert, append or'
-    ' replace; triggers => false leaves the data table without ours. FR002 names a table, column, time zone, function'
-    ' or unique index that does not exist.';
+    ' name; ttl: how long a row stays fresh; symbol_column: null for a global table; refresh_ahead: an interval, or'
+    ' auto; write_mode: upsert, append or replace; triggers => false leaves the data table without ours. FR002 names a'
+    ' table, column, time zone, function or unique index that does not exist, and a time that makes no sense.';

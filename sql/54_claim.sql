@@ -27,15 +27,24 @@ as $$
 #variable_conflict use_column
 declare
     v_due freshness.jobs[];
-    v_type text;
+    v_type record;
     v_now timestamptz;
     v_left integer := p_limit;
     v_claimed integer;
+    v_is_set_back boolean;
 begin
-    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    update freshness.workers as w
+    set seen_at = clock_timestamp()
+    from (select o.id, o.seen_at from freshness.workers as o where o.id = p_worker) as o
+    where w.id = o.id
+    returning o.seen_at > clock_timestamp() + interval '1 second' into v_is_set_back;
     if not found then
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
+    end if;
+    -- The clock was set back: what waits for its deadline would wait that much longer.
+    if v_is_set_back then
+        perform freshness.pull_all_keys(t.name) from freshness.data_types as t order by t.name;
     end if;
     if exists (select from freshness.pulls) then
         perform freshness.fold_pulls();
@@ -63,8 +72,22 @@ begin
         );
         exit when cardinality(v_due) = 0;
 
-        for v_type in select distinct d.data_type from unnest(v_due) as d order by d.data_type loop
-            return query select * from freshness.decide(p_worker, v_type, v_due, v_now);
+        for v_type in
+            select
+                t as registered,
+                -- Set aside before, or the table has another name than the look function knows.
+                bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
+            from unnest(v_due) as d
+            join freshness.data_types as t on t.name = d.data_type
+            group by t.name
+            order by t.name
+        loop
+            return query
+            select *
+            from freshness.decide(
+                p_worker, v_type.registered, v_due, v_now,
+                case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
+            );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;

@@ -1,11 +1,8 @@
-create function freshness.decide(p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz)
+create function freshness.decide(
+    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_now timestamptz, p_problem text
+)
 returns table (
-    data_type text,
-    symbol text,
-    fence bigint,
-    started_at timestamptz,
-    stored_at timestamptz,
-    attempts integer,
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
     due_at timestamptz
 )
 language plpgsql
@@ -14,38 +11,51 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
+    v_name text := p_type.name;
+    v_keep_warm interval := p_type.keep_warm;
+    v_has_hours boolean := p_type.not_before_function is not null;
+    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = v_name);
 begin
     return query
-    with decided as materialized (
+    with looked as materialized (
         select
-            d.symbol,
-            d.due_at,
-            l.stored_at,
-            l.fresh_until,
-            l.refresh_at,
-            l.problem,
-            t.keep_warm,
+            d.symbol, d.due_at, l.stored_at, l.fresh_until, l.refresh_at,
             coalesce(w.viewers, 0) as viewers,
+            coalesce(p_problem, l.problem) as problem,
             case
-                when l.problem is not null then 'broken'
+                when coalesce(p_problem, l.problem) is not null then 'broken'
                 when d.required_as_of is not null then 'fetch'
                 when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
+                    case when d.unwatched_at + v_keep_warm <= p_now then 'drop' else 'warm' end
                 when l.refresh_at > p_now then 'wait'
                 else 'fetch'
             end as decision
         from unnest(p_due) as d
-        join freshness.data_types as t on t.name = d.data_type
-        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
-        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
-        where d.data_type = p_data_type
+        join freshness.look(v_name, v_symbols) as l on l.symbol = d.symbol
+        left join freshness.live_watches(v_name, v_symbols) as w on w.symbol = d.symbol
+        where d.data_type = v_name
+    ),
+
+    decided as materialized (
+        select
+            l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
+            coalesce(l.problem, a.problem) as problem,
+            case when a.problem is not null then 'broken' when a.closed_until > p_now then 'closed' else l.decision end
+            as decision
+        from looked as l
+        left join (
+            select n.*
+            from freshness.ask_not_before(
+                v_name, array(select f.symbol from looked as f where f.decision = 'fetch')
+            ) as n
+            where v_has_hours
+        ) as a on a.symbol = l.symbol
     ),
 
     dropped as (
         delete from freshness.jobs as j
         using decided as d
-        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision = 'drop'
+        where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
     ),
 
     changed as (
@@ -56,13 +66,16 @@ begin
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
             run_at = case d.decision
                 when 'fetch' then 'infinity'
-                when 'warm' then coalesce(j.unwatched_at, p_now) + d.keep_warm
+                when 'warm' then coalesce(j.unwatched_at, p_now) + v_keep_warm
                 when 'wait' then d.refresh_at
+                when 'closed' then j.run_at
                 else p_now
             end,
             not_before = case d.decision
                 when 'fetch' then j.not_before
                 when 'broken' then p_now + interval '1 minute'
+                -- Asked again after a week at the latest: the function may have changed its mind.
+                when 'closed' then least(d.closed_until, p_now + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
@@ -70,7 +83,11 @@ begin
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
             unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_now) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
-            last_error = case d.decision when 'wait' then null when 'broken' then d.problem else j.last_error end,
+            last_error = case
+                when d.decision = 'broken' then d.problem
+                when d.decision = 'wait' or (d.decision = 'closed' and j.attempts = 0) then null
+                else j.last_error
+            end,
             viewers = d.viewers,
             stored_at = d.stored_at,
             verified_at = case
@@ -78,7 +95,7 @@ begin
             end,
             fresh_until = d.fresh_until
         from decided as d
-        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision <> 'drop'
+        where j.data_type = v_name and j.symbol = d.symbol and d.decision <> 'drop'
         returning j.*, d.decision, d.due_at as was_due_at
     ),
 
@@ -99,6 +116,7 @@ begin
 end
 $$;
 
-comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz) is
+comment on function freshness.decide(bigint, freshness.data_types, freshness.jobs[], timestamptz, text) is
     'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
-    ' fetch, now running; the others wait for their deadline, stay warm, go away, or are set aside as broken.';
+    ' fetch, now running; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
+    ' set aside for a minute as broken. p_problem: why none of them can be looked at.';

@@ -13,6 +13,7 @@ declare
     v_now record;
     v_outcome text;
     v_due_at timestamptz;
+    v_verified_at timestamptz;
 begin
     select * into v_job
     from freshness.jobs as j
@@ -49,14 +50,23 @@ begin
         perform set_config('freshness.storing', '', true);
     end if;
 
-    select * into v_now from freshness.look(p_data_type, array[p_symbol], v_job.started_at) as l;
+    -- A clock that was set back meanwhile has not verified the future.
+    v_verified_at := least(v_job.started_at, clock_timestamp());
+    select * into v_now from freshness.look(p_data_type, array[p_symbol], v_verified_at) as l;
+    -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at once.
+    if
+        v_now.refresh_at <= v_verified_at
+        or (v_now.refresh_at <= clock_timestamp() and coalesce(v_type.deadline_function, v_type.staleness_function) is not null)
+    then
+        v_now.refresh_at := clock_timestamp() + least(v_type.ttl, interval '1 minute');
+    end if;
 
     -- The fence is checked last, in the statement that moves the job: a worker that has lost it takes its rows back.
     update freshness.jobs as j
     set
         state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, last_error = null,
         not_before = null,
-        verified_at = j.started_at,
+        verified_at = v_verified_at,
         requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
         required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
         run_at = case
@@ -76,6 +86,9 @@ begin
 
     insert into freshness.events (kind, data_type, symbol, worker, fence, duration)
     values (v_outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at);
+    if v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05) then
+        perform freshness.measure_refresh_ahead(p_data_type);
+    end if;
     return query select v_outcome, freshness.seconds_until(v_due_at);
 end
 $$;

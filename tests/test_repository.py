@@ -18,7 +18,7 @@ OUR_FUNCTIONS = """
     select f.oid, f.oid::regprocedure::text as name, f.prosecdef, f.proconfig
     from pg_proc as f
     where
-        f.pronamespace = 'freshness'::regnamespace and f.proname !~ '^look_'
+        f.pronamespace = 'freshness'::regnamespace and f.proname !~ '^(look|not_before)_'
         or f.pronamespace = 'public'::regnamespace and f.proname in (
             'is_data_stale_v2', 'queue_refresh_if_not_exists_v2', 'check_and_queue_stale_batch_v2',
             'check_and_queue_stale_data_from_presence_v2', 'get_active_subscriptions_from_realtime',
@@ -135,7 +135,8 @@ def test_functions_that_registrations_write_are_guarded_too(
         _names(
             connection,
             "select f.oid::regprocedure::text from pg_proc as f"
-            " where f.pronamespace = 'freshness'::regnamespace and f.proname ~ '^look_'"
+            " where f.pronamespace = 'freshness'::regnamespace"
+            " and f.proname ~ '^(look|not_before)_'"
             " and (not coalesce(f.proconfig @> array['search_path=\"\"'], false)"
             " or f.proacl is null"
             " or exists (select from aclexplode(f.proacl) as a where a.grantee = 0))",

@@ -37,6 +37,9 @@ create table freshness.data_types (
     ttl_column text,
     refresh_ahead interval not null default interval '0'
     constraint refresh_ahead_is_not_negative check (refresh_ahead >= interval '0'),
+    refresh_ahead_is_auto boolean not null default false,
+    jitter interval not null default interval '0'
+    constraint jitter_is_not_negative check (jitter >= interval '0'),
     keep_warm interval not null default interval '60 seconds'
     constraint keep_warm_is_not_negative check (keep_warm >= interval '0'),
     write_mode text not null default 'upsert'
@@ -49,16 +52,19 @@ create table freshness.data_types (
     constraint one_attempt_at_least check (max_attempts >= 1),
     deadline_function text,
     staleness_function text,
+    not_before_function text,
+    look_reads text,
     estimated_size_bytes bigint,
     registered_at timestamptz not null default clock_timestamp(),
-    constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead < ttl),
+    constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead_is_auto or refresh_ahead < ttl),
     constraint an_upsert_has_key_columns check (write_mode <> 'upsert' or key_columns is not null)
 );
 
 create index data_types_data_table on freshness.data_types (data_table);
 
 comment on table freshness.data_types is
-    'Registry of data types. Written by freshness.register_data_type and unregister_data_type.';
+    'Registry of data types. Written by freshness.register_data_type and unregister_data_type; a row that is changed'
+    ' directly is checked the same way, and its keys are looked at again.';
 comment on column freshness.data_types.symbol_column is 'Column that names the entity; null for a global table.';
 comment on column freshness.data_types.timestamp_column is 'Column that a row''s age counts from.';
 comment on column freshness.data_types.time_zone is 'Zone of the timestamp column when its type has none.';
@@ -66,6 +72,10 @@ comment on column freshness.data_types.ttl is 'How long a row stays fresh after 
 comment on column freshness.data_types.ttl_column is
     'Column with a row''s own ttl: an interval, or a number of minutes. Null or not positive: the data type''s ttl.';
 comment on column freshness.data_types.refresh_ahead is 'How long before the row goes stale its refresh starts.';
+comment on column freshness.data_types.refresh_ahead_is_auto is
+    'Whether refresh_ahead follows the 95th percentile of the measured fetch times.';
+comment on column freshness.data_types.jitter is
+    'A refresh starts earlier by a part of this, the same for a key each time, so that keys stored together spread.';
 comment on column freshness.data_types.keep_warm is 'How long a key''s state is kept after its last viewer.';
 comment on column freshness.data_types.write_mode is
     'upsert: insert or update by key_columns; append: add rows; replace: the key''s rows become the fetched ones.';
@@ -77,6 +87,10 @@ comment on column freshness.data_types.deadline_function is
     'Qualified name of a function (timestamptz, interval) -> timestamptz: until when a row is fresh.';
 comment on column freshness.data_types.staleness_function is
     'Qualified name of a function (timestamptz, integer minutes) -> boolean: whether a row is stale now.';
+comment on column freshness.data_types.not_before_function is
+    'Qualified name of a function (symbol text) -> timestamptz: until when its provider is closed; null or past: open.';
+comment on column freshness.data_types.look_reads is
+    'Name of the table as the look function reads it; written anew when it differs from data_table after a rename.';
 -- <<<
 
 -- >>> sql/11_jobs.sql
@@ -274,6 +288,97 @@ comment on column freshness.sleepers.asleep_until is 'When it wakes by itself; i
 comment on column freshness.sleepers.looked_at is 'Its last look; each sleeper looks at least every half minute.';
 -- <<<
 
+-- >>> sql/19_time_expressions.sql
+-- SQL that the functions written for a data type are made of. In it r is a stored row, t the row of the registry,
+-- k.symbol the symbol, d.counted_at what a row's age counts from, and d.ttl its time-to-live.
+
+create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_reference text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select case
+        when p_type = 'timestamptz'::regtype then p_reference
+        else format('(%s::timestamp at time zone %L)', p_reference, p_time_zone)
+    end
+$$;
+
+comment on function freshness.timestamp_expression(oid, text, text) is
+    'SQL that reads a timestamp column as timestamptz; a type without a zone is read in the data type''s zone.';
+
+create function freshness.ttl_expression(p_type oid, p_reference text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select case
+        when p_type is null then 't.ttl'
+        when p_type = 'interval'::regtype then
+            format(
+                'case when %1$s > interval ''0'''
+                ' then greatest(least(%1$s, interval ''100 years''), interval ''1 second'') else t.ttl end',
+                p_reference
+            )
+        else
+            format(
+                -- NaN is above all numbers.
+                'case when %1$s > 0 and %1$s::double precision <> ''NaN'' then greatest('
+                'least(%1$s, 52560000)::double precision * interval ''1 minute'', interval ''1 second'')'
+                ' else t.ttl end',
+                p_reference
+            )
+    end
+$$;
+
+comment on function freshness.ttl_expression(oid, text) is
+    'SQL that reads a row''s own ttl (interval, or minutes; a second to 100 years), falling back on the data type''s.';
+
+create function freshness.deadline_expression(p_type freshness.data_types)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    -- A staleness function only says whether, not when: asked at the deadline, and again a minute later when it said
+    -- no.
+    select format(
+        case when p_type.staleness_function is null then '%1$s' else
+            'case when %2$s(d.counted_at, (extract(epoch from d.ttl) / 60)::integer)'
+            ' then least(%1$s, clock_timestamp()) else greatest(%1$s, clock_timestamp() + interval ''1 minute'') end'
+        end,
+        case
+            when p_type.deadline_function is null then 'd.counted_at + d.ttl'
+            else format('%s(d.counted_at, d.ttl)', p_type.deadline_function)
+        end,
+        p_type.staleness_function
+    )
+$$;
+
+comment on function freshness.deadline_expression(freshness.data_types) is
+    'SQL for the moment at which a row goes stale: by its ttl, or as the data type''s functions say.';
+
+create function freshness.ahead_expression(p_type freshness.data_types)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select case
+        when p_type.jitter = interval '0' then 't.refresh_ahead'
+        else format(
+            't.refresh_ahead + t.jitter * ((hashtextextended(k.symbol, %s) & 65535) / 65536.0)::double precision',
+            hashtext(p_type.name)
+        )
+    end
+$$;
+
+comment on function freshness.ahead_expression(freshness.data_types) is
+    'SQL for how long before its row goes stale a key is refreshed: refresh_ahead, and with jitter a share of it that'
+    ' the data type''s name and the symbol decide, so that it is the same each time.';
+-- <<<
+
 -- >>> sql/20_symbols.sql
 -- A symbol is the symbol column's value as canonical text: cast through the column's type and back.
 
@@ -369,12 +474,23 @@ stable
 rows 10
 set search_path = ''
 as $$
+#variable_conflict use_column
+declare
+    v_half integer := cardinality(p_symbols) / 2;
 begin
     return query execute format('select *, null::text from freshness.%I($1, $2)', 'look_' || p_data_type)
         using p_symbols, p_verified_at;
 exception
-    -- A data table that was dropped or changed under us concerns its own keys, and nobody else's.
+    -- A data table that was dropped or changed under us concerns its own keys, and nobody else's; a symbol or a row
+    -- that spoils the statement, or that a function raises for, concerns its own key: it is found by halving.
     when others then
+        if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
+            return query
+            select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at)
+            union all
+            select * from freshness.look(p_data_type, p_symbols[v_half + 1:], p_verified_at);
+            return;
+        end if;
         return query
         select k.symbol, false, null::timestamptz, null::timestamptz, null::timestamptz, sqlstate || ' ' || sqlerrm
         from unnest(p_symbols) as k (symbol);
@@ -383,50 +499,10 @@ $$;
 
 comment on function freshness.look(text, text[], timestamptz) is
     'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its'
-    ' refresh is due (before that by refresh_ahead, but never in the first half of its life). Null times: no row, no'
-    ' timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as none.'
-    ' problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
+    ' refresh is due (before that by refresh_ahead and jitter, but never in the first half of its life). Null times: no'
+    ' row, no timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as'
+    ' none. problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
     ' p_verified_at: start of a fetch that has just succeeded; otherwise the job''s verified_at is used.';
-
-create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_reference text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-    select case
-        when p_type = 'timestamptz'::regtype then p_reference
-        else format('(%s::timestamp at time zone %L)', p_reference, p_time_zone)
-    end
-$$;
-
-comment on function freshness.timestamp_expression(oid, text, text) is
-    'SQL that reads a timestamp column as timestamptz; a type without a zone is read in the data type''s zone.';
-
-create function freshness.ttl_expression(p_type oid, p_reference text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-    select case
-        when p_type is null then 't.ttl'
-        when p_type = 'interval'::regtype then
-            format(
-                'case when %1$s > interval ''0'' then least(%1$s, interval ''100 years'') else t.ttl end',
-                p_reference
-            )
-        else
-            format(
-                'case when %1$s > 0 then least(%1$s, 52560000)::double precision * interval ''1 minute'''
-                ' else t.ttl end',
-                p_reference
-            )
-    end
-$$;
-
-comment on function freshness.ttl_expression(oid, text) is
-    'SQL that reads a row''s own ttl (interval, or minutes, at most 100 years), falling back on the data type''s.';
 -- <<<
 
 -- >>> sql/22_define_look.sql
@@ -437,81 +513,53 @@ set search_path = ''
 as $define$
 declare
     v_type freshness.data_types;
-    v_timestamp text;
-    v_ttl text;
+    v_table text;
+    v_name text := 'look_' || p_data_type;
     v_where text := 'true';
-    v_deadline text := 'd.counted_at + d.ttl';
-    v_symbol_type text;
+    v_timestamp oid;
+    v_ttl oid;
+    v_body text;
 begin
     select * into strict v_type from freshness.data_types as t where t.name = p_data_type;
-
-    select freshness.timestamp_expression(a.atttypid, v_type.time_zone, format('r.%I', a.attname))
-    into strict v_timestamp
-    from pg_catalog.pg_attribute as a
-    where a.attrelid = v_type.data_table and a.attname = v_type.timestamp_column and not a.attisdropped;
-
-    v_ttl := freshness.ttl_expression((
-        select a.atttypid from pg_catalog.pg_attribute as a
-        where a.attrelid = v_type.data_table and a.attname = v_type.ttl_column and not a.attisdropped
-    ), 'r.' || quote_ident(v_type.ttl_column));
-
+    v_table := freshness.find_table_again(v_type)::text;
+    v_timestamp := freshness.find_timestamp_column(v_type.data_table, v_type.timestamp_column);
+    v_ttl := freshness.find_ttl_column(v_type.data_table, v_type.ttl_column);
     if v_type.symbol_column is not null then
-        select format_type(a.atttypid, -1) into strict v_symbol_type
-        from pg_catalog.pg_attribute as a
-        where a.attrelid = v_type.data_table and a.attname = v_type.symbol_column and not a.attisdropped;
-        v_where := format('r.%I = k.symbol::%s', v_type.symbol_column, v_symbol_type);
-    end if;
-
-    if v_type.deadline_function is not null then
-        v_deadline := format('%s(d.counted_at, d.ttl)', v_type.deadline_function);
-    end if;
-    if v_type.staleness_function is not null then
-        -- It only says whether, not when: asked at the deadline, and again a minute later when it said no.
-        v_deadline := format(
-            'case when %s(d.counted_at, (extract(epoch from d.ttl) / 60)::integer)'
-            ' then least(%2$s, clock_timestamp()) else greatest(%2$s, clock_timestamp() + interval ''1 minute'') end',
-            v_type.staleness_function, v_deadline
+        v_where := format(
+            'r.%I = k.symbol::%s', v_type.symbol_column,
+            format_type(freshness.find_column(v_type.data_table, v_type.symbol_column, 'symbol'), -1)
         );
     end if;
 
     -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what
     -- a fetch has verified counts only while the rows are those, not when they were deleted or went back.
-    execute format(
-        $sql$
-        create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz)
-        returns table (
-            symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz
-        )
-        language plpgsql
-        stable
-        rows 10
-        set search_path = ''
-        as $function$
+    v_body := format(
+        $body$
         begin
             return query
             select
                 k.symbol,
-                coalesce(d.present, exists (select from %2$s as r where %3$s)),
+                coalesce(d.present, exists (select from %1$s as r where %2$s)),
                 d.stored_at,
                 f.fresh_until,
                 case when isfinite(f.fresh_until)
-                    then greatest(f.fresh_until - t.refresh_ahead, d.counted_at + (f.fresh_until - d.counted_at) / 2)
+                    then greatest(f.fresh_until - (%8$s), d.counted_at + (f.fresh_until - d.counted_at) / 2)
                     else f.fresh_until
                 end
             from unnest(p_symbols) as k (symbol)
-            join freshness.data_types as t on t.name = %4$L
-            left join freshness.jobs as j on j.data_type = %4$L and j.symbol = k.symbol
+            join freshness.data_types as t on t.name = %3$L
+            left join freshness.jobs as j on j.data_type = %3$L and j.symbol = k.symbol
             left join lateral (
                 select
                     true as present,
-                    %5$s as stored_at,
-                    %6$s as ttl
-                from %2$s as r
+                    %4$s as stored_at,
+                    %5$s as ttl
+                from %1$s as r
                 where
-                    %3$s
-                    and isfinite(r.%7$I)
-                    and %5$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
-                order by r.%7$I desc
+                    %2$s
+                    and isfinite(r.%6$I)
+                    and %4$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
+                order by r.%6$I desc
                 limit 1
             ) as n on true
             cross join lateral (
@@ -523,34 +571,50 @@ begin
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
                         case
                             when p_verified_at is not null then p_verified_at
-                            when coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
-                                then j.verified_at
+                            when
+                                coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
+                                and j.verified_at <= clock_timestamp() + least(t.ttl, interval '1 minute')
+                                then least(j.verified_at, clock_timestamp())
                         end
                     ) as counted_at
             ) as d
             cross join lateral (
-                select case when d.counted_at is not null then %8$s end as fresh_until
+                select case when d.counted_at is not null then %7$s end as fresh_until
             ) as f;
         end
-        $function$
-        $sql$,
-        'look_' || v_type.name, v_type.data_table::text, v_where, v_type.name,
-        v_timestamp, v_ttl, v_type.timestamp_column, v_deadline
+        $body$,
+        v_table, v_where, v_type.name,
+        freshness.timestamp_expression(v_timestamp, v_type.time_zone, format('r.%I', v_type.timestamp_column)),
+        freshness.ttl_expression(v_ttl, 'r.' || quote_ident(v_type.ttl_column)),
+        v_type.timestamp_column, freshness.deadline_expression(v_type), freshness.ahead_expression(v_type)
     );
+    update freshness.data_types as t set look_reads = v_table
+    where t.name = p_data_type and t.look_reads is distinct from v_table;
+    if exists (
+        select from pg_catalog.pg_proc as f
+        where f.pronamespace = 'freshness'::regnamespace and f.proname = v_name and f.prosrc = v_body
+    ) then
+        return;
+    end if;
     execute format(
-        'revoke all on function freshness.%I(text[], timestamptz) from public', 'look_' || v_type.name
+        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz) returns table'
+        ' (symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz)'
+        ' language plpgsql stable rows 10 set search_path = '''' as %2$L;'
+        ' revoke all on function freshness.%1$I(text[], timestamptz) from public',
+        v_name, v_body
     );
 end
 $define$;
 
 comment on function freshness.define_look(text) is
-    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at).';
+    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at).'
+    ' FR002 names the table or column that is gone.';
 -- <<<
 
 -- >>> sql/23_find_columns.sql
 -- Checks of a registration against the catalog. Each error names what is missing and what to do.
 
-create function freshness.find_column(p_table regclass, p_column text, p_role text, p_types text[])
+create function freshness.find_column(p_table regclass, p_column text, p_role text, p_types text[] default null)
 returns oid
 language plpgsql
 stable
@@ -567,7 +631,8 @@ begin
         raise exception using
             errcode = 'FR002',
             message = format('column "%s" of table %s does not exist', p_column, p_table),
-            hint = format('Pass the name of its %1$s column as %1$s_column.', p_role);
+            hint = format('Pass the name of its %1$s column as %1$s_column.', p_role)
+            || case when p_role = 'symbol' then ' Null stands for a global table.' else '' end;
     elsif not (v_type::regtype::text = any (p_types)) then
         raise exception using
             errcode = 'FR002',
@@ -580,6 +645,34 @@ $$;
 
 comment on function freshness.find_column(regclass, text, text, text[]) is
     'Type of a column; FR002 with a hint when it does not exist or has none of the given types.';
+
+create function freshness.find_timestamp_column(p_table regclass, p_column text)
+returns oid
+language sql
+stable
+set search_path = ''
+as $$
+    select freshness.find_column(
+        p_table, p_column, 'timestamp', array['timestamp with time zone', 'timestamp without time zone', 'date']
+    )
+$$;
+
+comment on function freshness.find_timestamp_column(regclass, text) is 'Type of a column of times; FR002 otherwise.';
+
+create function freshness.find_ttl_column(p_table regclass, p_column text)
+returns oid
+language sql
+stable
+set search_path = ''
+as $$
+    select freshness.find_column(
+        p_table, p_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
+    )
+    where p_column is not null
+$$;
+
+comment on function freshness.find_ttl_column(regclass, text) is
+    'Type of a column of times-to-live, null for no column; FR002 otherwise.';
 
 create function freshness.find_key_columns(p_table regclass, p_symbol_column text)
 returns text[]
@@ -636,6 +729,26 @@ $$;
 
 comment on function freshness.find_table(text) is
     'A table, partitioned or not, by its schema-qualified name; FR002 with a hint when there is none.';
+
+create function freshness.find_table_again(p_type freshness.data_types)
+returns regclass
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    if not exists (select from pg_catalog.pg_class as c where c.oid = p_type.data_table) then
+        raise exception using
+            errcode = 'FR002',
+            message = format('the table of data type %s was dropped', p_type.name),
+            hint = 'Create it and register the data type again.';
+    end if;
+    return freshness.find_table(p_type.data_table::text);
+end
+$$;
+
+comment on function freshness.find_table_again(freshness.data_types) is
+    'The table of a registered data type, whatever it is called now; FR002 when it was dropped.';
 -- <<<
 
 -- >>> sql/25_find_function.sql
@@ -690,7 +803,7 @@ create function freshness.register_data_type(
     timestamp_column text default 'fetched_at',
     time_zone text default 'UTC',
     ttl_column text default null,
-    refresh_ahead interval default '0',
+    refresh_ahead text default '0',
     keep_warm interval default '60 seconds',
     write_mode text default 'upsert',
     source text default null,
@@ -698,6 +811,8 @@ create function freshness.register_data_type(
     max_attempts integer default 5,
     deadline_function text default null,
     staleness_function text default null,
+    not_before_function text default null,
+    jitter interval default '0',
     estimated_size_bytes bigint default null,
     triggers boolean default true
 )
@@ -709,60 +824,20 @@ as $$
 declare
     v_table regclass := freshness.find_table(data_table);
     v_old_table regclass := (select t.data_table from freshness.data_types as t where t.name = register_data_type.name);
-    v_key_columns text[];
+    v_is_auto boolean := coalesce(lower(refresh_ahead) = 'auto', false);
     v_row freshness.data_types;
 begin
-    if not exists (select from pg_catalog.pg_timezone_names as z where z.name = time_zone) then
-        raise exception using
-            errcode = 'FR002',
-            message = format('time zone %s does not exist', coalesce(quote_literal(time_zone), 'null')),
-            hint = 'Pass a name from pg_timezone_names, such as ''UTC'' or ''Europe/Berlin''.';
-    end if;
-    perform freshness.find_column(
-        v_table, timestamp_column, 'timestamp',
-        array['timestamp with time zone', 'timestamp without time zone', 'date']
-    );
-    perform freshness.find_column(
-        v_table, ttl_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
-    )
-    where ttl_column is not null;
-    if symbol_column is not null and not exists (
-        select from pg_catalog.pg_attribute as a
-        where a.attrelid = v_table and a.attname = symbol_column and a.attnum > 0 and not a.attisdropped
-    ) then
-        raise exception using
-            errcode = 'FR002',
-            message = format('column "%s" of table %s does not exist', symbol_column, v_table),
-            hint = 'Pass the column that names the entity as symbol_column,'
-            ' or symbol_column => null for a global table.';
-    end if;
-    if write_mode = 'upsert' then
-        v_key_columns := freshness.find_key_columns(v_table, symbol_column);
-        if v_key_columns is null then
-            raise exception using
-                errcode = 'FR002',
-                message = format(
-                    'table %s has no unique index%s', v_table, coalesce(' with column ' || symbol_column, '')
-                ),
-                hint = 'Create one to upsert by, or pass write_mode => ''append'' or ''replace''.';
-        end if;
-    end if;
-
+    -- The registry's own triggers check the rest, write the look function and have the keys looked at again.
     insert into freshness.data_types as t (
-        name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm,
-        write_mode, key_columns, source, priority, max_attempts, deadline_function, staleness_function,
-        estimated_size_bytes
+        name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
+        refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
+        staleness_function, not_before_function, estimated_size_bytes
     )
     values (
-        name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead, keep_warm,
-        write_mode, v_key_columns, source, priority, max_attempts,
-        freshness.find_function(
-            deadline_function, 'timestamptz,interval', 'timestamptz'::regtype, 'deadline'
-        ),
-        freshness.find_function(
-            staleness_function, 'timestamptz,integer', 'boolean'::regtype, 'staleness'
-        ),
-        estimated_size_bytes
+        name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column,
+        case when v_is_auto then '0' else freshness.read_interval(refresh_ahead, 'refresh_ahead') end,
+        v_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
+        staleness_function, not_before_function, estimated_size_bytes
     )
     on conflict on constraint data_types_pkey do update set
         data_table = excluded.data_table,
@@ -771,7 +846,12 @@ begin
         time_zone = excluded.time_zone,
         ttl = excluded.ttl,
         ttl_column = excluded.ttl_column,
-        refresh_ahead = excluded.refresh_ahead,
+        -- What was measured stays.
+        refresh_ahead = case
+            when v_is_auto and t.refresh_ahead_is_auto then t.refresh_ahead else excluded.refresh_ahead
+        end,
+        refresh_ahead_is_auto = excluded.refresh_ahead_is_auto,
+        jitter = excluded.jitter,
         keep_warm = excluded.keep_warm,
         write_mode = excluded.write_mode,
         key_columns = excluded.key_columns,
@@ -780,24 +860,27 @@ begin
         max_attempts = excluded.max_attempts,
         deadline_function = excluded.deadline_function,
         staleness_function = excluded.staleness_function,
+        not_before_function = excluded.not_before_function,
         estimated_size_bytes = excluded.estimated_size_bytes
     returning t.* into v_row;
 
+    -- Whatever was wrong with its table has been put right.
     perform freshness.define_look(name);
+    perform freshness.define_not_before(name);
+    perform freshness.release_unreadable(name);
     if v_old_table <> v_table then
         perform freshness.detach_data_triggers(v_old_table);
     end if;
     perform freshness.attach_data_triggers(v_table) where triggers;
-    perform freshness.reconsider(name);
     return v_row;
 end
 $$;
 
 comment on function freshness.register_data_type is
     'Adds a data type to the registry, or changes it; doing it twice changes nothing. data_table: schema-qualified'
-    ' name; ttl: how long a row stays fresh; symbol_column: null for a global table; write_mode: upsert, append or'
-    ' replace; triggers => false leaves the data table without ours. FR002 names a table, column, time zone, function'
-    ' or unique index that does not exist.';
+    ' name; ttl: how long a row stays fresh; symbol_column: null for a global table; refresh_ahead: an interval, or'
+    ' auto; write_mode: upsert, append or replace; triggers => false leaves the data table without ours. FR002 names a'
+    ' table, column, time zone, function or unique index that does not exist, and a time that makes no sense.';
 -- <<<
 
 -- >>> sql/27_unregister_data_type.sql
@@ -818,6 +901,7 @@ begin
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
     execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
+    execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(v_table);
     return true;
 end
@@ -826,6 +910,173 @@ $$;
 comment on function freshness.unregister_data_type(text) is
     'Removes a data type with its watches and jobs, and our triggers from its table unless another data type uses it.'
     ' The data stays. False when there was none. A refresh that is running ends without writing.';
+-- <<<
+
+-- >>> sql/28_check_data_type.sql
+-- What a row of the registry must hold, whoever writes it. Errors say what to do.
+
+create function freshness.read_interval(p_text text, p_name text)
+returns interval
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return p_text::interval;
+exception
+    when data_exception then
+        raise exception using errcode = 'FR002',
+            message = format('%s is no interval: %L', p_name, p_text),
+            hint = 'Pass an interval, such as ''5 seconds'''
+            || case when p_name = 'refresh_ahead' then ', or ''auto''.' else '.' end;
+end
+$$;
+
+comment on function freshness.read_interval(text, text) is 'An interval from text; FR002 when it is none.';
+
+create function freshness.refuse(p_name text, p_value interval, p_rule text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    raise exception using errcode = 'FR002',
+        message = format('%s is %s', p_name, coalesce(p_value::text, 'null')),
+        hint = format('Pass an interval %s.', p_rule);
+end
+$$;
+
+comment on function freshness.refuse(text, interval, text) is 'Raises FR002 for a time that a data type cannot have.';
+
+create function freshness.check_data_type()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if tg_op = 'UPDATE' and new.name <> old.name then
+        raise exception using errcode = 'FR002',
+            message = format('data type %s cannot be renamed', old.name),
+            hint = 'Register it under the new name, and unregister the old one.';
+    end if;
+    perform freshness.refuse('ttl', new.ttl, 'from 1 second to 100 years')
+    where (new.ttl between interval '1 second' and interval '100 years') is not true;
+    perform freshness.refuse('refresh_ahead', new.refresh_ahead, 'of 0 or longer, and shorter than the ttl')
+    where
+        (new.refresh_ahead >= interval '0' and (new.refresh_ahead_is_auto or new.refresh_ahead < new.ttl)) is not true;
+    perform freshness.refuse('jitter', new.jitter, 'of 0 or longer') where (new.jitter >= interval '0') is not true;
+    perform freshness.refuse('keep_warm', new.keep_warm, 'of 0 or longer')
+    where (new.keep_warm >= interval '0') is not true;
+
+    -- The list of zones is read from files: only when it is needed.
+    if
+        (tg_op = 'INSERT' or new.time_zone is distinct from old.time_zone)
+        and not exists (select from pg_catalog.pg_timezone_names as z where z.name = new.time_zone)
+    then
+        raise exception using errcode = 'FR002',
+            message = format('time zone %s does not exist', coalesce(quote_literal(new.time_zone), 'null')),
+            hint = 'Pass a name from pg_timezone_names, such as ''UTC'' or ''Europe/Berlin''.';
+    end if;
+    new.look_reads := freshness.find_table_again(new)::text;
+    perform freshness.find_timestamp_column(new.data_table, new.timestamp_column);
+    perform freshness.find_ttl_column(new.data_table, new.ttl_column);
+    perform freshness.find_column(new.data_table, new.symbol_column, 'symbol') where new.symbol_column is not null;
+    new.deadline_function := freshness.find_function(
+        new.deadline_function, 'timestamptz,interval', 'timestamptz'::regtype, 'deadline'
+    );
+    new.staleness_function := freshness.find_function(
+        new.staleness_function, 'timestamptz,integer', 'boolean'::regtype, 'staleness'
+    );
+    new.not_before_function := freshness.find_function(
+        new.not_before_function, 'text', 'timestamptz'::regtype, 'not_before'
+    );
+    new.key_columns := case
+        when new.write_mode = 'upsert' then freshness.find_key_columns(new.data_table, new.symbol_column)
+    end;
+    if new.write_mode = 'upsert' and new.key_columns is null then
+        raise exception using errcode = 'FR002',
+            message = format(
+                'table %s has no unique index%s', new.data_table, coalesce(' with column ' || new.symbol_column, '')
+            ),
+            hint = 'Create one to upsert by, or pass write_mode => ''append'' or ''replace''.';
+    end if;
+    return new;
+end
+$$;
+
+comment on function freshness.check_data_type() is
+    'Trigger function of the registry: refuses with FR002 what names a table, column, function, time zone or unique'
+    ' index that does not exist, and times that make no sense; fills in key_columns.';
+
+-- Not on refresh_ahead alone: what is measured is written with each change of pace.
+create trigger check_data_type
+before insert or update of
+name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead_is_auto, jitter, keep_warm,
+write_mode, deadline_function, staleness_function, not_before_function
+on freshness.data_types
+for each row execute function freshness.check_data_type();
+-- <<<
+
+-- >>> sql/29_apply_data_type.sql
+-- After a row of the registry was written: its look function is written anew, and its keys go to the inbox. Not into
+-- their jobs: the writer's transaction may stay open, and a job that it held could not be finished.
+
+create function freshness.pull_all_keys(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into freshness.pulls (data_type, symbol, reason)
+    select p_data_type, k.symbol, 'data changed'
+    from (
+        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
+        union
+        select w.symbol from freshness.watches as w where w.data_type = p_data_type
+    ) as k;
+    if found then
+        perform freshness.wake(p_data_type, clock_timestamp());
+    end if;
+end
+$$;
+
+comment on function freshness.pull_all_keys(text) is
+    'Leaves a pull for each key of a data type: the next claims look at them, and move deadlines that came earlier.';
+
+create function freshness.apply_data_type()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+    -- Taken care of elsewhere, or of no consequence for a deadline.
+    v_apart text[] := array[
+        'key_columns', 'source', 'priority', 'max_attempts', 'estimated_size_bytes', 'registered_at', 'write_mode',
+        'look_reads'
+    ];
+begin
+    if tg_op = 'UPDATE' then
+        -- A measured refresh_ahead counts from each key's next look.
+        if old.refresh_ahead_is_auto and new.refresh_ahead_is_auto then
+            v_apart := v_apart || array['refresh_ahead'];
+        end if;
+        if to_jsonb(old) - v_apart = to_jsonb(new) - v_apart then
+            return null;
+        end if;
+    end if;
+    perform freshness.define_look(new.name);
+    perform freshness.define_not_before(new.name);
+    perform freshness.pull_all_keys(new.name);
+    return null;
+end
+$$;
+
+comment on function freshness.apply_data_type() is
+    'Trigger function of the registry: what a changed row means for its look function and its keys.';
+
+create trigger apply_data_type
+after insert or update on freshness.data_types
+for each row execute function freshness.apply_data_type();
 -- <<<
 
 -- >>> sql/30_wake.sql
@@ -885,6 +1136,53 @@ $$;
 
 comment on function freshness.seconds_until(timestamptz) is
     'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
+-- <<<
+
+-- >>> sql/32_renew_look.sql
+-- A data table that was renamed or changed under us: its look function was written for what it was before.
+
+create function freshness.renew_look(p_data_type text)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+begin
+    perform freshness.define_look(p_data_type);
+    return null;
+exception
+    when others then
+        return sqlstate || ' ' || sqlerrm;
+end
+$$;
+
+comment on function freshness.renew_look(text) is
+    'Writes a data type''s look function anew if its table has changed. Returns why it cannot be written, or null.';
+
+create function freshness.release_unreadable(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    update freshness.jobs as j
+    set state = 'scheduled', not_before = null, last_error = null, run_at = least(j.run_at, clock_timestamp())
+    where
+        j.data_type = p_data_type
+        and j.symbol in (
+            select f.symbol
+            from freshness.jobs as f
+            join freshness.data_types as t on t.name = f.data_type
+            where f.data_type = p_data_type and f.state = 'failed' and f.attempts < t.max_attempts
+            for update of f skip locked
+        );
+    if found then
+        perform freshness.wake(p_data_type, clock_timestamp());
+    end if;
+end
+$$;
+
+comment on function freshness.release_unreadable(text) is
+    'Makes due the keys that were set aside because they could not be looked at, not those whose fetches failed.';
 -- <<<
 
 -- >>> sql/33_live_watches.sql
@@ -1893,15 +2191,24 @@ as $$
 #variable_conflict use_column
 declare
     v_due freshness.jobs[];
-    v_type text;
+    v_type record;
     v_now timestamptz;
     v_left integer := p_limit;
     v_claimed integer;
+    v_is_set_back boolean;
 begin
-    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    update freshness.workers as w
+    set seen_at = clock_timestamp()
+    from (select o.id, o.seen_at from freshness.workers as o where o.id = p_worker) as o
+    where w.id = o.id
+    returning o.seen_at > clock_timestamp() + interval '1 second' into v_is_set_back;
     if not found then
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
+    end if;
+    -- The clock was set back: what waits for its deadline would wait that much longer.
+    if v_is_set_back then
+        perform freshness.pull_all_keys(t.name) from freshness.data_types as t order by t.name;
     end if;
     if exists (select from freshness.pulls) then
         perform freshness.fold_pulls();
@@ -1929,8 +2236,22 @@ begin
         );
         exit when cardinality(v_due) = 0;
 
-        for v_type in select distinct d.data_type from unnest(v_due) as d order by d.data_type loop
-            return query select * from freshness.decide(p_worker, v_type, v_due, v_now);
+        for v_type in
+            select
+                t as registered,
+                -- Set aside before, or the table has another name than the look function knows.
+                bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
+            from unnest(v_due) as d
+            join freshness.data_types as t on t.name = d.data_type
+            group by t.name
+            order by t.name
+        loop
+            return query
+            select *
+            from freshness.decide(
+                p_worker, v_type.registered, v_due, v_now,
+                case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
+            );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;
@@ -1955,14 +2276,11 @@ comment on function freshness.claim(bigint, text[], integer, text, integer) is
 -- <<<
 
 -- >>> sql/55_decide.sql
-create function freshness.decide(p_worker bigint, p_data_type text, p_due freshness.jobs[], p_now timestamptz)
+create function freshness.decide(
+    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_now timestamptz, p_problem text
+)
 returns table (
-    data_type text,
-    symbol text,
-    fence bigint,
-    started_at timestamptz,
-    stored_at timestamptz,
-    attempts integer,
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
     due_at timestamptz
 )
 language plpgsql
@@ -1971,38 +2289,51 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = p_data_type);
+    v_name text := p_type.name;
+    v_keep_warm interval := p_type.keep_warm;
+    v_has_hours boolean := p_type.not_before_function is not null;
+    v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = v_name);
 begin
     return query
-    with decided as materialized (
+    with looked as materialized (
         select
-            d.symbol,
-            d.due_at,
-            l.stored_at,
-            l.fresh_until,
-            l.refresh_at,
-            l.problem,
-            t.keep_warm,
+            d.symbol, d.due_at, l.stored_at, l.fresh_until, l.refresh_at,
             coalesce(w.viewers, 0) as viewers,
+            coalesce(p_problem, l.problem) as problem,
             case
-                when l.problem is not null then 'broken'
+                when coalesce(p_problem, l.problem) is not null then 'broken'
                 when d.required_as_of is not null then 'fetch'
                 when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + t.keep_warm <= p_now then 'drop' else 'warm' end
+                    case when d.unwatched_at + v_keep_warm <= p_now then 'drop' else 'warm' end
                 when l.refresh_at > p_now then 'wait'
                 else 'fetch'
             end as decision
         from unnest(p_due) as d
-        join freshness.data_types as t on t.name = d.data_type
-        join freshness.look(p_data_type, v_symbols) as l on l.symbol = d.symbol
-        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = d.symbol
-        where d.data_type = p_data_type
+        join freshness.look(v_name, v_symbols) as l on l.symbol = d.symbol
+        left join freshness.live_watches(v_name, v_symbols) as w on w.symbol = d.symbol
+        where d.data_type = v_name
+    ),
+
+    decided as materialized (
+        select
+            l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
+            coalesce(l.problem, a.problem) as problem,
+            case when a.problem is not null then 'broken' when a.closed_until > p_now then 'closed' else l.decision end
+            as decision
+        from looked as l
+        left join (
+            select n.*
+            from freshness.ask_not_before(
+                v_name, array(select f.symbol from looked as f where f.decision = 'fetch')
+            ) as n
+            where v_has_hours
+        ) as a on a.symbol = l.symbol
     ),
 
     dropped as (
         delete from freshness.jobs as j
         using decided as d
-        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision = 'drop'
+        where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
     ),
 
     changed as (
@@ -2013,13 +2344,16 @@ begin
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
             run_at = case d.decision
                 when 'fetch' then 'infinity'
-                when 'warm' then coalesce(j.unwatched_at, p_now) + d.keep_warm
+                when 'warm' then coalesce(j.unwatched_at, p_now) + v_keep_warm
                 when 'wait' then d.refresh_at
+                when 'closed' then j.run_at
                 else p_now
             end,
             not_before = case d.decision
                 when 'fetch' then j.not_before
                 when 'broken' then p_now + interval '1 minute'
+                -- Asked again after a week at the latest: the function may have changed its mind.
+                when 'closed' then least(d.closed_until, p_now + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
@@ -2027,7 +2361,11 @@ begin
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
             unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_now) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
-            last_error = case d.decision when 'wait' then null when 'broken' then d.problem else j.last_error end,
+            last_error = case
+                when d.decision = 'broken' then d.problem
+                when d.decision = 'wait' or (d.decision = 'closed' and j.attempts = 0) then null
+                else j.last_error
+            end,
             viewers = d.viewers,
             stored_at = d.stored_at,
             verified_at = case
@@ -2035,7 +2373,7 @@ begin
             end,
             fresh_until = d.fresh_until
         from decided as d
-        where j.data_type = p_data_type and j.symbol = d.symbol and d.decision <> 'drop'
+        where j.data_type = v_name and j.symbol = d.symbol and d.decision <> 'drop'
         returning j.*, d.decision, d.due_at as was_due_at
     ),
 
@@ -2056,9 +2394,78 @@ begin
 end
 $$;
 
-comment on function freshness.decide(bigint, text, freshness.jobs[], timestamptz) is
+comment on function freshness.decide(bigint, freshness.data_types, freshness.jobs[], timestamptz, text) is
     'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
-    ' fetch, now running; the others wait for their deadline, stay warm, go away, or are set aside as broken.';
+    ' fetch, now running; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
+    ' set aside for a minute as broken. p_problem: why none of them can be looked at.';
+-- <<<
+
+-- >>> sql/56_ask_not_before.sql
+-- Until when a provider is closed, as the data type's not-before function says. Registration writes a static call, like
+-- the look function, so that its plan is kept.
+
+create function freshness.define_not_before(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+as $define$
+declare
+    v_name text := 'not_before_' || p_data_type;
+    v_function text := (select t.not_before_function from freshness.data_types as t where t.name = p_data_type);
+    v_body text := format(
+        'begin return query select k.symbol, %s(k.symbol), null::text from unnest(p_symbols) as k (symbol); end',
+        v_function
+    );
+begin
+    if v_function is null then
+        execute format('drop function if exists freshness.%I(text[])', v_name);
+    elsif not exists (
+        select from pg_catalog.pg_proc as f
+        where f.pronamespace = 'freshness'::regnamespace and f.proname = v_name and f.prosrc = v_body
+    ) then
+        execute format(
+            'create or replace function freshness.%1$I(p_symbols text[])'
+            ' returns table (symbol text, closed_until timestamptz, problem text)'
+            ' language plpgsql rows 10 set search_path = '''' as %2$L;'
+            ' revoke all on function freshness.%1$I(text[]) from public',
+            v_name, v_body
+        );
+    end if;
+end
+$define$;
+
+comment on function freshness.define_not_before(text) is
+    'Writes the function that asks a data type''s not-before function: freshness."not_before_<name>"(symbols).';
+
+create function freshness.ask_not_before(p_data_type text, p_symbols text[])
+returns table (symbol text, closed_until timestamptz, problem text)
+language plpgsql
+rows 10
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_half integer := cardinality(p_symbols) / 2;
+begin
+    return query execute format('select * from freshness.%I($1)', 'not_before_' || p_data_type) using p_symbols;
+exception
+    when others then
+        if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
+            return query
+            select * from freshness.ask_not_before(p_data_type, p_symbols[:v_half])
+            union all
+            select * from freshness.ask_not_before(p_data_type, p_symbols[v_half + 1:]);
+            return;
+        end if;
+        return query
+        select s.symbol, null::timestamptz, 'not_before_function: ' || sqlstate || ' ' || sqlerrm
+        from unnest(p_symbols) as s (symbol);
+end
+$$;
+
+comment on function freshness.ask_not_before(text, text[]) is
+    'For each symbol until when its provider is closed (null or past: open), or the problem that its data type''s'
+    ' not-before function raised for it.';
 -- <<<
 
 -- >>> sql/60_prepare_rows.sql
@@ -2291,6 +2698,51 @@ comment on function freshness.write_rows(freshness.data_types, text, jsonb) is
     'Writes prepared rows of one key into its data table by the data type''s write mode, columns that they name only.';
 -- <<<
 
+-- >>> sql/63_measure_refresh_ahead.sql
+-- refresh_ahead => 'auto': so long before a row goes stale as its fetch will take, as far as recent ones tell.
+
+create index events_fetched on freshness.events (data_type, id)
+where kind in ('fresh', 'unchanged', 'superseded', 'missing');
+
+create function freshness.measure_refresh_ahead(p_data_type text)
+returns interval
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_measured interval := (
+        select percentile_disc(0.95) within group (order by e.duration)
+        from (
+            select f.duration
+            from freshness.events as f
+            where f.data_type = p_data_type and f.kind in ('fresh', 'unchanged', 'superseded', 'missing')
+            order by f.id desc
+            limit 200
+        ) as e
+    );
+begin
+    -- Small changes are noise. Whoever holds the row measures, or is changing it.
+    update freshness.data_types as t
+    set refresh_ahead = least(v_measured, t.ttl / 2)
+    where
+        t.name in (
+            select d.name
+            from freshness.data_types as d
+            where
+                d.name = p_data_type
+                and d.refresh_ahead_is_auto
+                and (least(v_measured, d.ttl / 2) between d.refresh_ahead * 0.9 and d.refresh_ahead * 1.1) is false
+            for no key update skip locked
+        );
+    return v_measured;
+end
+$$;
+
+comment on function freshness.measure_refresh_ahead(text) is
+    'Sets the refresh_ahead of a data type that has auto to the 95th percentile of its last 200 successful fetches, at'
+    ' most half of the ttl, and returns that percentile. Called by finish now and then.';
+-- <<<
+
 -- >>> sql/64_finish.sql
 create function freshness.finish(p_data_type text, p_symbol text, p_fence bigint, p_rows jsonb)
 returns table (outcome text, due_in double precision)
@@ -2307,6 +2759,7 @@ declare
     v_now record;
     v_outcome text;
     v_due_at timestamptz;
+    v_verified_at timestamptz;
 begin
     select * into v_job
     from freshness.jobs as j
@@ -2343,14 +2796,23 @@ begin
         perform set_config('freshness.storing', '', true);
     end if;
 
-    select * into v_now from freshness.look(p_data_type, array[p_symbol], v_job.started_at) as l;
+    -- A clock that was set back meanwhile has not verified the future.
+    v_verified_at := least(v_job.started_at, clock_timestamp());
+    select * into v_now from freshness.look(p_data_type, array[p_symbol], v_verified_at) as l;
+    -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at once.
+    if
+        v_now.refresh_at <= v_verified_at
+        or (v_now.refresh_at <= clock_timestamp() and coalesce(v_type.deadline_function, v_type.staleness_function) is not null)
+    then
+        v_now.refresh_at := clock_timestamp() + least(v_type.ttl, interval '1 minute');
+    end if;
 
     -- The fence is checked last, in the statement that moves the job: a worker that has lost it takes its rows back.
     update freshness.jobs as j
     set
         state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, last_error = null,
         not_before = null,
-        verified_at = j.started_at,
+        verified_at = v_verified_at,
         requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
         required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
         run_at = case
@@ -2370,6 +2832,9 @@ begin
 
     insert into freshness.events (kind, data_type, symbol, worker, fence, duration)
     values (v_outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at);
+    if v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05) then
+        perform freshness.measure_refresh_ahead(p_data_type);
+    end if;
     return query select v_outcome, freshness.seconds_until(v_due_at);
 end
 $$;

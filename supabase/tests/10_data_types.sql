@@ -15,11 +15,11 @@ end
 $$;
 select has_pk('freshness', 'data_types', 'a data type has one row');
 select throws_ok(
-    $$ update freshness.data_types set ttl = null where name = 'pgtap_quote' $$, '23502', null,
+    $$ update freshness.data_types set ttl = null where name = 'pgtap_quote' $$, 'FR002', 'ttl is null',
     'a time-to-live is required'
 );
 select throws_ok(
-    $$ update freshness.data_types set ttl = '999 milliseconds' where name = 'pgtap_quote' $$, '23514', null,
+    $$ update freshness.data_types set ttl = '999 milliseconds' where name = 'pgtap_quote' $$, 'FR002', null,
     'a time-to-live is a second or longer'
 );
 select throws_ok(
@@ -27,7 +27,7 @@ select throws_ok(
     'a refresh does not start before the row is stored'
 );
 select throws_ok(
-    $$ update freshness.data_types set name = 'x y' where name = 'pgtap_quote' $$, '23514', null,
+    $$ select freshness.register_data_type('x y', 'freshness_pgtap.quotes', ttl => '1 minute') $$, '23514', null,
     'a name is plain: letters, digits, underscores and dashes'
 );
 select throws_ok(

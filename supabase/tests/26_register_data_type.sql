@@ -81,7 +81,7 @@ select lives_ok(
 );
 select throws_ok(
     $$ select freshness.register_data_type('x', 'freshness_pgtap.quotes', ttl => '0') $$,
-    '23514', null, 'a ttl of nothing is refused'
+    'FR002', 'ttl is 00:00:00', 'a ttl of nothing is refused'
 );
 select throws_ok(
     $$ select freshness.register_data_type('x', 'freshness_pgtap.quotes', ttl => '1 minute', write_mode => 'merge') $$,

@@ -69,7 +69,7 @@ select is_empty(
     $$ select 1 from freshness.jobs where data_type = 'pgtap_quote' and symbol = 'COLD' $$, 'after that it goes away'
 );
 select ok(
-    state = 'failed' and last_error like '%exist%'
+    state = 'failed' and last_error like '%dropped%'
     and not_before between now() and clock_timestamp() + interval '1 minute',
     'a key whose table is gone is set aside for a minute, with the reason'
 )
