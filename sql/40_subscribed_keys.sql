@@ -1,31 +1,5 @@
 -- Which keys a Realtime subscription watches. Filters are read by name through jsonb: their type changed three times
 -- in a year, and reads by ordinal or by text broke.
-
-create function freshness.filter_values(p_filters jsonb, p_column text)
-returns table (ordinal bigint, value text)
-language sql
-immutable
-rows 2
-set search_path = ''
-as $$
-    select f.ordinal, v.value
-    from jsonb_array_elements(p_filters) with ordinality as f (filter, ordinal)
-    cross join lateral unnest(
-        case f.filter ->> 'op'
-            when 'eq' then array[f.filter ->> 'value']
-            when 'in' then (f.filter ->> 'value')::text[]
-        end
-    ) as v (value)
-    where
-        f.filter ->> 'column_name' = p_column
-        and f.filter ->> 'op' in ('eq', 'in')
-        and not coalesce((f.filter ->> 'negate')::boolean, false)
-$$;
-
-comment on function freshness.filter_values(jsonb, text) is
-    'Values that the filters (a json array of realtime.user_defined_filter) ask of a column, by the filter''s place.'
-    ' Only eq and in, not negated; others narrow what is shown, not which key is watched.';
-
 create function freshness.subscribed_keys(p_rows bigint[])
 returns table (subscription_row bigint, subscription_id uuid, data_type text, symbol text)
 language plpgsql
@@ -44,11 +18,22 @@ begin
         where s.id = any (p_rows)
     ),
 
+    -- Only eq and in, not negated, say which key is watched; other filters narrow what is shown of it. Written out
+    -- here, since a function with a search path of its own is a call for each subscription.
     asked as materialized (
-        select s.id, s.subscription_id, s.name, v.ordinal, v.value
+        select s.id, s.name, v.value, dense_rank() over (partition by s.id, s.name order by f.ordinal) as place
         from subscriptions as s
-        cross join lateral freshness.filter_values(s.filters, s.symbol_column) as v
-        where s.symbol_column is not null
+        cross join lateral jsonb_array_elements(s.filters) with ordinality as f (filter, ordinal)
+        cross join lateral unnest(
+            case f.filter ->> 'op'
+                when 'eq' then array[f.filter ->> 'value']
+                when 'in' then (f.filter ->> 'value')::text[]
+            end
+        ) as v (value)
+        where
+            f.filter ->> 'column_name' = s.symbol_column
+            and f.filter ->> 'op' in ('eq', 'in')
+            and not coalesce((f.filter ->> 'negate')::boolean, false)
     ),
 
     canonical as materialized (
@@ -59,24 +44,16 @@ begin
 
     -- Several filters on the symbol column all have to hold.
     watched as (
-        select a.id, a.subscription_id, a.name, c.symbol
-        from asked as a
+        select a.id, a.name, c.symbol
+        from (select a.*, max(a.place) over (partition by a.id, a.name) as filters from asked as a) as a
         join canonical as c on c.name = a.name and c.given = a.value and c.symbol is not null
-        group by a.id, a.subscription_id, a.name, c.symbol
-        having count(distinct a.ordinal) = (
-            select count(distinct o.ordinal) from asked as o where o.id = a.id and o.name = a.name
-        )
+        group by a.id, a.name, c.symbol, a.filters
+        having count(distinct a.place) = a.filters
     )
 
-    select w.id, w.subscription_id, w.name, w.symbol from watched as w
-    union all
-    select s.id, s.subscription_id, s.name, 'GLOBAL' from subscriptions as s where s.symbol_column is null
-    union all
-    select s.id, s.subscription_id, s.name, null
+    select s.id, s.subscription_id, s.name, case when s.symbol_column is null then 'GLOBAL' else w.symbol end
     from subscriptions as s
-    where
-        s.symbol_column is not null
-        and not exists (select from watched as w where w.id = s.id and w.name = s.name);
+    left join watched as w on w.id = s.id and w.name = s.name;
 end
 $$;
 
