@@ -16,16 +16,14 @@ declare
     v_now timestamptz := clock_timestamp();
     v_symbols text[] := coalesce(p_symbols, array(
         select j.symbol from freshness.jobs as j where j.data_type = p_data_type
-        union
-        select w.symbol from freshness.watches as w where w.data_type = p_data_type
+        union select w.symbol from freshness.watches as w where w.data_type = p_data_type
     ));
 begin
     return query
     with looked as materialized (
         select
             l.symbol, l.stored_at, l.fresh_until, t.priority, t.keep_warm, t.estimated_size_bytes,
-            greatest(l.refresh_at, v_now) as run_at,
-            coalesce(w.viewers, 0) as viewers,
+            greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
             j as job
         from freshness.data_types as t
@@ -41,26 +39,26 @@ begin
             case
                 when (l.job).state = 'running' then case when p_data_changed then 'marked' end
                 when l.is_idle and (l.job).unwatched_at is null then 'unwatched'
-                when l.is_idle then
-                    case when (l.job).unwatched_at > v_now or (l.job).run_at > (l.job).unwatched_at + l.keep_warm
-                        then 'moved' end
-                when (l.job).unwatched_at is not null then 'moved'
+                when l.is_idle and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm and (l.job).unwatched_at <= v_now
+                    then null
+                when l.is_idle or (l.job).unwatched_at is not null then 'moved'
                 when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then 'moved'
             end as outcome
         from looked as l
     ),
 
     differing as materialized (
-        select w.symbol, coalesce(w.outcome, 'counted') as outcome
+        select w.*, coalesce(w.outcome, 'counted') as what
         from wanted as w
         where (w.job).symbol is not null and (w.outcome is not null or (w.job).viewers <> w.viewers)
     ),
 
+    -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
     free as materialized (
-        select j.symbol
-        from freshness.jobs as j
-        where j.data_type = p_data_type and j.symbol in (select d.symbol from differing as d)
-        for update skip locked
+        select d.*
+        from differing as d
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = d.symbol
+        for update of j skip locked
     ),
 
     changed as (
@@ -68,15 +66,15 @@ begin
         set
             -- On a running job: look again at its finish.
             run_at = case
-                when d.outcome = 'counted' then j.run_at
-                when d.outcome = 'marked' then v_now
+                when w.what = 'counted' then j.run_at
+                when w.what = 'marked' then v_now
                 when w.is_idle then least(j.run_at, least(j.unwatched_at, v_now) + w.keep_warm)
                 when j.required_as_of is not null then v_now
                 else least(w.run_at, case when j.unwatched_at is null then j.run_at end)
             end,
             unwatched_at = case
-                when d.outcome = 'counted' then j.unwatched_at
-                when w.is_idle and d.outcome <> 'marked' then least(j.unwatched_at, v_now)
+                when w.what = 'counted' then j.unwatched_at
+                when w.is_idle and w.what <> 'marked' then least(j.unwatched_at, v_now)
             end,
             viewers = w.viewers,
             stored_at = w.stored_at,
@@ -84,11 +82,8 @@ begin
                 when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
             end,
             fresh_until = w.fresh_until
-        from differing as d
-        join free as f on f.symbol = d.symbol
-        join wanted as w on w.symbol = d.symbol
-        where j.data_type = p_data_type and j.symbol = d.symbol
-        returning j.symbol, d.outcome
+        from free as w where j.data_type = p_data_type and j.symbol = w.symbol
+        returning j.symbol, w.what as outcome
     ),
 
     added as (

@@ -17,7 +17,7 @@ begin
             join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
         )
 
-        select s.id
+        select distinct s.id
         from (
             select
                 s.id, s.subscription_id, s.entity,
@@ -27,17 +27,17 @@ begin
         ) as s
         join tables as t on t.entity = s.entity
         left join freshness.watches as w on w.subscription_row = s.id and w.data_type = t.name
-        group by s.id
-        having not coalesce(bool_and(
-            w.subscription_id = s.subscription_id
-            and w.watcher = 'realtime:' || s.id
-            and case
-                when t.symbol_column is null then w.symbol = 'GLOBAL'
-                else
-                    s.filter ->> 'column_name' = t.symbol_column and s.filter ->> 'op' = 'eq'
-                    and s.filter ->> 'value' = w.symbol and not coalesce((s.filter ->> 'negate')::boolean, false)
-            end
-        ), false)
+        where
+            (
+                w.subscription_id = s.subscription_id
+                and w.watcher = 'realtime:' || s.id
+                and case
+                    when t.symbol_column is null then w.symbol = 'GLOBAL'
+                    else
+                        s.filter ->> 'column_name' = t.symbol_column and s.filter ->> 'op' = 'eq'
+                        and s.filter ->> 'value' = w.symbol and not coalesce((s.filter ->> 'negate')::boolean, false)
+                end
+            ) is not true
         order by s.id
     );
 end
