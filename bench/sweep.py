@@ -65,9 +65,7 @@ def measure() -> Iterator[Figure]:
         first, again = _medians(postgres, admin, 100_000)
         yield Figure("sweep_100000_keys_first", first, "ms", target=3_000)
         yield Figure("sweep_100000_keys_again", again, "ms", target=500)
-        yield Figure(
-            "sweep_100000_keys_to_10000", first, "ms", small, target=13, of="ratio"
-        )
+        yield Figure("sweep_100000_keys_to_10000", first, "ms", small, target=13, of="ratio")
 
 
 def _fill(postgres: Connection, admin: Connection, keys: int) -> None:
