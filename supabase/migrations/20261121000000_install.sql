@@ -2759,104 +2759,6 @@ comment on function freshness.disarm(text) is
     'Takes a worker from the sleepers, because it has no free slot or leaves, and hands on keeping the time.';
 -- <<<
 
--- >>> sql/73_settle.sql
--- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
--- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended
--- when all running transactions are younger. A long foreign transaction need not be waited for: a writer of jobs holds
--- a lock on their table, so those that hold one are named (p_suspects), and waited for alone.
-create function freshness.settle(
-    p_channel text,
-    p_worker bigint,
-    p_data_types text[],
-    p_listener integer,
-    p_since xid8 default null,
-    p_suspects text[] default null
-)
-returns table (seconds double precision, settled boolean, since xid8, suspects text[])
-language plpgsql
-set search_path = ''
-set plan_cache_mode = force_generic_plan
-as $$
-declare
-    v_since xid8 := p_since;
-    v_suspects text[] := p_suspects;
-    v_settled boolean := false;
-    v_xmin xid8;
-    v_moment timestamptz;
-    v_armed_until timestamptz;
-begin
-    if v_since is null then
-        v_since := pg_current_xact_id();
-        perform freshness.note_look(p_channel);
-    elsif v_suspects is null then
-        v_suspects := freshness.job_writers();
-    else
-        v_suspects := array(
-            select w from unnest(freshness.job_writers()) as w where w = any (p_suspects)
-        );
-    end if;
-    v_settled := cardinality(v_suspects) = 0;
-
-    -- One snapshot for both: what it sees is all that those who have ended have written.
-    select
-        pg_snapshot_xmin(pg_current_snapshot()),
-        freshness.sleep_until(p_channel, p_worker, p_data_types),
-        (select s.asleep_until from freshness.sleepers as s where s.channel = p_channel)
-    into v_xmin, v_moment, v_armed_until;
-    v_settled := coalesce(v_settled, false) or v_xmin >= v_since;
-
-    if v_moment > clock_timestamp() and v_moment is distinct from v_armed_until then
-        -- Something changed meanwhile: say so, commit, and begin anew.
-        perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
-        return query select 0.002::double precision, false, null::xid8, null::text[];
-        return;
-    end if;
-    return query
-    select
-        -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.
-        least(freshness.seconds_until(v_moment), case when exists (select from freshness.pulls) then 0.25 end),
-        v_settled, v_since, v_suspects;
-end
-$$;
-
-comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]) is
-    'Looks whether a worker that is armed may sleep. seconds: until something is due (0 or less: claim; null: never).'
-    ' settled: sleep so long. Otherwise call again soon with since, and after a while with suspects too.';
-
-create function freshness.note_look(p_channel text)
-returns void
-language sql
-set search_path = ''
-as $$
-    update freshness.sleepers as s set looked_at = clock_timestamp() where s.channel = p_channel;
-    delete from freshness.sleepers as s
-    where
-        s.looked_at < clock_timestamp() - interval '65 seconds'
-        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener)
-$$;
-
-comment on function freshness.note_look(text) is
-    'Notes that a sleeper has looked, and removes those that have not for long or whose listener is gone.';
-
-create function freshness.job_writers()
-returns text[]
-language sql
-volatile
-set search_path = ''
-as $$
-    select coalesce(array_agg(distinct l.virtualtransaction), '{}')
-    from pg_catalog.pg_locks as l
-    where
-        l.locktype = 'relation'
-        and l.mode = 'RowExclusiveLock'
-        and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
-        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
-        and l.pid is distinct from pg_backend_pid()
-$$;
-
-comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
--- <<<
-
 -- >>> sql/72_differing_subscriptions.sql
 -- Reading a subscription's filters in full costs more than anything else a sweep does, so those whose watch is plainly
 -- right are told apart first: one filter, eq on the symbol column, and a watch with just that symbol.
@@ -2975,6 +2877,104 @@ $$;
 comment on function freshness.mend_watches(bigint[]) is
     'Makes the watches of these rows of realtime.subscription what their filters say; returns how many were missing'
     ' or wrong. Their jobs are left to reconsider.';
+-- <<<
+
+-- >>> sql/73_settle.sql
+-- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
+-- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended
+-- when all running transactions are younger. A long foreign transaction need not be waited for: a writer of jobs holds
+-- a lock on their table, so those that hold one are named (p_suspects), and waited for alone.
+create function freshness.settle(
+    p_channel text,
+    p_worker bigint,
+    p_data_types text[],
+    p_listener integer,
+    p_since xid8 default null,
+    p_suspects text[] default null
+)
+returns table (seconds double precision, settled boolean, since xid8, suspects text[])
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_since xid8 := p_since;
+    v_suspects text[] := p_suspects;
+    v_settled boolean := false;
+    v_xmin xid8;
+    v_moment timestamptz;
+    v_armed_until timestamptz;
+begin
+    if v_since is null then
+        v_since := pg_current_xact_id();
+        perform freshness.note_look(p_channel);
+    elsif v_suspects is null then
+        v_suspects := freshness.job_writers();
+    else
+        v_suspects := array(
+            select w from unnest(freshness.job_writers()) as w where w = any (p_suspects)
+        );
+    end if;
+    v_settled := cardinality(v_suspects) = 0;
+
+    -- One snapshot for both: what it sees is all that those who have ended have written.
+    select
+        pg_snapshot_xmin(pg_current_snapshot()),
+        freshness.sleep_until(p_channel, p_worker, p_data_types),
+        (select s.asleep_until from freshness.sleepers as s where s.channel = p_channel)
+    into v_xmin, v_moment, v_armed_until;
+    v_settled := coalesce(v_settled, false) or v_xmin >= v_since;
+
+    if v_moment > clock_timestamp() and v_moment is distinct from v_armed_until then
+        -- Something changed meanwhile: say so, commit, and begin anew.
+        perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
+        return query select 0.002::double precision, false, null::xid8, null::text[];
+        return;
+    end if;
+    return query
+    select
+        -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.
+        least(freshness.seconds_until(v_moment), case when exists (select from freshness.pulls) then 0.25 end),
+        v_settled, v_since, v_suspects;
+end
+$$;
+
+comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]) is
+    'Looks whether a worker that is armed may sleep. seconds: until something is due (0 or less: claim; null: never).'
+    ' settled: sleep so long. Otherwise call again soon with since, and after a while with suspects too.';
+
+create function freshness.note_look(p_channel text)
+returns void
+language sql
+set search_path = ''
+as $$
+    update freshness.sleepers as s set looked_at = clock_timestamp() where s.channel = p_channel;
+    delete from freshness.sleepers as s
+    where
+        s.looked_at < clock_timestamp() - interval '65 seconds'
+        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener)
+$$;
+
+comment on function freshness.note_look(text) is
+    'Notes that a sleeper has looked, and removes those that have not for long or whose listener is gone.';
+
+create function freshness.job_writers()
+returns text[]
+language sql
+volatile
+set search_path = ''
+as $$
+    select coalesce(array_agg(distinct l.virtualtransaction), '{}')
+    from pg_catalog.pg_locks as l
+    where
+        l.locktype = 'relation'
+        and l.mode = 'RowExclusiveLock'
+        and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
+        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+        and l.pid is distinct from pg_backend_pid()
+$$;
+
+comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
 -- <<<
 
 -- >>> sql/74_differing_keys.sql

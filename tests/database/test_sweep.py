@@ -49,9 +49,7 @@ def test_a_healthy_history_leaves_nothing_to_mend(
     assert (swept["mended"], swept["watches_ended"], swept["keys_released"]) == (0, 0, 0)
 
 
-def test_one_sweep_runs_at_a_time(
-    connection: Connection, connect: Connect, quotes: DataType
-) -> None:
+def test_one_sweep_runs_at_a_time(connection: Connection, connect: Connect) -> None:
     """Another one returns at once; the lock goes with the transaction."""
     other = connect()
     with other.transaction():
