@@ -84,7 +84,7 @@ begin
 end
 $$;
 
-comment on procedure freshness.sweep_in_steps(boolean, interval, freshness.sweeps) is
+comment on procedure freshness.sweep_in_steps (boolean, interval, freshness.sweeps) is
     'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have,'
     ' hands on the jobs of dead workers, prunes history. Commits every 5,000 rows if p_commits, waits for no row that'
     ' somebody holds, and stops at p_time_limit. p_sweep: what it did, also kept in freshness.sweeps; null when another'
