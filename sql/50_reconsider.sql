@@ -16,22 +16,16 @@ declare
     v_now timestamptz := clock_timestamp();
     v_symbols text[] := coalesce(p_symbols, array(
         select j.symbol from freshness.jobs as j where j.data_type = p_data_type
-        union
-        select w.symbol from freshness.watches as w where w.data_type = p_data_type
+        union select w.symbol from freshness.watches as w where w.data_type = p_data_type
     ));
 begin
     return query
-    with wanted as materialized (
+    with looked as materialized (
         select
-            l.symbol,
-            coalesce(w.viewers, 0) as viewers,
-            l.stored_at,
-            l.fresh_until,
-            greatest(l.refresh_at, v_now) as run_at,
-            t.priority,
-            t.keep_warm,
-            t.estimated_size_bytes,
-            j.symbol is not null as known
+            l.symbol, l.stored_at, l.fresh_until, t.priority, t.keep_warm, t.estimated_size_bytes,
+            greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
+            w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
+            j as job
         from freshness.data_types as t
         cross join lateral freshness.look(t.name, v_symbols) as l
         left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = l.symbol
@@ -39,52 +33,57 @@ begin
         where t.name = p_data_type
     ),
 
-    differing as materialized (
+    wanted as materialized (
         select
-            j.symbol,
+            l.*,
             case
-                when j.state = 'running' then 'marked'
-                when w.viewers = 0 and j.requested_at is null then 'unwatched'
-                else 'moved'
+                when (l.job).state = 'running' then case when p_data_changed then 'marked' end
+                when l.is_idle and (l.job).unwatched_at is null then 'unwatched'
+                when l.is_idle and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm and (l.job).unwatched_at <= v_now
+                    then null
+                when l.is_idle or (l.job).unwatched_at is not null then 'moved'
+                when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then 'moved'
             end as outcome
-        from wanted as w
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = w.symbol
-        where
-            case
-                when j.state = 'running' then p_data_changed
-                when w.viewers = 0 and j.requested_at is null then j.unwatched_at is null
-                else j.unwatched_at is not null or (j.run_at > w.run_at and j.run_at > v_now)
-            end
+        from looked as l
     ),
 
+    differing as materialized (
+        select w.*, coalesce(w.outcome, 'counted') as what
+        from wanted as w
+        where (w.job).symbol is not null and (w.outcome is not null or (w.job).viewers <> w.viewers)
+    ),
+
+    -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
     free as materialized (
-        select j.symbol
-        from freshness.jobs as j
-        where j.data_type = p_data_type and j.symbol in (select d.symbol from differing as d)
-        for update skip locked
+        select d.*
+        from differing as d
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = d.symbol
+        for update of j skip locked
     ),
 
     changed as (
         update freshness.jobs as j
         set
             -- On a running job: look again at its finish.
-            run_at = case d.outcome
-                when 'marked' then v_now
-                when 'unwatched' then least(j.run_at, v_now + w.keep_warm)
+            run_at = case
+                when w.what = 'counted' then j.run_at
+                when w.what = 'marked' then v_now
+                when w.is_idle then least(j.run_at, least(j.unwatched_at, v_now) + w.keep_warm)
+                when j.required_as_of is not null then v_now
                 else least(w.run_at, case when j.unwatched_at is null then j.run_at end)
             end,
-            unwatched_at = case when d.outcome = 'unwatched' then v_now end,
+            unwatched_at = case
+                when w.what = 'counted' then j.unwatched_at
+                when w.is_idle and w.what <> 'marked' then least(j.unwatched_at, v_now)
+            end,
             viewers = w.viewers,
             stored_at = w.stored_at,
             verified_at = case
                 when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
             end,
             fresh_until = w.fresh_until
-        from differing as d
-        join free as f on f.symbol = d.symbol
-        join wanted as w on w.symbol = d.symbol
-        where j.data_type = p_data_type and j.symbol = d.symbol
-        returning j.symbol, d.outcome
+        from free as w where j.data_type = p_data_type and j.symbol = w.symbol
+        returning j.symbol, w.what as outcome
     ),
 
     added as (
@@ -94,7 +93,7 @@ begin
         select
             p_data_type, w.symbol, w.priority, w.run_at, w.stored_at, w.fresh_until, w.viewers, w.estimated_size_bytes
         from wanted as w
-        where not w.known and w.viewers > 0
+        where (w.job).symbol is null and w.viewers > 0
         order by w.symbol
         on conflict do nothing
         returning symbol, 'added' as outcome
@@ -115,5 +114,6 @@ $$;
 comment on function freshness.reconsider(text, text[], boolean) is
     'Gives these keys of a data type (null: all that have a job or a watch) the job that they should have: added when'
     ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
-    ' after keep_warm. p_data_changed: running ones are marked, to be looked at again. locked: held by another'
-    ' transaction, to be tried again. Keys that are right already are left alone and not returned.';
+    ' after keep_warm; counted when only its viewers changed. p_data_changed: running ones are marked, to be looked at'
+    ' again. locked: held by another transaction, to be tried again. Keys that are right already are left alone and not'
+    ' returned.';

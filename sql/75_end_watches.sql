@@ -5,44 +5,51 @@ set search_path = ''
 as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_leases integer;
-    v_subscriptions integer;
+    v_ended integer;
 begin
-    delete from freshness.watches as w where w.lease_until <= v_now;
-    get diagnostics v_leases = row_count;
-    if to_regclass('realtime.subscription') is null then
-        delete from freshness.watches as w where w.subscription_row is not null;
-    else
-        delete from freshness.watches as w
-        where
-            w.subscription_row is not null
-            and not exists (
-                select from realtime.subscription as s
-                where s.id = w.subscription_row and s.subscription_id = w.subscription_id
-            );
-    end if;
-    get diagnostics v_subscriptions = row_count;
-    return v_leases + v_subscriptions;
+    with over as materialized (
+        select w.ctid as place from freshness.watches as w where w.lease_until <= v_now for update skip locked
+    )
+
+    delete from freshness.watches as w using over as o where w.ctid = o.place;
+    get diagnostics v_ended = row_count;
+    return v_ended + freshness.end_subscriptions();
 end
 $$;
 
 comment on function freshness.end_watches() is
-    'Removes leases that have ended and watches whose subscription is gone, and returns their number.';
+    'Removes leases that have ended and watches whose subscription is gone, and returns their number. Passes over'
+    ' watches that somebody holds.';
 
-create function freshness.forget_unregistered()
-returns void
-language sql
+create function freshness.end_subscriptions()
+returns integer
+language plpgsql
 set search_path = ''
 as $$
-    delete from freshness.jobs as j
-    where not exists (select from freshness.data_types as t where t.name = j.data_type);
-    delete from freshness.watches as w
-    where not exists (select from freshness.data_types as t where t.name = w.data_type);
-    insert into freshness.events (kind, data_type, message)
-    select 'error', t.name, 'its data table was dropped: register it again'
-    from freshness.data_types as t
-    where not exists (select from pg_catalog.pg_class as c where c.oid = t.data_table)
+declare
+    v_ended integer;
+begin
+    if to_regclass('realtime.subscription') is null then
+        delete from freshness.watches as w where w.subscription_row is not null;
+    else
+        with over as materialized (
+            select w.ctid as place
+            from freshness.watches as w
+            where
+                w.subscription_row is not null
+                and not exists (
+                    select from realtime.subscription as s
+                    where s.id = w.subscription_row and s.subscription_id = w.subscription_id
+                )
+            for update skip locked
+        )
+
+        delete from freshness.watches as w using over as o where w.ctid = o.place;
+    end if;
+    get diagnostics v_ended = row_count;
+    return v_ended;
+end
 $$;
 
-comment on function freshness.forget_unregistered() is
-    'Removes what is left of data types that are not registered, and puts those whose table was dropped on record.';
+comment on function freshness.end_subscriptions() is
+    'Removes watches whose subscription is gone, and returns their number.';

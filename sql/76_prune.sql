@@ -1,29 +1,38 @@
 create function freshness.prune()
-returns void
+returns integer
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_pruned integer;
+    v_cron integer := 0;
 begin
     delete from freshness.events as e where e.happened_at < clock_timestamp() - interval '7 days';
+    get diagnostics v_pruned = row_count;
     delete from freshness.sweeps as s where s.started_at < clock_timestamp() - interval '7 days';
     delete from freshness.workers as w
     where
         w.seen_at < clock_timestamp() - interval '1 hour'
         and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
         and w.started_at < clock_timestamp() - interval '7 days';
-    if to_regclass('cron.job_run_details') is not null then
-        delete from cron.job_run_details as d
-        using cron.job as j
-        where
-            d.jobid = j.jobid
-            and j.jobname = 'check-stale-data-v2'
-            and d.end_time < clock_timestamp() - interval '7 days';
-    end if;
-exception
-    when insufficient_privilege or undefined_table or undefined_column then
-        raise warning 'freshness: history of pg_cron not pruned: %', sqlerrm;
+    begin
+        if to_regclass('cron.job_run_details') is not null then
+            delete from cron.job_run_details as d
+            using cron.job as j
+            where
+                d.jobid = j.jobid
+                and j.jobname = 'check-stale-data-v2'
+                and d.end_time < clock_timestamp() - interval '7 days';
+            get diagnostics v_cron = row_count;
+        end if;
+    exception
+        when insufficient_privilege or undefined_table or undefined_column then
+            raise warning 'freshness: history of pg_cron not pruned: %', sqlerrm;
+    end;
+    return v_pruned + v_cron;
 end
 $$;
 
 comment on function freshness.prune() is
-    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.';
+    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.'
+    ' Returns the number of events and records.';

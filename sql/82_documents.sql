@@ -62,7 +62,7 @@ language sql
 security definer
 set search_path = ''
 as $$
-    select coalesce((s).jobs_mended + (s).watches_mended, 0) from freshness.sweep() as s
+    select coalesce((s).mended, 0) from freshness.sweep() as s
 $$;
 
 comment on function public.check_and_queue_stale_data_from_presence_v2() is

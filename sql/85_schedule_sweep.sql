@@ -12,9 +12,7 @@ begin
         end if;
         create extension if not exists pg_cron;
     end if;
-    perform cron.schedule(
-        'check-stale-data-v2', '*/5 * * * *', 'select public.check_and_queue_stale_data_from_presence_v2()'
-    );
+    perform cron.schedule('check-stale-data-v2', '*/5 * * * *', 'call freshness.sweep_in_steps()');
     return true;
 exception
     when others then

@@ -2,7 +2,7 @@
 -- worker connect as postgres, and server code with the secret key uses the documents' functions.
 revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
 revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
-revoke all on all functions in schema freshness from public, anon, authenticated, service_role;
+revoke all on all routines in schema freshness from public, anon, authenticated, service_role;
 
 alter table freshness.data_types enable row level security;
 alter table freshness.jobs enable row level security;

@@ -258,14 +258,25 @@ create table freshness.sweeps (
     id bigint generated always as identity primary key,
     started_at timestamptz not null default clock_timestamp(),
     duration interval not null,
-    watches_ended integer not null,
-    watches_mended integer not null,
-    jobs_mended integer not null,
-    taken_over integer not null
+    watches_ended integer not null default 0,
+    keys_released integer not null default 0,
+    viewers_counted integer not null default 0,
+    history_pruned integer not null default 0,
+    watches_mended integer not null default 0,
+    jobs_mended integer not null default 0,
+    taken_over integer not null default 0,
+    mended integer not null generated always as (watches_mended + jobs_mended + taken_over) stored,
+    is_complete boolean not null default true
 );
 
 comment on table freshness.sweeps is
-    'What each run of the sweep did. Ended watches are housekeeping; what is mended had been missed by the triggers.';
+    'What each run of the sweep did. Ended, released, counted and pruned are housekeeping; what is mended had been'
+    ' missed, and is none on a healthy system.';
+comment on column freshness.sweeps.keys_released is 'Jobs of keys that nobody wants any more: kept warm, or dropped.';
+comment on column freshness.sweeps.viewers_counted is 'Jobs whose number of viewers was brought up to date.';
+comment on column freshness.sweeps.mended is 'Watches and jobs that were missing or wrong, and jobs of dead workers.';
+comment on column freshness.sweeps.is_complete is
+    'False: it ran out of time, or passed over rows that somebody held; the next one goes on.';
 -- <<<
 
 -- >>> sql/17_sleepers.sql
@@ -1534,32 +1545,6 @@ comment on function freshness.detach_data_triggers(regclass) is
 -- >>> sql/40_subscribed_keys.sql
 -- Which keys a Realtime subscription watches. Filters are read by name through jsonb: their type changed three times
 -- in a year, and reads by ordinal or by text broke.
-
-create function freshness.filter_values(p_filters jsonb, p_column text)
-returns table (ordinal bigint, value text)
-language sql
-immutable
-rows 2
-set search_path = ''
-as $$
-    select f.ordinal, v.value
-    from jsonb_array_elements(p_filters) with ordinality as f (filter, ordinal)
-    cross join lateral unnest(
-        case f.filter ->> 'op'
-            when 'eq' then array[f.filter ->> 'value']
-            when 'in' then (f.filter ->> 'value')::text[]
-        end
-    ) as v (value)
-    where
-        f.filter ->> 'column_name' = p_column
-        and f.filter ->> 'op' in ('eq', 'in')
-        and not coalesce((f.filter ->> 'negate')::boolean, false)
-$$;
-
-comment on function freshness.filter_values(jsonb, text) is
-    'Values that the filters (a json array of realtime.user_defined_filter) ask of a column, by the filter''s place.'
-    ' Only eq and in, not negated; others narrow what is shown, not which key is watched.';
-
 create function freshness.subscribed_keys(p_rows bigint[])
 returns table (subscription_row bigint, subscription_id uuid, data_type text, symbol text)
 language plpgsql
@@ -1570,47 +1555,80 @@ as $$
 #variable_conflict use_column
 begin
     return query
-    with subscriptions as materialized (
-        select s.id, s.subscription_id, t.name, t.symbol_column, to_jsonb(s.filters) as filters
+    with tables as materialized (
+        select e.entity, t.name, t.symbol_column
+        from (select distinct s.entity from realtime.subscription as s where s.id = any (p_rows)) as e
+        join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
+    ),
+
+    subscriptions as materialized (
+        select
+            s.id, s.subscription_id, t.name, t.symbol_column, to_jsonb(s.filters) as filters,
+            cardinality(s.filters) = 1 as is_simple
         from realtime.subscription as s
-        join freshness.data_types as t
-            on t.data_table = s.entity or t.data_table = pg_catalog.pg_partition_root(s.entity)
+        join tables as t on t.entity = s.entity
         where s.id = any (p_rows)
     ),
 
-    asked as materialized (
-        select s.id, s.subscription_id, s.name, v.ordinal, v.value
+    -- Nearly all have one filter with one symbol, and are read in a third of the time.
+    simple as materialized (
+        select s.id, s.subscription_id, s.name, case
+            when
+                s.filters #>> '{0,column_name}' = s.symbol_column and s.filters #>> '{0,op}' = 'eq'
+                and not coalesce((s.filters #>> '{0,negate}')::boolean, false)
+                then s.filters #>> '{0,value}'
+        end as value
         from subscriptions as s
-        cross join lateral freshness.filter_values(s.filters, s.symbol_column) as v
-        where s.symbol_column is not null
+        where s.is_simple and s.symbol_column is not null and s.filters #>> '{0,op}' <> 'in'
+    ),
+
+    -- Only eq and in, not negated, say which key is watched; other filters narrow what is shown of it. Written out
+    -- here, since a function with a search path of its own is a call for each subscription.
+    asked as materialized (
+        select s.id, s.name, v.value, dense_rank() over (partition by s.id, s.name order by f.ordinal) as place
+        from subscriptions as s
+        cross join lateral jsonb_array_elements(s.filters) with ordinality as f (filter, ordinal)
+        cross join lateral unnest(
+            case f.filter ->> 'op'
+                when 'eq' then array[f.filter ->> 'value']
+                when 'in' then (f.filter ->> 'value')::text[]
+            end
+        ) as v (value)
+        where
+            (not s.is_simple or s.filters #>> '{0,op}' = 'in')
+            and f.filter ->> 'column_name' = s.symbol_column
+            and f.filter ->> 'op' in ('eq', 'in')
+            and not coalesce((f.filter ->> 'negate')::boolean, false)
     ),
 
     canonical as materialized (
         select a.name, c.given, c.symbol
-        from (select d.name, array_agg(distinct d.value) as given from asked as d group by d.name) as a
+        from (
+            select d.name, array_agg(d.value) as given
+            from (select k.name, k.value from asked as k union select i.name, i.value from simple as i) as d
+            where d.value is not null
+            group by d.name
+        ) as a
         cross join lateral freshness.canonical_symbols(a.name, a.given) as c
     ),
 
     -- Several filters on the symbol column all have to hold.
     watched as (
-        select a.id, a.subscription_id, a.name, c.symbol
-        from asked as a
+        select a.id, a.name, c.symbol
+        from (select a.*, max(a.place) over (partition by a.id, a.name) as filters from asked as a) as a
         join canonical as c on c.name = a.name and c.given = a.value and c.symbol is not null
-        group by a.id, a.subscription_id, a.name, c.symbol
-        having count(distinct a.ordinal) = (
-            select count(distinct o.ordinal) from asked as o where o.id = a.id and o.name = a.name
-        )
+        group by a.id, a.name, c.symbol, a.filters
+        having count(distinct a.place) = a.filters
     )
 
-    select w.id, w.subscription_id, w.name, w.symbol from watched as w
-    union all
-    select s.id, s.subscription_id, s.name, 'GLOBAL' from subscriptions as s where s.symbol_column is null
-    union all
-    select s.id, s.subscription_id, s.name, null
+    select s.id, s.subscription_id, s.name, case when s.symbol_column is null then 'GLOBAL' else w.symbol end
     from subscriptions as s
-    where
-        s.symbol_column is not null
-        and not exists (select from watched as w where w.id = s.id and w.name = s.name);
+    left join watched as w on w.id = s.id and w.name = s.name
+    where s.symbol_column is null or not s.is_simple or s.filters #>> '{0,op}' = 'in'
+    union all
+    select i.id, i.subscription_id, i.name, c.symbol
+    from simple as i
+    left join canonical as c on c.name = i.name and c.given = i.value;
 end
 $$;
 
@@ -1926,22 +1944,16 @@ declare
     v_now timestamptz := clock_timestamp();
     v_symbols text[] := coalesce(p_symbols, array(
         select j.symbol from freshness.jobs as j where j.data_type = p_data_type
-        union
-        select w.symbol from freshness.watches as w where w.data_type = p_data_type
+        union select w.symbol from freshness.watches as w where w.data_type = p_data_type
     ));
 begin
     return query
-    with wanted as materialized (
+    with looked as materialized (
         select
-            l.symbol,
-            coalesce(w.viewers, 0) as viewers,
-            l.stored_at,
-            l.fresh_until,
-            greatest(l.refresh_at, v_now) as run_at,
-            t.priority,
-            t.keep_warm,
-            t.estimated_size_bytes,
-            j.symbol is not null as known
+            l.symbol, l.stored_at, l.fresh_until, t.priority, t.keep_warm, t.estimated_size_bytes,
+            greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
+            w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
+            j as job
         from freshness.data_types as t
         cross join lateral freshness.look(t.name, v_symbols) as l
         left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = l.symbol
@@ -1949,52 +1961,57 @@ begin
         where t.name = p_data_type
     ),
 
-    differing as materialized (
+    wanted as materialized (
         select
-            j.symbol,
+            l.*,
             case
-                when j.state = 'running' then 'marked'
-                when w.viewers = 0 and j.requested_at is null then 'unwatched'
-                else 'moved'
+                when (l.job).state = 'running' then case when p_data_changed then 'marked' end
+                when l.is_idle and (l.job).unwatched_at is null then 'unwatched'
+                when l.is_idle and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm and (l.job).unwatched_at <= v_now
+                    then null
+                when l.is_idle or (l.job).unwatched_at is not null then 'moved'
+                when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then 'moved'
             end as outcome
-        from wanted as w
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = w.symbol
-        where
-            case
-                when j.state = 'running' then p_data_changed
-                when w.viewers = 0 and j.requested_at is null then j.unwatched_at is null
-                else j.unwatched_at is not null or (j.run_at > w.run_at and j.run_at > v_now)
-            end
+        from looked as l
     ),
 
+    differing as materialized (
+        select w.*, coalesce(w.outcome, 'counted') as what
+        from wanted as w
+        where (w.job).symbol is not null and (w.outcome is not null or (w.job).viewers <> w.viewers)
+    ),
+
+    -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
     free as materialized (
-        select j.symbol
-        from freshness.jobs as j
-        where j.data_type = p_data_type and j.symbol in (select d.symbol from differing as d)
-        for update skip locked
+        select d.*
+        from differing as d
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = d.symbol
+        for update of j skip locked
     ),
 
     changed as (
         update freshness.jobs as j
         set
             -- On a running job: look again at its finish.
-            run_at = case d.outcome
-                when 'marked' then v_now
-                when 'unwatched' then least(j.run_at, v_now + w.keep_warm)
+            run_at = case
+                when w.what = 'counted' then j.run_at
+                when w.what = 'marked' then v_now
+                when w.is_idle then least(j.run_at, least(j.unwatched_at, v_now) + w.keep_warm)
+                when j.required_as_of is not null then v_now
                 else least(w.run_at, case when j.unwatched_at is null then j.run_at end)
             end,
-            unwatched_at = case when d.outcome = 'unwatched' then v_now end,
+            unwatched_at = case
+                when w.what = 'counted' then j.unwatched_at
+                when w.is_idle and w.what <> 'marked' then least(j.unwatched_at, v_now)
+            end,
             viewers = w.viewers,
             stored_at = w.stored_at,
             verified_at = case
                 when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
             end,
             fresh_until = w.fresh_until
-        from differing as d
-        join free as f on f.symbol = d.symbol
-        join wanted as w on w.symbol = d.symbol
-        where j.data_type = p_data_type and j.symbol = d.symbol
-        returning j.symbol, d.outcome
+        from free as w where j.data_type = p_data_type and j.symbol = w.symbol
+        returning j.symbol, w.what as outcome
     ),
 
     added as (
@@ -2004,7 +2021,7 @@ begin
         select
             p_data_type, w.symbol, w.priority, w.run_at, w.stored_at, w.fresh_until, w.viewers, w.estimated_size_bytes
         from wanted as w
-        where not w.known and w.viewers > 0
+        where (w.job).symbol is null and w.viewers > 0
         order by w.symbol
         on conflict do nothing
         returning symbol, 'added' as outcome
@@ -2025,8 +2042,9 @@ $$;
 comment on function freshness.reconsider(text, text[], boolean) is
     'Gives these keys of a data type (null: all that have a job or a watch) the job that they should have: added when'
     ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
-    ' after keep_warm. p_data_changed: running ones are marked, to be looked at again. locked: held by another'
-    ' transaction, to be tried again. Keys that are right already are left alone and not returned.';
+    ' after keep_warm; counted when only its viewers changed. p_data_changed: running ones are marked, to be looked at'
+    ' again. locked: held by another transaction, to be tried again. Keys that are right already are left alone and not'
+    ' returned.';
 -- <<<
 
 -- >>> sql/51_fold_pulls.sql
@@ -2905,6 +2923,104 @@ comment on function freshness.fail(text, text, bigint, text) is
     ' job''s new state, scheduled or failed, and in how many seconds it is due; no row when the fence was lost.';
 -- <<<
 
+-- >>> sql/68_begin_sweep.sql
+-- One at a time. The lock ends with the transaction, however that ends, so that it never outlives its session, also
+-- behind a pooler. A sweep that commits takes it anew; if another one came in between, that one does all the rest.
+create function freshness.begin_sweep()
+returns boolean
+language sql
+set search_path = ''
+as $$
+    select pg_try_advisory_xact_lock(hashtext('freshness.sweep'))
+$$;
+
+comment on function freshness.begin_sweep() is
+    'Begins a transaction of a sweep: false when another sweep is under way.';
+-- <<<
+
+-- >>> sql/69_sweep_slices.sql
+-- A slice of a sweep's work. What somebody holds in a transaction that stays open must not keep it from the rest:
+-- a slice that would wait is halved until what is held stands alone, and that is passed over.
+
+create function freshness.sweep_subscriptions(p_rows bigint[], out mended integer, out passed_over integer)
+language plpgsql
+set search_path = ''
+set lock_timeout = '20ms'
+as $$
+declare
+    v_middle integer := cardinality(p_rows) / 2;
+begin
+    mended := freshness.mend_watches(p_rows);
+    passed_over := 0;
+exception
+    when lock_not_available then
+        if v_middle = 0 then
+            mended := 0;
+            passed_over := 1;
+        else
+            select sum(s.mended), sum(s.passed_over)
+            into mended, passed_over
+            from (values (p_rows[:v_middle]), (p_rows[v_middle + 1:])) as half (rows)
+            cross join lateral freshness.sweep_subscriptions(half.rows) as s;
+        end if;
+    when others then
+        insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
+        mended := 0;
+        passed_over := cardinality(p_rows);
+end
+$$;
+
+comment on function freshness.sweep_subscriptions(bigint[]) is
+    'mend_watches, waiting for nobody: how many watches were mended, and how many subscriptions passed over.';
+
+create function freshness.sweep_keys(
+    p_data_type text,
+    p_symbols text[],
+    out mended integer,
+    out released integer,
+    out counted integer,
+    out passed_over integer
+)
+language plpgsql
+set search_path = ''
+set lock_timeout = '20ms'
+as $$
+declare
+    v_middle integer := cardinality(p_symbols) / 2;
+begin
+    select
+        count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
+        count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
+    into mended, released, counted, passed_over
+    from freshness.reconsider(p_data_type, p_symbols) as r;
+exception
+    when lock_not_available then
+        if v_middle = 0 then
+            mended := 0;
+            released := 0;
+            counted := 0;
+            passed_over := 1;
+        else
+            select sum(s.mended), sum(s.released), sum(s.counted), sum(s.passed_over)
+            into mended, released, counted, passed_over
+            from (values (p_symbols[:v_middle]), (p_symbols[v_middle + 1:])) as half (symbols)
+            cross join lateral freshness.sweep_keys(p_data_type, half.symbols) as s;
+        end if;
+    when others then
+        insert into freshness.events (kind, data_type, message)
+        values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));
+        mended := 0;
+        released := 0;
+        counted := 0;
+        passed_over := cardinality(p_symbols);
+end
+$$;
+
+comment on function freshness.sweep_keys(text, text[]) is
+    'reconsider, waiting for nobody: how many jobs were mended (added or moved), released as unwatched, had only their'
+    ' viewers counted, and were passed over.';
+-- <<<
+
 -- >>> sql/70_workers.sql
 create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
 returns bigint
@@ -3111,6 +3227,126 @@ comment on function freshness.disarm(text) is
     'Takes a worker from the sleepers, because it has no free slot or leaves, and hands on keeping the time.';
 -- <<<
 
+-- >>> sql/72_differing_subscriptions.sql
+-- Reading a subscription's filters in full costs more than anything else a sweep does, so those whose watch is plainly
+-- right are told apart first: one filter, eq on the symbol column, and a watch with just that symbol.
+create function freshness.differing_subscriptions()
+returns bigint[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    if to_regclass('realtime.subscription') is null then
+        return '{}';
+    end if;
+    return array(
+        with tables as materialized (
+            select e.entity, t.name, t.symbol_column
+            from (select distinct s.entity from realtime.subscription as s) as e
+            join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
+        )
+
+        select distinct s.id
+        from (
+            select
+                s.id, s.subscription_id, s.entity,
+                case when cardinality(s.filters) = 1 then to_jsonb(s.filters[1]) end as filter
+            from realtime.subscription as s
+            offset 0
+        ) as s
+        join tables as t on t.entity = s.entity
+        left join freshness.watches as w on w.subscription_row = s.id and w.data_type = t.name
+        where
+            (
+                w.subscription_id = s.subscription_id
+                and w.watcher = 'realtime:' || s.id
+                and case
+                    when t.symbol_column is null then w.symbol = 'GLOBAL'
+                    else
+                        s.filter ->> 'column_name' = t.symbol_column and s.filter ->> 'op' = 'eq'
+                        and s.filter ->> 'value' = w.symbol and not coalesce((s.filter ->> 'negate')::boolean, false)
+                end
+            ) is not true
+        order by s.id
+    );
+end
+$$;
+
+comment on function freshness.differing_subscriptions() is
+    'ids in realtime.subscription, in order, that may lack a watch or have a wrong one. Those with several filters or'
+    ' symbols, or none, are always among them.';
+-- <<<
+
+-- >>> sql/73_mend_watches.sql
+create function freshness.mend_watches(p_rows bigint[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_mended integer;
+begin
+    with subscribed as materialized (
+        select k.data_type, k.symbol, k.subscription_row, k.subscription_id, 'realtime:' || k.subscription_row as watcher
+        from freshness.subscribed_keys(p_rows) as k
+        where k.symbol is not null
+    ),
+
+    wrong as materialized (
+        select w.data_type, w.symbol, w.watcher
+        from freshness.watches as w
+        left join subscribed as s
+            on s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
+            and s.subscription_id = w.subscription_id
+        where w.subscription_row = any (p_rows) and s.data_type is null
+        for update of w skip locked
+    ),
+
+    removed as (
+        delete from freshness.watches as w
+        using wrong as o
+        where
+            w.data_type = o.data_type and w.symbol = o.symbol and w.watcher = o.watcher
+            and not exists (
+                select from subscribed as s
+                where s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
+            )
+        returning 1
+    ),
+
+    -- One that is there under this name with another subscription is put right, unless somebody holds it.
+    added as (
+        insert into freshness.watches as w (data_type, symbol, watcher, subscription_row, subscription_id)
+        select s.data_type, s.symbol, s.watcher, s.subscription_row, s.subscription_id
+        from subscribed as s
+        where not exists (
+            select from freshness.watches as k
+            where
+                k.data_type = s.data_type and k.symbol = s.symbol and k.watcher = s.watcher
+                and k.subscription_row = s.subscription_row and k.subscription_id = s.subscription_id
+        )
+        order by s.data_type, s.symbol
+        on conflict (data_type, symbol, watcher) do update set
+            subscription_row = excluded.subscription_row,
+            subscription_id = excluded.subscription_id,
+            lease_until = null
+        where
+            (w.subscription_row, w.subscription_id)
+            is distinct from (excluded.subscription_row, excluded.subscription_id)
+        returning 1
+    )
+
+    select (select count(*) from removed) + (select count(*) from added) into v_mended;
+    return v_mended;
+end
+$$;
+
+comment on function freshness.mend_watches(bigint[]) is
+    'Makes the watches of these rows of realtime.subscription what their filters say; returns how many were missing'
+    ' or wrong. Their jobs are left to reconsider.';
+-- <<<
+
 -- >>> sql/73_settle.sql
 -- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
 -- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended
@@ -3209,6 +3445,65 @@ $$;
 comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
 -- <<<
 
+-- >>> sql/74_differing_keys.sql
+create function freshness.differing_keys(p_data_type text)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_differing text[];
+    v_waiting text[];
+begin
+    -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
+    -- the claim. Keys in the inbox are left to the next fold.
+    select
+        array_agg(k.symbol) filter (where k.differs),
+        array_agg(k.symbol) filter (where k.waits and not k.differs)
+    into v_differing, v_waiting
+    from (
+        select
+            coalesce(w.symbol, j.symbol) as symbol,
+            j.state <> 'running' and j.unwatched_at is null and j.run_at > v_now as waits,
+            case
+                when j.symbol is null then true
+                when j.viewers <> coalesce(w.viewers, 0) then true
+                when j.state = 'running' then false
+                when w.viewers is null and j.requested_at is null and j.required_as_of is null then
+                    j.unwatched_at is null or j.unwatched_at > v_now or j.run_at > j.unwatched_at + t.keep_warm
+                else j.unwatched_at is not null or (j.required_as_of is not null and j.run_at > v_now)
+            end as differs
+        from (
+            select w.symbol, count(*)::integer as viewers
+            from freshness.watches as w
+            where w.data_type = p_data_type
+            group by w.symbol
+        ) as w
+        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
+        join freshness.data_types as t on t.name = p_data_type
+        where coalesce(w.symbol, j.symbol) not in (
+            select p.symbol from freshness.pulls as p where p.data_type = p_data_type and p.symbol is not null
+        )
+    ) as k;
+
+    if v_waiting is not null then
+        v_differing := v_differing || array(
+            select j.symbol
+            from freshness.look(p_data_type, v_waiting) as l
+            join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
+            where l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
+        );
+    end if;
+    return array(select s from unnest(v_differing) as s order by s);
+end
+$$;
+
+comment on function freshness.differing_keys(text) is
+    'Keys of a data type, in order, whose job is not what its watches and stored rows call for.';
+-- <<<
+
 -- >>> sql/75_end_watches.sql
 create function freshness.end_watches()
 returns integer
@@ -3217,84 +3512,261 @@ set search_path = ''
 as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_leases integer;
-    v_subscriptions integer;
+    v_ended integer;
 begin
-    delete from freshness.watches as w where w.lease_until <= v_now;
-    get diagnostics v_leases = row_count;
-    if to_regclass('realtime.subscription') is null then
-        delete from freshness.watches as w where w.subscription_row is not null;
-    else
-        delete from freshness.watches as w
-        where
-            w.subscription_row is not null
-            and not exists (
-                select from realtime.subscription as s
-                where s.id = w.subscription_row and s.subscription_id = w.subscription_id
-            );
-    end if;
-    get diagnostics v_subscriptions = row_count;
-    return v_leases + v_subscriptions;
+    with over as materialized (
+        select w.ctid as place from freshness.watches as w where w.lease_until <= v_now for update skip locked
+    )
+
+    delete from freshness.watches as w using over as o where w.ctid = o.place;
+    get diagnostics v_ended = row_count;
+    return v_ended + freshness.end_subscriptions();
 end
 $$;
 
 comment on function freshness.end_watches() is
-    'Removes leases that have ended and watches whose subscription is gone, and returns their number.';
+    'Removes leases that have ended and watches whose subscription is gone, and returns their number. Passes over'
+    ' watches that somebody holds.';
 
-create function freshness.forget_unregistered()
-returns void
-language sql
+create function freshness.end_subscriptions()
+returns integer
+language plpgsql
 set search_path = ''
 as $$
-    delete from freshness.jobs as j
-    where not exists (select from freshness.data_types as t where t.name = j.data_type);
-    delete from freshness.watches as w
-    where not exists (select from freshness.data_types as t where t.name = w.data_type);
-    insert into freshness.events (kind, data_type, message)
-    select 'error', t.name, 'its data table was dropped: register it again'
-    from freshness.data_types as t
-    where not exists (select from pg_catalog.pg_class as c where c.oid = t.data_table)
+declare
+    v_ended integer;
+begin
+    if to_regclass('realtime.subscription') is null then
+        delete from freshness.watches as w where w.subscription_row is not null;
+    else
+        with over as materialized (
+            select w.ctid as place
+            from freshness.watches as w
+            where
+                w.subscription_row is not null
+                and not exists (
+                    select from realtime.subscription as s
+                    where s.id = w.subscription_row and s.subscription_id = w.subscription_id
+                )
+            for update skip locked
+        )
+
+        delete from freshness.watches as w using over as o where w.ctid = o.place;
+    end if;
+    get diagnostics v_ended = row_count;
+    return v_ended;
+end
 $$;
 
-comment on function freshness.forget_unregistered() is
-    'Removes what is left of data types that are not registered, and puts those whose table was dropped on record.';
+comment on function freshness.end_subscriptions() is
+    'Removes watches whose subscription is gone, and returns their number.';
 -- <<<
 
 -- >>> sql/76_prune.sql
 create function freshness.prune()
-returns void
+returns integer
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_pruned integer;
+    v_cron integer := 0;
 begin
     delete from freshness.events as e where e.happened_at < clock_timestamp() - interval '7 days';
+    get diagnostics v_pruned = row_count;
     delete from freshness.sweeps as s where s.started_at < clock_timestamp() - interval '7 days';
     delete from freshness.workers as w
     where
         w.seen_at < clock_timestamp() - interval '1 hour'
         and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
         and w.started_at < clock_timestamp() - interval '7 days';
-    if to_regclass('cron.job_run_details') is not null then
-        delete from cron.job_run_details as d
-        using cron.job as j
-        where
-            d.jobid = j.jobid
-            and j.jobname = 'check-stale-data-v2'
-            and d.end_time < clock_timestamp() - interval '7 days';
-    end if;
-exception
-    when insufficient_privilege or undefined_table or undefined_column then
-        raise warning 'freshness: history of pg_cron not pruned: %', sqlerrm;
+    begin
+        if to_regclass('cron.job_run_details') is not null then
+            delete from cron.job_run_details as d
+            using cron.job as j
+            where
+                d.jobid = j.jobid
+                and j.jobname = 'check-stale-data-v2'
+                and d.end_time < clock_timestamp() - interval '7 days';
+            get diagnostics v_cron = row_count;
+        end if;
+    exception
+        when insufficient_privilege or undefined_table or undefined_column then
+            raise warning 'freshness: history of pg_cron not pruned: %', sqlerrm;
+    end;
+    return v_pruned + v_cron;
 end
 $$;
 
 comment on function freshness.prune() is
-    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.';
+    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.'
+    ' Returns the number of events and records.';
 -- <<<
 
 -- >>> sql/77_sweep.sql
 -- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
--- made.
+-- made. A procedure that commits may set nothing for itself, so each of its transactions does.
+create procedure freshness.sweep_in_steps(
+    p_commits boolean default true,
+    p_time_limit interval default interval '60 seconds',
+    inout p_sweep freshness.sweeps default null
+)
+language plpgsql
+as $$
+declare
+    v_sweep freshness.sweeps;
+    v_started_at timestamptz := clock_timestamp();
+    v_rows bigint[];
+    v_symbols text[];
+    v_type text;
+    v_slice record;
+    v_from integer;
+    v_passed_over bigint := 0;
+    v_is_ours boolean;
+    v_size constant integer := 5000;
+begin
+    set local search_path = '';
+    set local jit = off;
+    p_sweep := null;
+    if not freshness.begin_sweep() then
+        return;
+    end if;
+    for v_from in 0..(select count(*) from freshness.pulls) by v_size loop
+        perform freshness.fold_pulls(v_size);
+    end loop;
+    v_sweep.watches_ended := freshness.end_watches();
+    v_sweep.taken_over := freshness.take_over();
+    v_sweep.jobs_mended := freshness.forget_unregistered();
+    v_sweep.watches_mended := 0;
+    v_sweep.keys_released := freshness.drop_unwatched();
+    v_sweep.viewers_counted := 0;
+    v_rows := freshness.differing_subscriptions();
+    v_is_ours := true;
+
+    for v_from in 1..cardinality(v_rows) by v_size loop
+        exit when not v_is_ours or clock_timestamp() > v_started_at + p_time_limit;
+        select * into v_slice from freshness.sweep_subscriptions(v_rows[v_from:v_from + v_size - 1]);
+        v_sweep.watches_mended := v_sweep.watches_mended + v_slice.mended;
+        v_passed_over := v_passed_over + v_slice.passed_over;
+        if p_commits then
+            commit;
+            set local search_path = '';
+            set local jit = off;
+            v_is_ours := freshness.begin_sweep();
+        end if;
+    end loop;
+
+    for v_type in select t.name from freshness.data_types as t order by t.name loop
+        exit when not v_is_ours;
+        v_symbols := freshness.differing_keys(v_type);
+        for v_from in 1..cardinality(v_symbols) by v_size loop
+            exit when not v_is_ours or clock_timestamp() > v_started_at + p_time_limit;
+            select * into v_slice from freshness.sweep_keys(v_type, v_symbols[v_from:v_from + v_size - 1]);
+            v_sweep.jobs_mended := v_sweep.jobs_mended + v_slice.mended;
+            v_sweep.keys_released := v_sweep.keys_released + v_slice.released;
+            v_sweep.viewers_counted := v_sweep.viewers_counted + v_slice.counted;
+            v_passed_over := v_passed_over + v_slice.passed_over;
+            if p_commits then
+                commit;
+                set local search_path = '';
+                set local jit = off;
+                v_is_ours := freshness.begin_sweep();
+            end if;
+        end loop;
+    end loop;
+
+    v_sweep.history_pruned := freshness.prune();
+    insert into freshness.sweeps as s (
+        started_at, duration, watches_ended, keys_released, viewers_counted, history_pruned,
+        watches_mended, jobs_mended, taken_over, is_complete
+    )
+    values (
+        v_started_at, clock_timestamp() - v_started_at, v_sweep.watches_ended, v_sweep.keys_released,
+        v_sweep.viewers_counted, v_sweep.history_pruned, v_sweep.watches_mended, v_sweep.jobs_mended,
+        v_sweep.taken_over, v_is_ours and v_passed_over = 0 and clock_timestamp() <= v_started_at + p_time_limit
+    )
+    returning s.* into v_sweep;
+    p_sweep := v_sweep;
+end
+$$;
+
+comment on procedure freshness.sweep_in_steps (boolean, interval, freshness.sweeps) is
+    'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have,'
+    ' hands on the jobs of dead workers, prunes history. Commits every 5,000 rows if p_commits, waits for no row that'
+    ' somebody holds, and stops at p_time_limit. p_sweep: what it did, also kept in freshness.sweeps; null when another'
+    ' sweep is under way.';
+-- <<<
+
+-- >>> sql/78_forget_unregistered.sql
+create function freshness.forget_unregistered()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_forgotten integer;
+begin
+    with held as materialized (
+        select j.data_type, j.symbol
+        from freshness.jobs as j
+        where not exists (select from freshness.data_types as t where t.name = j.data_type)
+        for update skip locked
+    )
+
+    delete from freshness.jobs as j using held as h where j.data_type = h.data_type and j.symbol = h.symbol;
+    get diagnostics v_forgotten = row_count;
+    delete from freshness.watches as w
+    where w.ctid = any (array(
+        select k.ctid
+        from freshness.watches as k
+        where not exists (select from freshness.data_types as t where t.name = k.data_type)
+        for update skip locked
+    ));
+    insert into freshness.events (kind, data_type, message)
+    select 'error', t.name, 'its data table was dropped: register it again'
+    from freshness.data_types as t
+    where not exists (select from pg_catalog.pg_class as c where c.oid = t.data_table);
+    return v_forgotten;
+end
+$$;
+
+comment on function freshness.forget_unregistered() is
+    'Removes what is left of data types that are not registered, and puts those whose table was dropped on record.'
+    ' Returns the number of such jobs.';
+-- What the claim does with a due key; here for keys that no worker serves.
+create function freshness.drop_unwatched()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_dropped integer;
+begin
+    with over as materialized (
+        select j.data_type, j.symbol
+        from freshness.jobs as j
+        join freshness.data_types as t on t.name = j.data_type
+        where
+            j.state <> 'running' and j.unwatched_at + t.keep_warm <= v_now and j.due_at <= v_now
+            and j.requested_at is null and j.required_as_of is null
+            and not exists (
+                select from freshness.watches as w where w.data_type = j.data_type and w.symbol = j.symbol
+            )
+        for update of j skip locked
+    )
+
+    delete from freshness.jobs as j using over as o where j.data_type = o.data_type and j.symbol = o.symbol;
+    get diagnostics v_dropped = row_count;
+    return v_dropped;
+end
+$$;
+
+comment on function freshness.drop_unwatched() is
+    'Removes the jobs of keys that nobody wants and whose keep_warm is over, and returns their number.';
+-- <<<
+
+-- >>> sql/79_sweep_at_once.sql
 create function freshness.sweep()
 returns freshness.sweeps
 language plpgsql
@@ -3302,59 +3774,15 @@ set search_path = ''
 set jit = off
 as $$
 declare
-    v_started_at timestamptz := clock_timestamp();
     v_sweep freshness.sweeps;
-    v_type record;
-    v_subscriptions bigint[];
 begin
-    -- One at a time; the lock ends with the transaction, however that ends.
-    if not pg_try_advisory_xact_lock(hashtext('freshness.sweep')) then
-        return null;
-    end if;
-
-    perform freshness.fold_pulls(1000000);
-    v_sweep.watches_ended := freshness.end_watches();
-    v_sweep.watches_mended := 0;
-    v_sweep.jobs_mended := 0;
-
-    if to_regclass('realtime.subscription') is not null then
-        v_subscriptions := array(
-            select s.id
-            from realtime.subscription as s
-            where
-                not exists (select from freshness.watches as w where w.subscription_row = s.id)
-                and exists (
-                    select from freshness.data_types as t
-                    where t.data_table = s.entity or t.data_table = pg_catalog.pg_partition_root(s.entity)
-                )
-        );
-        v_sweep.watches_mended := freshness.watch_subscriptions(v_subscriptions, false);
-    end if;
-
-    v_sweep.taken_over := freshness.take_over();
-    perform freshness.forget_unregistered();
-
-    for v_type in select t.name from freshness.data_types as t order by t.name loop
-        v_sweep.jobs_mended := v_sweep.jobs_mended + (
-            select count(*) from freshness.reconsider(v_type.name) as r where r.outcome in ('added', 'moved')
-        );
-    end loop;
-
-    perform freshness.prune();
-    insert into freshness.sweeps (started_at, duration, watches_ended, watches_mended, jobs_mended, taken_over)
-    values (
-        v_started_at, clock_timestamp() - v_started_at,
-        v_sweep.watches_ended, v_sweep.watches_mended, v_sweep.jobs_mended, v_sweep.taken_over
-    )
-    returning * into v_sweep;
+    call freshness.sweep_in_steps(false, p_sweep => v_sweep);
     return v_sweep;
 end
 $$;
 
 comment on function freshness.sweep() is
-    'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have,'
-    ' hands on the jobs of dead workers, prunes history. Returns what it did, also kept in freshness.sweeps; null when'
-    ' another sweep is under way.';
+    'The sweep in one transaction: see sweep_in_steps. Null when another sweep is under way.';
 
 create function freshness.sweep_if_due(p_interval interval)
 returns boolean
@@ -3652,7 +4080,7 @@ language sql
 security definer
 set search_path = ''
 as $$
-    select coalesce((s).jobs_mended + (s).watches_mended, 0) from freshness.sweep() as s
+    select coalesce((s).mended, 0) from freshness.sweep() as s
 $$;
 
 comment on function public.check_and_queue_stale_data_from_presence_v2() is
@@ -3776,9 +4204,7 @@ begin
         end if;
         create extension if not exists pg_cron;
     end if;
-    perform cron.schedule(
-        'check-stale-data-v2', '*/5 * * * *', 'select public.check_and_queue_stale_data_from_presence_v2()'
-    );
+    perform cron.schedule('check-stale-data-v2', '*/5 * * * *', 'call freshness.sweep_in_steps()');
     return true;
 exception
     when others then
@@ -4187,7 +4613,7 @@ comment on view freshness.findings is
 -- worker connect as postgres, and server code with the secret key uses the documents' functions.
 revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
 revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
-revoke all on all functions in schema freshness from public, anon, authenticated, service_role;
+revoke all on all routines in schema freshness from public, anon, authenticated, service_role;
 
 alter table freshness.data_types enable row level security;
 alter table freshness.jobs enable row level security;

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(16);
+select plan(15);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -122,10 +122,5 @@ select is(
     'pgtap_integer 7; pgtap_integer 8', 'two spellings of an integer are one key'
 );
 select is(freshness_pgtap.keys('freshness_pgtap.other', 'symbol', 'eq', 'A', 'f'), '', 'other tables are left out');
-select results_eq(
-    $$ select value from freshness.filter_values('[{"column_name": "symbol", "op": "eq", "value": "A"}]', 'symbol') $$,
-    $$ values ('A') $$, 'a filter of the older shape, without negation, is read'
-);
-
 select * from finish();
 rollback;

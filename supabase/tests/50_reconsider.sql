@@ -23,7 +23,7 @@ values ('pgtap_quote', 'RUNS', 'infinity', 'running', 1, nextval('freshness.fenc
 
 select set_eq(
     $$ select symbol, outcome from freshness.reconsider('pgtap_quote') $$,
-    $$ values ('A', 'added'), ('LATE', 'moved'), ('GONE', 'unwatched') $$,
+    $$ values ('A', 'added'), ('LATE', 'moved'), ('GONE', 'unwatched'), ('RUNS', 'counted') $$,
     'a watched key gets its job, one that waits too long is moved, one that nobody watches may go'
 );
 select is(run_at, now() + interval '1 minute', 'a fresh key is added at its deadline')

@@ -1,0 +1,80 @@
+-- A slice of a sweep's work. What somebody holds in a transaction that stays open must not keep it from the rest:
+-- a slice that would wait is halved until what is held stands alone, and that is passed over.
+
+create function freshness.sweep_subscriptions(p_rows bigint[], out mended integer, out passed_over integer)
+language plpgsql
+set search_path = ''
+set lock_timeout = '20ms'
+as $$
+declare
+    v_middle integer := cardinality(p_rows) / 2;
+begin
+    mended := freshness.mend_watches(p_rows);
+    passed_over := 0;
+exception
+    when lock_not_available then
+        if v_middle = 0 then
+            mended := 0;
+            passed_over := 1;
+        else
+            select sum(s.mended), sum(s.passed_over)
+            into mended, passed_over
+            from (values (p_rows[:v_middle]), (p_rows[v_middle + 1:])) as half (rows)
+            cross join lateral freshness.sweep_subscriptions(half.rows) as s;
+        end if;
+    when others then
+        insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
+        mended := 0;
+        passed_over := cardinality(p_rows);
+end
+$$;
+
+comment on function freshness.sweep_subscriptions(bigint[]) is
+    'mend_watches, waiting for nobody: how many watches were mended, and how many subscriptions passed over.';
+
+create function freshness.sweep_keys(
+    p_data_type text,
+    p_symbols text[],
+    out mended integer,
+    out released integer,
+    out counted integer,
+    out passed_over integer
+)
+language plpgsql
+set search_path = ''
+set lock_timeout = '20ms'
+as $$
+declare
+    v_middle integer := cardinality(p_symbols) / 2;
+begin
+    select
+        count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
+        count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
+    into mended, released, counted, passed_over
+    from freshness.reconsider(p_data_type, p_symbols) as r;
+exception
+    when lock_not_available then
+        if v_middle = 0 then
+            mended := 0;
+            released := 0;
+            counted := 0;
+            passed_over := 1;
+        else
+            select sum(s.mended), sum(s.released), sum(s.counted), sum(s.passed_over)
+            into mended, released, counted, passed_over
+            from (values (p_symbols[:v_middle]), (p_symbols[v_middle + 1:])) as half (symbols)
+            cross join lateral freshness.sweep_keys(p_data_type, half.symbols) as s;
+        end if;
+    when others then
+        insert into freshness.events (kind, data_type, message)
+        values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));
+        mended := 0;
+        released := 0;
+        counted := 0;
+        passed_over := cardinality(p_symbols);
+end
+$$;
+
+comment on function freshness.sweep_keys(text, text[]) is
+    'reconsider, waiting for nobody: how many jobs were mended (added or moved), released as unwatched, had only their'
+    ' viewers counted, and were passed over.';

@@ -1,0 +1,66 @@
+create function freshness.mend_watches(p_rows bigint[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_mended integer;
+begin
+    with subscribed as materialized (
+        select k.data_type, k.symbol, k.subscription_row, k.subscription_id, 'realtime:' || k.subscription_row as watcher
+        from freshness.subscribed_keys(p_rows) as k
+        where k.symbol is not null
+    ),
+
+    wrong as materialized (
+        select w.data_type, w.symbol, w.watcher
+        from freshness.watches as w
+        left join subscribed as s
+            on s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
+            and s.subscription_id = w.subscription_id
+        where w.subscription_row = any (p_rows) and s.data_type is null
+        for update of w skip locked
+    ),
+
+    removed as (
+        delete from freshness.watches as w
+        using wrong as o
+        where
+            w.data_type = o.data_type and w.symbol = o.symbol and w.watcher = o.watcher
+            and not exists (
+                select from subscribed as s
+                where s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
+            )
+        returning 1
+    ),
+
+    -- One that is there under this name with another subscription is put right, unless somebody holds it.
+    added as (
+        insert into freshness.watches as w (data_type, symbol, watcher, subscription_row, subscription_id)
+        select s.data_type, s.symbol, s.watcher, s.subscription_row, s.subscription_id
+        from subscribed as s
+        where not exists (
+            select from freshness.watches as k
+            where
+                k.data_type = s.data_type and k.symbol = s.symbol and k.watcher = s.watcher
+                and k.subscription_row = s.subscription_row and k.subscription_id = s.subscription_id
+        )
+        order by s.data_type, s.symbol
+        on conflict (data_type, symbol, watcher) do update set
+            subscription_row = excluded.subscription_row,
+            subscription_id = excluded.subscription_id,
+            lease_until = null
+        where
+            (w.subscription_row, w.subscription_id)
+            is distinct from (excluded.subscription_row, excluded.subscription_id)
+        returning 1
+    )
+
+    select (select count(*) from removed) + (select count(*) from added) into v_mended;
+    return v_mended;
+end
+$$;
+
+comment on function freshness.mend_watches(bigint[]) is
+    'Makes the watches of these rows of realtime.subscription what their filters say; returns how many were missing'
+    ' or wrong. Their jobs are left to reconsider.';

@@ -1,0 +1,66 @@
+create function freshness.forget_unregistered()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_forgotten integer;
+begin
+    with held as materialized (
+        select j.data_type, j.symbol
+        from freshness.jobs as j
+        where not exists (select from freshness.data_types as t where t.name = j.data_type)
+        for update skip locked
+    )
+
+    delete from freshness.jobs as j using held as h where j.data_type = h.data_type and j.symbol = h.symbol;
+    get diagnostics v_forgotten = row_count;
+    delete from freshness.watches as w
+    where w.ctid = any (array(
+        select k.ctid
+        from freshness.watches as k
+        where not exists (select from freshness.data_types as t where t.name = k.data_type)
+        for update skip locked
+    ));
+    insert into freshness.events (kind, data_type, message)
+    select 'error', t.name, 'its data table was dropped: register it again'
+    from freshness.data_types as t
+    where not exists (select from pg_catalog.pg_class as c where c.oid = t.data_table);
+    return v_forgotten;
+end
+$$;
+
+comment on function freshness.forget_unregistered() is
+    'Removes what is left of data types that are not registered, and puts those whose table was dropped on record.'
+    ' Returns the number of such jobs.';
+-- What the claim does with a due key; here for keys that no worker serves.
+create function freshness.drop_unwatched()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_dropped integer;
+begin
+    with over as materialized (
+        select j.data_type, j.symbol
+        from freshness.jobs as j
+        join freshness.data_types as t on t.name = j.data_type
+        where
+            j.state <> 'running' and j.unwatched_at + t.keep_warm <= v_now and j.due_at <= v_now
+            and j.requested_at is null and j.required_as_of is null
+            and not exists (
+                select from freshness.watches as w where w.data_type = j.data_type and w.symbol = j.symbol
+            )
+        for update of j skip locked
+    )
+
+    delete from freshness.jobs as j using over as o where j.data_type = o.data_type and j.symbol = o.symbol;
+    get diagnostics v_dropped = row_count;
+    return v_dropped;
+end
+$$;
+
+comment on function freshness.drop_unwatched() is
+    'Removes the jobs of keys that nobody wants and whose keep_warm is over, and returns their number.';

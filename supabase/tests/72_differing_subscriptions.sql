@@ -1,0 +1,41 @@
+begin;
+set local client_min_messages = warning;
+create extension if not exists pgtap with schema extensions;
+set local search_path = public, extensions;
+select plan(3);
+
+create schema freshness_pgtap;
+grant usage on schema freshness_pgtap to authenticated;
+create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
+grant select on freshness_pgtap.quotes to authenticated;
+do $$
+begin
+    perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute');
+end
+$$;
+create function freshness_pgtap.subscribe(p_operator text, p_value text) returns bigint
+language sql
+as $$
+    insert into realtime.subscription (subscription_id, entity, filters, claims)
+    select
+        gen_random_uuid(), 'freshness_pgtap.quotes',
+        array[jsonb_populate_record(
+            null::realtime.user_defined_filter,
+            jsonb_build_object('column_name', 'symbol', 'op', p_operator, 'value', p_value, 'negate', false)
+        )],
+        '{"role": "authenticated"}'
+    returning id
+$$;
+create table freshness_pgtap.made as
+select freshness_pgtap.subscribe('eq', 'A') as a, freshness_pgtap.subscribe('in', '{B,C}') as b;
+
+select ok(not a = any (freshness.differing_subscriptions()), 'one whose watch is right is passed over')
+from freshness_pgtap.made;
+select ok(b = any (freshness.differing_subscriptions()), 'one with several symbols is always read')
+from freshness_pgtap.made;
+update freshness.watches set symbol = 'X' where data_type = 'pgtap_quote' and symbol = 'A';
+select ok(a = any (freshness.differing_subscriptions()), 'and so is one whose watch is wrong')
+from freshness_pgtap.made;
+
+select * from finish();
+rollback;

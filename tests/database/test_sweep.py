@@ -1,0 +1,115 @@
+"""The sweep in steps: one at a time, waiting for nobody, finding nothing where nothing is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.fixtures.connections import Connect, Connection
+from tests.fixtures.data_types import DataType
+from tests.fixtures.subscriptions import Subscriber
+from tests.fixtures.workers import Worker
+
+
+def _sweep(connection: Connection) -> dict[str, Any] | None:
+    row = connection.execute(
+        "select to_jsonb(s) from freshness.sweeps as s order by s.id desc limit 1"
+        if connection.execute("call freshness.sweep_in_steps()").fetchone() != (None,)
+        else "select null::jsonb"
+    ).fetchone()
+    assert row is not None
+    swept: dict[str, Any] | None = row[0]
+    return swept
+
+
+def test_a_healthy_history_leaves_nothing_to_mend(
+    connection: Connection, quotes: DataType, subscribe: Subscriber, worker: Worker
+) -> None:
+    """Subscriptions, leases, refreshes that end well and badly, viewers that leave."""
+    _sweep(connection)
+    for symbol in ("A", "B", "C"):
+        subscribe(quotes.table, f"symbol=eq.{symbol}")
+    subscribe(quotes.table, "symbol=in.(A,D)")
+    connection.execute(
+        "select freshness.watch(array[%s], array['E'], 'user:1')", [quotes.name]
+    ).fetchall()
+    good, bad, *others = worker.claim(quotes.name)
+    worker.finish(good, {"price": 1})
+    worker.fail(bad, "no")
+    swept = _sweep(connection)
+    assert swept is not None
+    assert swept["mended"] == 0
+    for job in others:
+        worker.finish(job, {"price": 1})
+    subscribe.leave(subscribe.bindings[:1])
+    quotes.store(connection, "B", 3600)
+    swept = _sweep(connection)
+    assert swept is not None
+    assert (swept["mended"], swept["watches_ended"]) == (0, 1)
+    swept = _sweep(connection)
+    assert swept is not None
+    assert (swept["mended"], swept["watches_ended"], swept["keys_released"]) == (0, 0, 0)
+
+
+def test_one_sweep_runs_at_a_time(connection: Connection, connect: Connect) -> None:
+    """Another one returns at once; the lock goes with the transaction."""
+    other = connect()
+    with other.transaction():
+        assert other.execute("select freshness.begin_sweep()").fetchone() == (True,)
+        assert _sweep(connection) is None
+        assert connection.execute(
+            "select public.check_and_queue_stale_data_from_presence_v2()"
+        ).fetchone() == (0,)
+    assert _sweep(connection) is not None
+
+
+def test_what_somebody_holds_is_passed_over_and_the_rest_is_mended(
+    connection: Connection, connect: Connect, quotes: DataType
+) -> None:
+    """A held job, and a key that a transaction still open has added: the next sweep mends them."""
+    _sweep(connection)
+    symbols = [f"S{number}" for number in range(20)]
+    connection.execute(
+        "insert into freshness.watches (data_type, symbol, watcher, lease_until)"
+        " select %s, s, 'user:1', now() + interval '1 hour' from unnest(%s::text[]) as s",
+        [quotes.name, symbols],
+    )
+    connection.execute(
+        "insert into freshness.jobs (data_type, symbol, run_at, viewers)"
+        " values (%s, 'S0', now() + interval '1 day', 1)",
+        [quotes.name],
+    )
+    other = connect()
+    with other.transaction():
+        other.execute(
+            "select from freshness.jobs where data_type = %s for update", [quotes.name]
+        ).fetchall()
+        other.execute(
+            "insert into freshness.jobs (data_type, symbol, run_at) values (%s, 'S7', now())",
+            [quotes.name],
+        )
+        swept = _sweep(connection)
+        assert swept is not None
+        assert (swept["jobs_mended"], swept["is_complete"]) == (18, False)
+    swept = _sweep(connection)
+    assert swept is not None
+    assert (swept["jobs_mended"], swept["viewers_counted"], swept["is_complete"]) == (1, 1, True)
+
+
+def test_a_sweep_in_steps_ends_in_many_transactions(
+    connection: Connection, quotes: DataType
+) -> None:
+    """Each keeps few rows locked."""
+    connection.execute(
+        "insert into freshness.watches (data_type, symbol, watcher, lease_until)"
+        " select %s, 'S' || n, 'user:1', now() + interval '1 hour'"
+        " from generate_series(1, 12000) as n",
+        [quotes.name],
+    )
+    swept = _sweep(connection)
+    assert swept is not None
+    assert swept["jobs_mended"] == 12000
+    row = connection.execute(
+        "select count(distinct xmin::text) >= 3 from freshness.jobs where data_type = %s",
+        [quotes.name],
+    ).fetchone()
+    assert row == (True,)
