@@ -886,6 +886,56 @@ comment on function freshness.seconds_until(timestamptz) is
     'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
 -- <<<
 
+-- >>> sql/32_schedule_key.sql
+-- Schedule for a single key, which is what a subscriber's statement brings: a few statements by primary key cost a
+-- third of the set-based one.
+create function freshness.schedule_key(p_data_type text, p_symbol text, p_priority integer default null)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_run_at timestamptz;
+    v_look record;
+    v_job record;
+begin
+    select l.stored_at, l.fresh_until, l.refresh_at, l.problem into v_look
+    from freshness.look(p_data_type, array[p_symbol]) as l;
+    -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
+    if v_look.problem like '55P03%' then
+        raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
+    end if;
+    v_run_at := greatest(v_look.refresh_at, v_now);
+
+    select j.state <> 'running' and j.run_at > v_now as waits into v_job
+    from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = p_symbol;
+    if not found then
+        insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+        select
+            p_data_type, p_symbol, coalesce(p_priority, t.priority), v_run_at, v_look.stored_at, v_look.fresh_until,
+            t.estimated_size_bytes
+        from freshness.data_types as t
+        where t.name = p_data_type
+        on conflict do nothing;
+        if found then
+            perform freshness.wake(v_run_at);
+            return;
+        end if;
+    end if;
+
+    insert into freshness.pulls (data_type, symbol, reason) values (p_data_type, p_symbol, 'watched');
+    if v_job.waits then
+        perform freshness.wake(v_run_at);
+    end if;
+end
+$$;
+
+comment on function freshness.schedule_key(text, text, integer) is
+    'What freshness.schedule does, for one key.';
+-- <<<
+
 -- >>> sql/33_live_watches.sql
 create function freshness.live_watches(p_data_type text, p_symbols text[])
 returns table (symbol text, viewers integer)
@@ -936,6 +986,11 @@ declare
     v_run_at timestamptz;
     v_is_locked boolean;
 begin
+    if cardinality(p_symbols) = 1 then
+        perform freshness.schedule_key(p_data_type, p_symbols[1], p_priority);
+        return;
+    end if;
+
     with looked as materialized (
         select
             l.*,
@@ -1232,6 +1287,68 @@ comment on function freshness.detach_data_triggers(regclass) is
     'Removes our triggers from a table that no data type uses any more.';
 -- <<<
 
+-- >>> sql/39_watch_plain_subscription.sql
+-- Nearly every subscription is one filter "symbol=eq.AAPL". Its key needs no parsing of sets, which keeps our share of
+-- the subscriber's statement small; all others go through watch_subscriptions.
+create function freshness.watch_plain_subscription(
+    p_row bigint,
+    p_subscription_id uuid,
+    p_entity regclass,
+    p_filters jsonb
+)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_type record;
+    v_symbol text;
+begin
+    for v_type in
+        select
+            t.name,
+            t.symbol_column,
+            (
+                select a.atttypid in ('text'::regtype, 'varchar'::regtype) from pg_catalog.pg_attribute as a
+                where a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
+            ) as is_text
+        from freshness.data_types as t
+        where t.data_table in (p_entity, pg_catalog.pg_partition_root(p_entity))
+        order by t.name
+    loop
+        if v_type.symbol_column is null then
+            v_symbol := 'GLOBAL';
+        elsif
+            v_type.is_text
+            and jsonb_array_length(p_filters) = 1
+            and p_filters -> 0 ->> 'column_name' = v_type.symbol_column
+            and p_filters -> 0 ->> 'op' = 'eq'
+            and not coalesce((p_filters -> 0 ->> 'negate')::boolean, false)
+            and length(p_filters -> 0 ->> 'value') between 1 and 200
+        then
+            v_symbol := p_filters -> 0 ->> 'value';
+        else
+            return false;
+        end if;
+
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        values (v_type.name, v_symbol, 'realtime:' || p_row, p_row, p_subscription_id)
+        on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
+        where watches.subscription_id <> excluded.subscription_id;
+        if found then
+            perform freshness.schedule_key(v_type.name, v_symbol);
+        end if;
+    end loop;
+    return true;
+end
+$$;
+
+comment on function freshness.watch_plain_subscription(bigint, uuid, regclass, jsonb) is
+    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys.'
+    ' False when it is not plain, and then freshness.watch_subscriptions reads it: more filters than one eq on the'
+    ' symbol column, or a symbol that needs a cast.';
+-- <<<
+
 -- >>> sql/40_subscribed_keys.sql
 -- Which keys a Realtime subscription watches. Filters are read by name through jsonb: their type changed three times
 -- in a year, and reads by ordinal or by text broke.
@@ -1379,14 +1496,24 @@ language plpgsql
 security definer
 set jit = off
 set plan_cache_mode = force_generic_plan
+-- Plans are kept: one made while our tables are small must not read all of them when they have grown.
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_seqscan = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
     v_rows bigint[] := array(select i.id from inserted as i);
+    v_is_done boolean := false;
     v_reason text;
 begin
-    if cardinality(v_rows) > 0 then
+    if cardinality(v_rows) = 1 then
+        select freshness.watch_plain_subscription(i.id, i.subscription_id, i.entity, to_jsonb(i.filters))
+        into v_is_done
+        from inserted as i;
+    end if;
+    if cardinality(v_rows) > 0 and not v_is_done then
         perform freshness.watch_subscriptions(v_rows);
     end if;
     return null;
