@@ -10,7 +10,13 @@ declare
     v_run_at timestamptz;
     v_look record;
     v_job record;
+    v_is_known boolean;
 begin
+    select j.state <> 'running' and j.run_at > v_now as waits into v_job
+    from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = p_symbol;
+    v_is_known := found;
+
     select l.stored_at, l.fresh_until, l.refresh_at, l.problem into v_look
     from freshness.look(p_data_type, array[p_symbol]) as l;
     -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
@@ -19,10 +25,7 @@ begin
     end if;
     v_run_at := greatest(v_look.refresh_at, v_now);
 
-    select j.state <> 'running' and j.run_at > v_now as waits into v_job
-    from freshness.jobs as j
-    where j.data_type = p_data_type and j.symbol = p_symbol;
-    if not found then
+    if not v_is_known then
         insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
         select
             p_data_type, p_symbol, coalesce(p_priority, t.priority), v_run_at, v_look.stored_at, v_look.fresh_until,

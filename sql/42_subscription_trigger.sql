@@ -8,6 +8,7 @@ set jit = off
 set plan_cache_mode = force_generic_plan
 -- Plans are kept: one made while our tables are small must not read all of them when they have grown.
 set enable_hashjoin = off
+set enable_material = off
 set enable_mergejoin = off
 set enable_seqscan = off
 set search_path = ''
