@@ -34,14 +34,14 @@ begin
         where t.name = p_data_type
         on conflict do nothing;
         if found then
-            perform freshness.wake(v_run_at);
+            perform freshness.wake(p_data_type, v_run_at);
             return;
         end if;
     end if;
 
     insert into freshness.pulls (data_type, symbol, reason) values (p_data_type, p_symbol, 'watched');
     if v_job.waits then
-        perform freshness.wake(v_run_at);
+        perform freshness.wake(p_data_type, v_run_at);
     end if;
 end
 $$;

@@ -44,7 +44,7 @@ begin
         where l.stored_at is null or s.newest is null or l.stored_at < s.newest;
     end if;
     if found then
-        perform freshness.wake(v_now);
+        perform freshness.wake(p_data_type, v_now);
     end if;
 end
 $$;

@@ -40,7 +40,8 @@ begin
                 p_new, c.moment, ' or r.' || quote_ident(p_type.ttl_column) || ' is not null'
             )
             else format(
-                'select n.oldest < o.newest or n.newest > $1 or n.dated < n.rows or n.symbols is distinct from o.symbols%s'
+                'select n.oldest < o.newest or n.newest > $1 or n.dated < n.rows'
+                ' or n.symbols is distinct from o.symbols%s'
                 ' from (select min(r.%2$I) as oldest, max(%3$s) as newest, count(r.%2$I) as dated, count(*) as rows,'
                 ' %4$s as symbols%5$s from %6$s as r) as n,'
                 ' (select max(r.%2$I) as newest, %4$s as symbols%7$s from %8$s as r) as o',

@@ -37,7 +37,7 @@ begin
     loop
         if tg_op = 'TRUNCATE' then
             insert into freshness.pulls (data_type, reason) values (v_type.name, 'truncated');
-            perform freshness.wake(v_now);
+            perform freshness.wake(v_type.name, v_now);
             continue;
         end if;
         execute freshness.may_be_earlier(v_type, tg_op, v_old, v_new) into v_is_earlier
