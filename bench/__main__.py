@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-FRAME = {"__init__", "__main__", "cluster", "figure", "worker_process"}
+FRAME = {"__init__", "__main__", "cluster", "figure", "pgbench", "worker_process"}
 PARTS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in FRAME)
 
 

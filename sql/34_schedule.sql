@@ -11,6 +11,11 @@ declare
     v_run_at timestamptz;
     v_is_locked boolean;
 begin
+    if cardinality(p_symbols) = 1 then
+        perform freshness.schedule_key(p_data_type, p_symbols[1], p_priority);
+        return;
+    end if;
+
     with looked as materialized (
         select
             l.*,

@@ -34,7 +34,11 @@ begin
     end if;
 
     for v_type in
-        select p.data_type, bool_or(p.reason = 'data changed') as data_changed, array_agg(distinct p.symbol) as symbols
+        select
+            p.data_type,
+            bool_or(p.reason in ('data changed', 'truncated')) as data_changed,
+            -- A truncated table concerns all keys of its data types.
+            case when not bool_or(p.reason = 'truncated') then array_agg(distinct p.symbol) end as symbols
         from unnest(v_pulls) as p
         where p.data_type is not null
         group by p.data_type
@@ -48,7 +52,14 @@ begin
         exception
             when lock_not_available then
                 insert into freshness.pulls (data_type, symbol, reason)
-                select v_type.data_type, unnest(v_type.symbols), 'locked';
+                select
+                    v_type.data_type, s.symbol,
+                    case
+                        when v_type.symbols is null then 'truncated'
+                        when v_type.data_changed then 'data changed'
+                        else 'locked'
+                    end
+                from unnest(coalesce(v_type.symbols, array[null])) as s (symbol);
             when others then
                 v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
                 insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);

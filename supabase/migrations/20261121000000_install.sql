@@ -1196,6 +1196,59 @@ comment on function freshness.release_unreadable(text) is
     'Makes due the keys that were set aside because they could not be looked at, not those whose fetches failed.';
 -- <<<
 
+-- >>> sql/32_schedule_key.sql
+-- Schedule for a single key, which is what a subscriber's statement brings: a few statements by primary key cost a
+-- third of the set-based one.
+create function freshness.schedule_key(p_data_type text, p_symbol text, p_priority integer default null)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_run_at timestamptz;
+    v_look record;
+    v_job record;
+    v_is_known boolean;
+begin
+    select j.state <> 'running' and j.run_at > v_now as waits into v_job
+    from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = p_symbol;
+    v_is_known := found;
+
+    select l.stored_at, l.fresh_until, l.refresh_at, l.problem into v_look
+    from freshness.look(p_data_type, array[p_symbol]) as l;
+    -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
+    if v_look.problem like '55P03%' then
+        raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
+    end if;
+    v_run_at := greatest(v_look.refresh_at, v_now);
+
+    if not v_is_known then
+        insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+        select
+            p_data_type, p_symbol, coalesce(p_priority, t.priority), v_run_at, v_look.stored_at, v_look.fresh_until,
+            t.estimated_size_bytes
+        from freshness.data_types as t
+        where t.name = p_data_type
+        on conflict do nothing;
+        if found then
+            perform freshness.wake(p_data_type, v_run_at);
+            return;
+        end if;
+    end if;
+
+    insert into freshness.pulls (data_type, symbol, reason) values (p_data_type, p_symbol, 'watched');
+    if v_job.waits then
+        perform freshness.wake(p_data_type, v_run_at);
+    end if;
+end
+$$;
+
+comment on function freshness.schedule_key(text, text, integer) is
+    'What freshness.schedule does, for one key.';
+-- <<<
+
 -- >>> sql/33_live_watches.sql
 create function freshness.live_watches(p_data_type text, p_symbols text[])
 returns table (symbol text, viewers integer)
@@ -1246,6 +1299,11 @@ declare
     v_run_at timestamptz;
     v_is_locked boolean;
 begin
+    if cardinality(p_symbols) = 1 then
+        perform freshness.schedule_key(p_data_type, p_symbols[1], p_priority);
+        return;
+    end if;
+
     with looked as materialized (
         select
             l.*,
@@ -1385,6 +1443,64 @@ comment on function freshness.request(text, text[], boolean, integer, bigint) is
     ' Returns the keys whose job was made or moved; backoff is not shortened. FR001: data type not registered.';
 -- <<<
 
+-- >>> sql/36_pull_changed_keys.sql
+-- Which of the changed keys go to the inbox. For rows that were taken away the answer hangs on the rows alone, never on
+-- what the job waits for: a writer's transaction may stay open while workers finish the same keys, and only its commit
+-- makes the change known.
+create function freshness.pull_changed_keys(p_data_type text, p_symbols text[], p_newest timestamptz[])
+returns void
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_known text[];
+begin
+    -- The limit makes it a probe by primary key for each symbol, whatever the tables' sizes were when it was planned.
+    v_known := array(
+        select distinct s.symbol
+        from unnest(p_symbols) as s (symbol)
+        cross join lateral (
+            select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = s.symbol limit 1
+        ) as k
+    );
+    if cardinality(v_known) = 0 then
+        return;
+    end if;
+
+    if p_newest is null then
+        insert into freshness.pulls (data_type, symbol, reason)
+        select p_data_type, l.symbol, 'data changed'
+        from freshness.look(p_data_type, v_known) as l
+        cross join lateral (
+            select j.state, j.run_at from freshness.jobs as j
+            where j.data_type = p_data_type and j.symbol = l.symbol
+            limit 1
+        ) as k
+        where
+            coalesce(l.refresh_at, '-infinity')
+            < case when k.state = 'running' then v_now when k.run_at > v_now then k.run_at end;
+    else
+        insert into freshness.pulls (data_type, symbol, reason)
+        select p_data_type, l.symbol, 'data changed'
+        from freshness.look(p_data_type, v_known) as l
+        join unnest(p_symbols, p_newest) as s (symbol, newest) on s.symbol = l.symbol
+        where l.stored_at is null or s.newest is null or l.stored_at < s.newest;
+    end if;
+    if found then
+        perform freshness.wake(p_data_type, v_now);
+    end if;
+end
+$$;
+
+comment on function freshness.pull_changed_keys(text, text[], timestamptz[]) is
+    'Leaves a pull for those of the keys that have a job and an earlier deadline. p_newest: the newest timestamp that'
+    ' a statement took away of each key, null: unknown; one that still has a row as new needs no pull. No array: rows'
+    ' only arrived, and what counts is whether the job waits for a later moment than they call for.';
+-- <<<
+
 -- >>> sql/36_retry.sql
 create function freshness.retry(p_data_type text, p_symbol text)
 returns boolean
@@ -1409,74 +1525,161 @@ comment on function freshness.retry(text, text) is
     ' False when it has no job, or is running.';
 -- <<<
 
--- >>> sql/37_data_triggers.sql
--- Triggers on the data tables: a key whose deadline came earlier (older rows written over newer ones, rows deleted or
--- renamed, a shorter ttl) goes to the inbox. Rows that became fresher cost one index probe: the claim looks before it
--- fetches. They lock no job and never fail the writer's statement.
+-- >>> sql/37_changed_rows.sql
+-- SQL over the changed rows of one statement. It is dynamic: transition tables are seen by the trigger function itself
+-- alone, not by a function that it calls, and their columns differ from table to table. Parts that concern a ttl column
+-- are null without one, and so empty. PL/pgSQL keeps the plans of what builds it.
 
-create function freshness.pull_changed_keys(p_data_type text, p_symbols text[])
-returns void
+create function freshness.changed_rows(p_type freshness.data_types)
+returns table (symbol text, symbols text, moment text)
 language plpgsql
+stable
 set search_path = ''
 as $$
 begin
-    insert into freshness.pulls (data_type, symbol, reason)
-    select p_data_type, j.symbol, 'data changed'
-    from freshness.jobs as j
-    cross join lateral freshness.look(p_data_type, array[j.symbol]) as l
-    where
-        j.data_type = p_data_type
-        and j.symbol = any (p_symbols)
-        and j.unwatched_at is null
-        and (j.state = 'running' or j.run_at > clock_timestamp())
-        and coalesce(l.refresh_at, '-infinity')
-        < case when j.state = 'running' then clock_timestamp() else j.run_at end;
-    if found then
-        perform freshness.wake(p_data_type, clock_timestamp());
-    end if;
+    return query
+    select
+        case when p_type.symbol_column is null then '''GLOBAL''' else format('r.%I::text', p_type.symbol_column) end,
+        case
+            when p_type.symbol_column is null then 'count(*)'
+            else format('sum(hashtext(r.%I::text))', p_type.symbol_column)
+        end,
+        freshness.timestamp_expression(a.atttypid, p_type.time_zone, format('r.%I', p_type.timestamp_column))
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column and not a.attisdropped;
 end
 $$;
 
-comment on function freshness.pull_changed_keys(text, text[]) is
-    'Leaves a pull for each of these keys whose job waits for a later moment than the stored rows call for now.';
+comment on function freshness.changed_rows(freshness.data_types) is
+    'SQL for a changed row r: its symbol, a sum that differs when the symbols of two sets of rows do, its timestamp.';
 
+create function freshness.may_be_earlier(p_type freshness.data_types, p_operation text, p_old text, p_new text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return (
+        select case p_operation
+            when 'DELETE' then 'select true'
+            when 'INSERT' then format(
+                'select exists (select from %s as r where %s > $2 - $3 is not true or %2$s > $1%s)',
+                p_new, c.moment, ' or r.' || quote_ident(p_type.ttl_column) || ' is not null'
+            )
+            else format(
+                'select n.oldest < o.newest or n.newest > $1 or n.dated < n.rows'
+                ' or n.symbols is distinct from o.symbols%s'
+                ' from (select min(r.%2$I) as oldest, max(%3$s) as newest, count(r.%2$I) as dated, count(*) as rows,'
+                ' %4$s as symbols%5$s from %6$s as r) as n,'
+                ' (select max(r.%2$I) as newest, %4$s as symbols%7$s from %8$s as r) as o',
+                ' or n.shortest < o.longest or n.own_ttl <> o.own_ttl' || left(p_type.ttl_column, 0),
+                p_type.timestamp_column, c.moment, c.symbols,
+                replace(', min(r.?) as shortest, count(r.?) as own_ttl', '?', quote_ident(p_type.ttl_column)),
+                p_new,
+                replace(', max(r.?) as longest, count(r.?) as own_ttl', '?', quote_ident(p_type.ttl_column)),
+                p_old
+            )
+        end
+        from freshness.changed_rows(p_type) as c
+    );
+end
+$$;
+
+comment on function freshness.may_be_earlier(freshness.data_types, text, text, text) is
+    'SQL that says whether a statement may have brought a key''s deadline forward: a pass over the rows without any'
+    ' grouping, false for rows that all became fresher. $1: the latest timestamp that counts, $2: now, $3: the ttl.';
+
+create function freshness.earlier_keys(p_type freshness.data_types, p_operation text, p_old text, p_new text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return (
+        select format(
+            case p_operation
+                when 'INSERT' then 'select array_agg(distinct %2$s), null::timestamptz[] from %4$s as r'
+                when 'DELETE' then
+                    'select array_agg(o.symbol), array_agg(o.newest)'
+                    ' from (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest'
+                    ' from %3$s as r group by 1) as o'
+                else
+                    'select array_agg(o.symbol), array_agg(' || v.newest || ')'
+                    ' from (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest'
+                    ' from %3$s as r group by 1) as o'
+                    ' left join (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest from %4$s as r'
+                    ' group by 1) as n on n.symbol = o.symbol'
+                    ' where n.newest is null or n.newest < o.newest'
+            end
+            || case when v.newest <> 'o.newest' and p_operation = 'UPDATE' then ' or true' else '' end,
+            c.moment, c.symbol, p_old, p_new
+        )
+        from freshness.changed_rows(p_type) as c
+        -- A shorter ttl of its own brings a row's deadline forward at the same timestamp.
+        cross join (
+            select case when p_type.ttl_column is null then 'o.newest' else 'null::timestamptz' end as newest
+        ) as v
+    );
+end
+$$;
+
+comment on function freshness.earlier_keys(freshness.data_types, text, text, text) is
+    'SQL for the keys whose deadline a statement may have brought forward, and the newest timestamp that it took away'
+    ' of each. $1: the latest timestamp that counts.';
+-- <<<
+
+-- >>> sql/38_data_triggers.sql
+-- Triggers on the data tables: a key whose deadline came earlier (older rows written over newer ones, rows deleted or
+-- renamed, a shorter ttl) goes to the inbox. Rows that became fresher end with one pass over them: the claim looks
+-- before it fetches. They lock no job and never fail the writer's statement.
 create function public.check_staleness_on_update()
 returns trigger
 language plpgsql
 security definer
-set jit = off
-set plan_cache_mode = force_generic_plan
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
-    v_type record;
+    v_type freshness.data_types;
+    v_now timestamptz := clock_timestamp();
+    v_old text := 'old_rows';
+    v_new text := 'new_rows';
+    v_is_earlier boolean;
     v_symbols text[];
+    v_newest timestamptz[];
 begin
     -- The finish of a refresh writes rows too, and sets its job's deadline itself.
     if current_setting('freshness.storing', true) = 'on' then
         return null;
     end if;
+    if tg_level = 'ROW' then
+        v_old := format('(select ($4::%s).*)', tg_relid::regclass);
+        v_new := format('(select ($5::%s).*)', tg_relid::regclass);
+    end if;
+
     for v_type in
-        select t.name, t.symbol_column
+        select t.*
         from freshness.data_types as t
+        -- Ordered as the primary key is: one probe of it, whatever the planner takes the table to be.
+        cross join lateral (
+            select from freshness.jobs as j where j.data_type = t.name order by j.symbol limit 1
+        ) as used
         where t.data_table in (tg_relid, pg_catalog.pg_partition_root(tg_relid))
     loop
-        if v_type.symbol_column is null then
-            v_symbols := array['GLOBAL'];
-        elsif tg_level = 'ROW' then
-            v_symbols := array[to_jsonb(old) ->> v_type.symbol_column, to_jsonb(new) ->> v_type.symbol_column];
-        else
-            execute format(
-                case tg_op
-                    when 'INSERT' then 'select array(select %1$I::text from new_rows)'
-                    when 'DELETE' then 'select array(select %1$I::text from old_rows)'
-                    else 'select array(select %1$I::text from old_rows union select %1$I::text from new_rows)'
-                end,
-                v_type.symbol_column
-            ) into v_symbols;
+        if tg_op = 'TRUNCATE' then
+            insert into freshness.pulls (data_type, reason) values (v_type.name, 'truncated');
+            perform freshness.wake(v_type.name, v_now);
+            continue;
         end if;
-        perform freshness.pull_changed_keys(v_type.name, v_symbols);
+        execute freshness.may_be_earlier(v_type, tg_op, v_old, v_new) into v_is_earlier
+            using v_now + least(v_type.ttl, interval '1 minute'), v_now, v_type.ttl, old, new;
+        if v_is_earlier then
+            execute freshness.earlier_keys(v_type, tg_op, v_old, v_new) into v_symbols, v_newest
+                using v_now + least(v_type.ttl, interval '1 minute'), v_now, v_type.ttl, old, new;
+            perform freshness.pull_changed_keys(v_type.name, v_symbols, v_newest);
+        end if;
     end loop;
     return null;
 exception
@@ -1487,12 +1690,12 @@ end
 $$;
 
 comment on function public.check_staleness_on_update() is
-    'Trigger function for data tables, after insert, update or delete. For each statement (as register_data_type'
-    ' attaches it, with transition tables old_rows and new_rows) or for each row. Queues keys whose deadline came'
-    ' earlier.';
+    'Trigger function for data tables, after insert, update, delete or truncate. For each statement (as'
+    ' register_data_type attaches it, with transition tables old_rows and new_rows) or for each row. Queues keys whose'
+    ' deadline came earlier.';
 -- <<<
 
--- >>> sql/38_attach_data_triggers.sql
+-- >>> sql/39_attach_data_triggers.sql
 create function freshness.attach_data_triggers(p_table regclass)
 returns void
 language plpgsql
@@ -1506,6 +1709,8 @@ begin
         ' referencing old table as old_rows new table as new_rows'
         ' for each statement execute function public.check_staleness_on_update();'
         'create or replace trigger freshness_after_delete after delete on %1$s referencing old table as old_rows'
+        ' for each statement execute function public.check_staleness_on_update();'
+        'create or replace trigger freshness_after_truncate after truncate on %1$s'
         ' for each statement execute function public.check_staleness_on_update()',
         p_table
     );
@@ -1530,7 +1735,9 @@ begin
         from pg_catalog.pg_trigger as t
         where
             t.tgrelid = p_table
-            and t.tgname in ('freshness_after_insert', 'freshness_after_update', 'freshness_after_delete')
+            and t.tgname in (
+                'freshness_after_insert', 'freshness_after_update', 'freshness_after_delete', 'freshness_after_truncate'
+            )
             and not exists (select from freshness.data_types as d where d.data_table = p_table)
     loop
         execute format('drop trigger %I on %s', v_trigger, p_table);
@@ -1540,6 +1747,68 @@ $$;
 
 comment on function freshness.detach_data_triggers(regclass) is
     'Removes our triggers from a table that no data type uses any more.';
+-- <<<
+
+-- >>> sql/39_watch_plain_subscription.sql
+-- Nearly every subscription is one filter "symbol=eq.AAPL". Its key needs no parsing of sets, which keeps our share of
+-- the subscriber's statement small; all others go through watch_subscriptions.
+create function freshness.watch_plain_subscription(
+    p_row bigint,
+    p_subscription_id uuid,
+    p_entity regclass,
+    p_filters jsonb
+)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_type record;
+    v_symbol text;
+begin
+    for v_type in
+        select
+            t.name,
+            t.symbol_column,
+            (
+                select a.atttypid in ('text'::regtype, 'varchar'::regtype) from pg_catalog.pg_attribute as a
+                where a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
+            ) as is_text
+        from freshness.data_types as t
+        where t.data_table in (p_entity, pg_catalog.pg_partition_root(p_entity))
+        order by t.name
+    loop
+        if v_type.symbol_column is null then
+            v_symbol := 'GLOBAL';
+        elsif
+            v_type.is_text
+            and jsonb_array_length(p_filters) = 1
+            and p_filters -> 0 ->> 'column_name' = v_type.symbol_column
+            and p_filters -> 0 ->> 'op' = 'eq'
+            and not coalesce((p_filters -> 0 ->> 'negate')::boolean, false)
+            and length(p_filters -> 0 ->> 'value') between 1 and 200
+        then
+            v_symbol := p_filters -> 0 ->> 'value';
+        else
+            return false;
+        end if;
+
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        values (v_type.name, v_symbol, 'realtime:' || p_row, p_row, p_subscription_id)
+        on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
+        where watches.subscription_id <> excluded.subscription_id;
+        if found then
+            perform freshness.schedule_key(v_type.name, v_symbol);
+        end if;
+    end loop;
+    return true;
+end
+$$;
+
+comment on function freshness.watch_plain_subscription(bigint, uuid, regclass, jsonb) is
+    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys.'
+    ' False when it is not plain, and then freshness.watch_subscriptions reads it: more filters than one eq on the'
+    ' symbol column, or a symbol that needs a cast.';
 -- <<<
 
 -- >>> sql/40_subscribed_keys.sql
@@ -1696,14 +1965,25 @@ language plpgsql
 security definer
 set jit = off
 set plan_cache_mode = force_generic_plan
+-- Plans are kept: one made while our tables are small must not read all of them when they have grown.
+set enable_hashjoin = off
+set enable_material = off
+set enable_mergejoin = off
+set enable_seqscan = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
     v_rows bigint[] := array(select i.id from inserted as i);
+    v_is_done boolean := false;
     v_reason text;
 begin
-    if cardinality(v_rows) > 0 then
+    if cardinality(v_rows) = 1 then
+        select freshness.watch_plain_subscription(i.id, i.subscription_id, i.entity, to_jsonb(i.filters))
+        into v_is_done
+        from inserted as i;
+    end if;
+    if cardinality(v_rows) > 0 and not v_is_done then
         perform freshness.watch_subscriptions(v_rows);
     end if;
     return null;
@@ -2084,7 +2364,11 @@ begin
     end if;
 
     for v_type in
-        select p.data_type, bool_or(p.reason = 'data changed') as data_changed, array_agg(distinct p.symbol) as symbols
+        select
+            p.data_type,
+            bool_or(p.reason in ('data changed', 'truncated')) as data_changed,
+            -- A truncated table concerns all keys of its data types.
+            case when not bool_or(p.reason = 'truncated') then array_agg(distinct p.symbol) end as symbols
         from unnest(v_pulls) as p
         where p.data_type is not null
         group by p.data_type
@@ -2098,7 +2382,14 @@ begin
         exception
             when lock_not_available then
                 insert into freshness.pulls (data_type, symbol, reason)
-                select v_type.data_type, unnest(v_type.symbols), 'locked';
+                select
+                    v_type.data_type, s.symbol,
+                    case
+                        when v_type.symbols is null then 'truncated'
+                        when v_type.data_changed then 'data changed'
+                        else 'locked'
+                    end
+                from unnest(coalesce(v_type.symbols, array[null])) as s (symbol);
             when others then
                 v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
                 insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);
@@ -3766,41 +4057,6 @@ comment on function freshness.drop_unwatched() is
     'Removes the jobs of keys that nobody wants and whose keep_warm is over, and returns their number.';
 -- <<<
 
--- >>> sql/79_sweep_at_once.sql
-create function freshness.sweep()
-returns freshness.sweeps
-language plpgsql
-set search_path = ''
-set jit = off
-as $$
-declare
-    v_sweep freshness.sweeps;
-begin
-    call freshness.sweep_in_steps(false, p_sweep => v_sweep);
-    return v_sweep;
-end
-$$;
-
-comment on function freshness.sweep() is
-    'The sweep in one transaction: see sweep_in_steps. Null when another sweep is under way.';
-
-create function freshness.sweep_if_due(p_interval interval)
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-begin
-    if exists (select from freshness.sweeps as s where s.started_at > clock_timestamp() - p_interval) then
-        return false;
-    end if;
-    return (freshness.sweep()).id is not null;
-end
-$$;
-
-comment on function freshness.sweep_if_due(interval) is
-    'Runs the sweep unless one has run within p_interval: what workers call where pg_cron does not. True when it ran.';
--- <<<
-
 -- >>> sql/78_queued_key.sql
 -- What get_or_queue finds out with our rights, for the part of it that reads with the caller's.
 create type freshness.queued_key as (
@@ -3930,6 +4186,41 @@ $$;
 comment on function freshness.answer_for_caller(freshness.queued_key) is
     'Part of get_or_queue, with the caller''s rights: what was found, and the rows that the caller may see, newest'
     ' first, at most 1,000.';
+-- <<<
+
+-- >>> sql/79_sweep_at_once.sql
+create function freshness.sweep()
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+set jit = off
+as $$
+declare
+    v_sweep freshness.sweeps;
+begin
+    call freshness.sweep_in_steps(false, p_sweep => v_sweep);
+    return v_sweep;
+end
+$$;
+
+comment on function freshness.sweep() is
+    'The sweep in one transaction: see sweep_in_steps. Null when another sweep is under way.';
+
+create function freshness.sweep_if_due(p_interval interval)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if exists (select from freshness.sweeps as s where s.started_at > clock_timestamp() - p_interval) then
+        return false;
+    end if;
+    return (freshness.sweep()).id is not null;
+end
+$$;
+
+comment on function freshness.sweep_if_due(interval) is
+    'Runs the sweep unless one has run within p_interval: what workers call where pg_cron does not. True when it ran.';
 -- <<<
 
 -- >>> sql/80_key_status.sql

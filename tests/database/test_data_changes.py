@@ -80,3 +80,11 @@ def test_a_writer_never_fails_because_of_us(connection: Connection, watched: Dat
     connection.execute(f"delete from {watched.table}")
     connection.execute(f"alter table {watched.table} rename column symbol to ticker")
     assert connection.execute(f"insert into {watched.table} (ticker) values ('IBM')").rowcount == 1
+
+
+def test_a_table_that_was_truncated_is_filled_again(
+    connection: Connection, watched: DataType, worker: Worker
+) -> None:
+    """One pull stands for all keys."""
+    connection.execute(f"truncate {watched.table}".encode())
+    assert [job.symbol for job in worker.claim(watched.name)] == ["AAPL"]

@@ -118,6 +118,8 @@ def test_a_locked_inbox_does_not_hold_up_a_subscription(broken: Broken) -> None:
     """The server log has the reason, and the sweep finds the subscription."""
     broken.lock("freshness.pulls")
     assert broken.subscribe("AAPL") < LIMIT
+    assert broken.warnings == [], "a new key does not need the inbox"
+    assert broken.subscribe("WARM") < LIMIT
     broken.unlock()
     assert ["lock timeout" in warning for warning in broken.warnings] == [True]
     broken.execute("select freshness.sweep()")
@@ -159,7 +161,7 @@ def test_a_locked_data_table_does_not_hold_up_a_subscription(
         "drop table freshness.jobs, freshness.pulls, freshness.watches cascade",
         "drop table freshness.data_types cascade",
         "drop schema freshness cascade",
-        "drop function freshness.watch_subscriptions; drop table freshness.pulls cascade",
+        "drop function freshness.watch_plain_subscription; drop table freshness.pulls cascade",
     ],
 )
 def test_our_tables_may_be_gone(broken: Broken, statement: str) -> None:

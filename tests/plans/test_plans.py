@@ -249,7 +249,7 @@ def test_a_data_trigger_reads_the_jobs_of_the_changed_rows(tables: Tables) -> No
     """A statement of a hundred rows."""
     tables.analyze()
     tables.call(
-        f"update {tables.quotes.table} set fetched_at = now()"
+        f"update {tables.quotes.table} set fetched_at = fetched_at - interval '1 second'"
         " where symbol between 'S100' and 'S1009' returning 1",
         *(JOBS, JOBS_KEY),
     )

@@ -11,6 +11,8 @@ begin
         ' referencing old table as old_rows new table as new_rows'
         ' for each statement execute function public.check_staleness_on_update();'
         'create or replace trigger freshness_after_delete after delete on %1$s referencing old table as old_rows'
+        ' for each statement execute function public.check_staleness_on_update();'
+        'create or replace trigger freshness_after_truncate after truncate on %1$s'
         ' for each statement execute function public.check_staleness_on_update()',
         p_table
     );
@@ -35,7 +37,9 @@ begin
         from pg_catalog.pg_trigger as t
         where
             t.tgrelid = p_table
-            and t.tgname in ('freshness_after_insert', 'freshness_after_update', 'freshness_after_delete')
+            and t.tgname in (
+                'freshness_after_insert', 'freshness_after_update', 'freshness_after_delete', 'freshness_after_truncate'
+            )
             and not exists (select from freshness.data_types as d where d.data_table = p_table)
     loop
         execute format('drop trigger %I on %s', v_trigger, p_table);

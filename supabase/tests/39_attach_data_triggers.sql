@@ -32,7 +32,8 @@ begin
 end
 $$;
 select is(
-    freshness_pgtap.triggers(), '{freshness_after_delete,freshness_after_insert,freshness_after_update}',
+    freshness_pgtap.triggers(),
+    '{freshness_after_delete,freshness_after_insert,freshness_after_truncate,freshness_after_update}',
     'attached twice they are there once, and stay as long as a data type uses the table'
 );
 delete from freshness.data_types where name = 'pgtap_bare';
