@@ -86,8 +86,8 @@ def _medians(postgres: Connection, admin: Connection, keys: int) -> tuple[float,
 
 def _first_and_again(postgres: Connection) -> tuple[float, float]:
     postgres.execute("truncate freshness.jobs, freshness.watches, freshness.pulls")
-    return _timed(postgres, "call freshness.sweep_in_steps()"), _timed(
-        postgres, "call freshness.sweep_in_steps()"
+    return _timed(postgres, "select freshness.sweep()"), _timed(
+        postgres, "select freshness.sweep()"
     )
 
 

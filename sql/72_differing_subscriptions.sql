@@ -8,7 +8,7 @@ set search_path = ''
 as $$
 begin
     if to_regclass('realtime.subscription') is null then
-        return '{}';
+        return array[]::bigint[];
     end if;
     return array(
         with tables as materialized (

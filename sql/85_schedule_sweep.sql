@@ -12,7 +12,24 @@ begin
         end if;
         create extension if not exists pg_cron;
     end if;
-    perform cron.schedule('check-stale-data-v2', '*/5 * * * *', 'call freshness.sweep_in_steps()');
+    -- Each turn in a transaction of its own; the end is when nothing is left that can be mended now.
+    perform cron.schedule(
+        'check-stale-data-v2', '*/5 * * * *',
+        $cron$
+        do $do$
+        declare
+            v_sweep freshness.sweeps;
+        begin
+            for v_turn in 1..1000 loop
+                v_sweep := freshness.sweep(5000);
+                commit;
+                exit when coalesce(v_sweep.is_complete, true);
+                exit when v_sweep.watches_mended + v_sweep.jobs_mended + v_sweep.keys_released = 0;
+            end loop;
+        end
+        $do$
+        $cron$
+    );
     return true;
 exception
     when others then

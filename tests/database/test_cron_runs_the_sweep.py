@@ -1,4 +1,4 @@
-"""pg_cron itself calls the procedure, in a background worker, and its commits succeed."""
+"""pg_cron itself runs the sweep, in a background worker, and its commits succeed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fixtures.connections import Connection
 from tests.fixtures.servers import Database
 
 
-def test_pg_cron_runs_the_sweep_in_steps(connection: Connection, database: Database) -> None:
+def test_pg_cron_runs_the_sweep(connection: Connection, database: Database) -> None:
     """Scheduled anew for each minute, until it is on record as having succeeded."""
     if connection.execute("select to_regclass('cron.job')").fetchone() == (None,):
         pytest.skip("pg_cron is not installed: any worker runs the sweep instead")

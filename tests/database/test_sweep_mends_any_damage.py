@@ -59,12 +59,12 @@ def test_one_sweep_mends_any_damage_and_the_next_finds_nothing(
             quotes.store(connection, symbol, 0)
     # Earlier examples' dead workers count as attempts.
     connection.execute("delete from freshness.jobs where data_type = %s", [quotes.name])
-    connection.execute("call freshness.sweep_in_steps()")
+    connection.execute("select freshness.sweep()")
     for statement, seed in damages:
         chosen = random.Random(seed).sample("ABCD", 2)  # noqa: S311
         some = f"data_type = '{quotes.name}' and symbol in ('{chosen[0]}', '{chosen[1]}')"
         connection.execute(statement.format(some=some, name=quotes.name).encode())
-    connection.execute("call freshness.sweep_in_steps()")
+    connection.execute("select freshness.sweep()")
     assert connection.execute(
         "select symbol, count(*) from freshness.watches where data_type = %s"
         " group by symbol order by symbol",
@@ -87,7 +87,7 @@ def test_one_sweep_mends_any_damage_and_the_next_finds_nothing(
         " or symbol in ('LEFT', 'GHOST') and data_type = %s and unwatched_at is null",
         [quotes.name],
     ).fetchone() == (0,)
-    connection.execute("call freshness.sweep_in_steps()")
+    connection.execute("select freshness.sweep()")
     assert connection.execute(
         "select mended, watches_ended, keys_released, viewers_counted, is_complete"
         " from freshness.sweeps order by id desc limit 1"

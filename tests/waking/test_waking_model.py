@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +23,7 @@ class Waking(RuleBasedStateMachine):
     """Three workers and two producers on real connections."""
 
     url: str
+    idle: list[Connection]
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,9 +41,10 @@ class Waking(RuleBasedStateMachine):
             self.fall_asleep(worker)
 
     def connect(self) -> Connection:
-        """Open another connection, closed at the end."""
-        self.opened.append(psycopg.connect(self.url, autocommit=True))
-        return self.opened[-1]
+        """Take a connection that an earlier run has left, or open one."""
+        left = self.idle.pop() if self.idle else psycopg.connect(self.url, autocommit=True)
+        self.opened.append(left)
+        return left
 
     @rule(worker=WORKERS)
     def arm(self, worker: int) -> None:
@@ -129,13 +133,17 @@ class Waking(RuleBasedStateMachine):
             sleeper.leave()
         self.quotes.drop(self.connection)
         for opened in self.opened:
-            opened.close()
+            opened.execute("unlisten *")
+        self.idle.extend(self.opened)
 
 
 @pytest.fixture
-def machine(database: Database) -> type[Waking]:
+def machine(database: Database) -> Iterator[type[Waking]]:
     """The model on the database of the tests."""
-    return type("WakingHere", (Waking,), {"url": database.url})
+    idle: list[Connection] = []
+    yield type("WakingHere", (Waking,), {"url": database.url, "idle": idle})
+    for connection in idle:
+        connection.close()
 
 
 def test_no_job_is_slept_through(machine: type[Waking]) -> None:

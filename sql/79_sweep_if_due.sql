@@ -1,20 +1,3 @@
-create function freshness.sweep()
-returns freshness.sweeps
-language plpgsql
-set search_path = ''
-set jit = off
-as $$
-declare
-    v_sweep freshness.sweeps;
-begin
-    call freshness.sweep_in_steps(false, p_sweep => v_sweep);
-    return v_sweep;
-end
-$$;
-
-comment on function freshness.sweep() is
-    'The sweep in one transaction: see sweep_in_steps. Null when another sweep is under way.';
-
 create function freshness.sweep_if_due(p_interval interval)
 returns boolean
 language plpgsql
