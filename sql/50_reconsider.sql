@@ -39,7 +39,10 @@ begin
             case
                 when (l.job).state = 'running' then case when p_data_changed then 'marked' end
                 when l.is_idle and (l.job).unwatched_at is null then 'unwatched'
-                when l.is_idle and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm and (l.job).unwatched_at <= v_now
+                when
+                    l.is_idle
+                    and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm
+                    and (l.job).unwatched_at <= v_now
                     then null
                 when l.is_idle or (l.job).unwatched_at is not null then 'moved'
                 when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then 'moved'

@@ -56,7 +56,10 @@ begin
     -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at once.
     if
         v_now.refresh_at <= v_verified_at
-        or (v_now.refresh_at <= clock_timestamp() and coalesce(v_type.deadline_function, v_type.staleness_function) is not null)
+        or (
+            v_now.refresh_at <= clock_timestamp()
+            and coalesce(v_type.deadline_function, v_type.staleness_function) is not null
+        )
     then
         v_now.refresh_at := clock_timestamp() + least(v_type.ttl, interval '1 minute');
     end if;

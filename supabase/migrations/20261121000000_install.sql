@@ -299,6 +299,53 @@ comment on column freshness.sleepers.asleep_until is 'When it wakes by itself; i
 comment on column freshness.sleepers.looked_at is 'Its last look; each sleeper looks at least every half minute.';
 -- <<<
 
+-- >>> sql/18_renew_look.sql
+-- A data table that was renamed or changed under us: its look function was written for what it was before.
+
+create function freshness.renew_look(p_data_type text)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+begin
+    perform freshness.define_look(p_data_type);
+    return null;
+exception
+    when others then
+        return sqlstate || ' ' || sqlerrm;
+end
+$$;
+
+comment on function freshness.renew_look(text) is
+    'Writes a data type''s look function anew if its table has changed. Returns why it cannot be written, or null.';
+
+create function freshness.release_unreadable(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    update freshness.jobs as j
+    set state = 'scheduled', not_before = null, last_error = null, run_at = least(j.run_at, clock_timestamp())
+    where
+        j.data_type = p_data_type
+        and j.symbol in (
+            select f.symbol
+            from freshness.jobs as f
+            join freshness.data_types as t on t.name = f.data_type
+            where f.data_type = p_data_type and f.state = 'failed' and f.attempts < t.max_attempts
+            for update of f skip locked
+        );
+    if found then
+        perform freshness.wake(p_data_type, clock_timestamp());
+    end if;
+end
+$$;
+
+comment on function freshness.release_unreadable(text) is
+    'Makes due the keys that were set aside because they could not be looked at, not those whose fetches failed.';
+-- <<<
+
 -- >>> sql/19_time_expressions.sql
 -- SQL that the functions written for a data type are made of. In it r is a stored row, t the row of the registry,
 -- k.symbol the symbol, d.counted_at what a row's age counts from, and d.ttl its time-to-live.
@@ -1149,53 +1196,6 @@ comment on function freshness.seconds_until(timestamptz) is
     'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
 -- <<<
 
--- >>> sql/32_renew_look.sql
--- A data table that was renamed or changed under us: its look function was written for what it was before.
-
-create function freshness.renew_look(p_data_type text)
-returns text
-language plpgsql
-set search_path = ''
-as $$
-begin
-    perform freshness.define_look(p_data_type);
-    return null;
-exception
-    when others then
-        return sqlstate || ' ' || sqlerrm;
-end
-$$;
-
-comment on function freshness.renew_look(text) is
-    'Writes a data type''s look function anew if its table has changed. Returns why it cannot be written, or null.';
-
-create function freshness.release_unreadable(p_data_type text)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    update freshness.jobs as j
-    set state = 'scheduled', not_before = null, last_error = null, run_at = least(j.run_at, clock_timestamp())
-    where
-        j.data_type = p_data_type
-        and j.symbol in (
-            select f.symbol
-            from freshness.jobs as f
-            join freshness.data_types as t on t.name = f.data_type
-            where f.data_type = p_data_type and f.state = 'failed' and f.attempts < t.max_attempts
-            for update of f skip locked
-        );
-    if found then
-        perform freshness.wake(p_data_type, clock_timestamp());
-    end if;
-end
-$$;
-
-comment on function freshness.release_unreadable(text) is
-    'Makes due the keys that were set aside because they could not be looked at, not those whose fetches failed.';
--- <<<
-
 -- >>> sql/32_schedule_key.sql
 -- Schedule for a single key, which is what a subscriber's statement brings: a few statements by primary key cost a
 -- third of the set-based one.
@@ -1501,30 +1501,6 @@ comment on function freshness.pull_changed_keys(text, text[], timestamptz[]) is
     ' only arrived, and what counts is whether the job waits for a later moment than they call for.';
 -- <<<
 
--- >>> sql/36_retry.sql
-create function freshness.retry(p_data_type text, p_symbol text)
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-begin
-    update freshness.jobs as j
-    set
-        state = 'scheduled', attempts = 0, not_before = null, last_error = null,
-        run_at = least(j.run_at, clock_timestamp()), requested_at = clock_timestamp()
-    where j.data_type = p_data_type and j.symbol = p_symbol and j.state <> 'running';
-    if found then
-        perform freshness.wake(p_data_type, clock_timestamp());
-    end if;
-    return found;
-end
-$$;
-
-comment on function freshness.retry(text, text) is
-    'Releases a key that is set aside or held back after failing: it is due now, with its attempts counted anew.'
-    ' False when it has no job, or is running.';
--- <<<
-
 -- >>> sql/37_changed_rows.sql
 -- SQL over the changed rows of one statement. It is dynamic: transition tables are seen by the trigger function itself
 -- alone, not by a function that it calls, and their columns differ from table to table. Parts that concern a ttl column
@@ -1747,68 +1723,6 @@ $$;
 
 comment on function freshness.detach_data_triggers(regclass) is
     'Removes our triggers from a table that no data type uses any more.';
--- <<<
-
--- >>> sql/39_watch_plain_subscription.sql
--- Nearly every subscription is one filter "symbol=eq.AAPL". Its key needs no parsing of sets, which keeps our share of
--- the subscriber's statement small; all others go through watch_subscriptions.
-create function freshness.watch_plain_subscription(
-    p_row bigint,
-    p_subscription_id uuid,
-    p_entity regclass,
-    p_filters jsonb
-)
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_type record;
-    v_symbol text;
-begin
-    for v_type in
-        select
-            t.name,
-            t.symbol_column,
-            (
-                select a.atttypid in ('text'::regtype, 'varchar'::regtype) from pg_catalog.pg_attribute as a
-                where a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
-            ) as is_text
-        from freshness.data_types as t
-        where t.data_table in (p_entity, pg_catalog.pg_partition_root(p_entity))
-        order by t.name
-    loop
-        if v_type.symbol_column is null then
-            v_symbol := 'GLOBAL';
-        elsif
-            v_type.is_text
-            and jsonb_array_length(p_filters) = 1
-            and p_filters -> 0 ->> 'column_name' = v_type.symbol_column
-            and p_filters -> 0 ->> 'op' = 'eq'
-            and not coalesce((p_filters -> 0 ->> 'negate')::boolean, false)
-            and length(p_filters -> 0 ->> 'value') between 1 and 200
-        then
-            v_symbol := p_filters -> 0 ->> 'value';
-        else
-            return false;
-        end if;
-
-        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-        values (v_type.name, v_symbol, 'realtime:' || p_row, p_row, p_subscription_id)
-        on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
-        where watches.subscription_id <> excluded.subscription_id;
-        if found then
-            perform freshness.schedule_key(v_type.name, v_symbol);
-        end if;
-    end loop;
-    return true;
-end
-$$;
-
-comment on function freshness.watch_plain_subscription(bigint, uuid, regclass, jsonb) is
-    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys.'
-    ' False when it is not plain, and then freshness.watch_subscriptions reads it: more filters than one eq on the'
-    ' symbol column, or a symbol that needs a cast.';
 -- <<<
 
 -- >>> sql/40_subscribed_keys.sql
@@ -2042,6 +1956,68 @@ comment on function freshness.attach_subscription_trigger() is
 select freshness.attach_subscription_trigger();
 -- <<<
 
+-- >>> sql/43_watch_plain_subscription.sql
+-- Nearly every subscription is one filter "symbol=eq.AAPL". Its key needs no parsing of sets, which keeps our share of
+-- the subscriber's statement small; all others go through watch_subscriptions.
+create function freshness.watch_plain_subscription(
+    p_row bigint,
+    p_subscription_id uuid,
+    p_entity regclass,
+    p_filters jsonb
+)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_type record;
+    v_symbol text;
+begin
+    for v_type in
+        select
+            t.name,
+            t.symbol_column,
+            (
+                select a.atttypid in ('text'::regtype, 'varchar'::regtype) from pg_catalog.pg_attribute as a
+                where a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
+            ) as is_text
+        from freshness.data_types as t
+        where t.data_table in (p_entity, pg_catalog.pg_partition_root(p_entity))
+        order by t.name
+    loop
+        if v_type.symbol_column is null then
+            v_symbol := 'GLOBAL';
+        elsif
+            v_type.is_text
+            and jsonb_array_length(p_filters) = 1
+            and p_filters -> 0 ->> 'column_name' = v_type.symbol_column
+            and p_filters -> 0 ->> 'op' = 'eq'
+            and not coalesce((p_filters -> 0 ->> 'negate')::boolean, false)
+            and length(p_filters -> 0 ->> 'value') between 1 and 200
+        then
+            v_symbol := p_filters -> 0 ->> 'value';
+        else
+            return false;
+        end if;
+
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        values (v_type.name, v_symbol, 'realtime:' || p_row, p_row, p_subscription_id)
+        on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
+        where watches.subscription_id <> excluded.subscription_id;
+        if found then
+            perform freshness.schedule_key(v_type.name, v_symbol);
+        end if;
+    end loop;
+    return true;
+end
+$$;
+
+comment on function freshness.watch_plain_subscription(bigint, uuid, regclass, jsonb) is
+    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys.'
+    ' False when it is not plain, and then freshness.watch_subscriptions reads it: more filters than one eq on the'
+    ' symbol column, or a symbol that needs a cast.';
+-- <<<
+
 -- >>> sql/44_key_states.sql
 create function freshness.key_states(p_data_types text[], p_symbols text[])
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
@@ -2205,6 +2181,161 @@ comment on function freshness.unwatch(text[], text[], text) is
     'Ends the leases that p_watcher holds on these keys, and returns their number.';
 -- <<<
 
+-- >>> sql/47_retry.sql
+create function freshness.retry(p_data_type text, p_symbol text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    update freshness.jobs as j
+    set
+        state = 'scheduled', attempts = 0, not_before = null, last_error = null,
+        run_at = least(j.run_at, clock_timestamp()), requested_at = clock_timestamp()
+    where j.data_type = p_data_type and j.symbol = p_symbol and j.state <> 'running';
+    if found then
+        perform freshness.wake(p_data_type, clock_timestamp());
+    end if;
+    return found;
+end
+$$;
+
+comment on function freshness.retry(text, text) is
+    'Releases a key that is set aside or held back after failing: it is due now, with its attempts counted anew.'
+    ' False when it has no job, or is running.';
+-- <<<
+
+-- >>> sql/48_queued_key.sql
+-- What get_or_queue finds out with our rights, for the part of it that reads with the caller's.
+create type freshness.queued_key as (
+    data_type text,
+    symbol text,
+    status text,
+    age double precision,
+    fresh_until timestamptz,
+    queued boolean,
+    data_table regclass,
+    symbol_column text,
+    timestamp_column text
+);
+
+comment on type freshness.queued_key is 'A key as get_or_queue found it, and where its rows are. age in seconds.';
+-- <<<
+
+-- >>> sql/49_queue_for_caller.sql
+-- Serve what is stored, and queue a refresh if it is due. The rows are read with the caller's rights, the rest is done
+-- with ours. The bodies that a caller runs name our functions by "return": they are bound when they are defined, so
+-- that browsers need no way into schema freshness.
+
+create function freshness.queue_for_caller(p_data_type text, p_symbol text)
+returns freshness.queued_key
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    v_type freshness.data_types;
+    v_key freshness.queued_key;
+    -- Not current_user, which is the owner here; no role was set: the one that logged in.
+    v_caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+begin
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if v_type.name is null then
+        raise exception using
+            errcode = 'FR001',
+            message = format('data type %s is not registered', coalesce(quote_literal(p_data_type), 'null')),
+            hint = 'Register it with freshness.register_data_type.';
+    elsif has_table_privilege(v_caller, v_type.data_table, 'select') is not true then
+        raise exception using
+            errcode = 'insufficient_privilege',
+            message = format('permission denied for the table of data type %L', p_data_type),
+            hint = 'Whoever may select from the table may ask for its keys.';
+    end if;
+
+    v_key.symbol := (select c.symbol from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c);
+    if v_key.symbol is null then
+        raise exception using
+            errcode = 'FR008',
+            message = format('%s is no symbol of data type %L', coalesce(quote_literal(p_symbol), 'null'), p_data_type),
+            hint = 'Pass a value of its symbol column, of 1 to 200 characters.';
+    end if;
+
+    v_key.queued := exists (
+        select from freshness.request(
+            p_data_type, array[v_key.symbol], p_priority => greatest(v_type.priority, 1)
+        )
+    );
+    select
+        case
+            when j.state = 'running' then 'refreshing'
+            when l.fresh_until > clock_timestamp() then 'fresh'
+            when j.state = 'failed' then 'failed'
+            when l.present then 'stale'
+            else 'missing'
+        end,
+        case when isfinite(a.since) then greatest(extract(epoch from clock_timestamp() - a.since), 0) end,
+        nullif(l.fresh_until, 'infinity')
+    into v_key.status, v_key.age, v_key.fresh_until
+    from freshness.look(p_data_type, array[v_key.symbol]) as l
+    left join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
+    cross join lateral (
+        -- What a fetch has verified counts while the rows are those that it verified.
+        select greatest(l.stored_at, case when l.stored_at >= j.stored_at then j.verified_at end) as since
+    ) as a;
+    v_key.data_type := p_data_type;
+    v_key.data_table := v_type.data_table;
+    v_key.symbol_column := v_type.symbol_column;
+    v_key.timestamp_column := v_type.timestamp_column;
+    return v_key;
+end
+$$;
+
+comment on function freshness.queue_for_caller(text, text) is
+    'Part of get_or_queue, with our rights: queues a refresh of a key if it is due, provided that the caller may select'
+    ' from its table.';
+
+create function freshness.answer_for_caller(p_key freshness.queued_key)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_rows jsonb;
+begin
+    execute format(
+        'select coalesce(jsonb_agg(n.body), ''[]'') from ('
+        'select to_jsonb(r) as body from %s as r where %s order by r.%I desc nulls last limit 1000) as n',
+        p_key.data_table,
+        case
+            when p_key.symbol_column is null then 'true'
+            else format(
+                'r.%I = $1::%s', p_key.symbol_column,
+                (
+                    select format_type(a.atttypid, -1) from pg_catalog.pg_attribute as a
+                    where a.attrelid = p_key.data_table and a.attname = p_key.symbol_column and not a.attisdropped
+                )
+            )
+        end,
+        p_key.timestamp_column
+    ) into v_rows using p_key.symbol;
+    return jsonb_build_object(
+        'data_type', p_key.data_type,
+        'symbol', p_key.symbol,
+        'status', p_key.status,
+        'age', p_key.age,
+        'fresh_until', p_key.fresh_until,
+        'queued', p_key.queued,
+        'rows', v_rows
+    );
+end
+$$;
+
+comment on function freshness.answer_for_caller(freshness.queued_key) is
+    'Part of get_or_queue, with the caller''s rights: what was found, and the rows that the caller may see, newest'
+    ' first, at most 1,000.';
+-- <<<
+
 -- >>> sql/50_reconsider.sql
 -- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
 -- sweep and the registry for all keys of a data type. It waits for nobody: a job that is held right now is reported as
@@ -2247,7 +2378,10 @@ begin
             case
                 when (l.job).state = 'running' then case when p_data_changed then 'marked' end
                 when l.is_idle and (l.job).unwatched_at is null then 'unwatched'
-                when l.is_idle and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm and (l.job).unwatched_at <= v_now
+                when
+                    l.is_idle
+                    and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm
+                    and (l.job).unwatched_at <= v_now
                     then null
                 when l.is_idle or (l.job).unwatched_at is not null then 'moved'
                 when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then 'moved'
@@ -2777,6 +2911,187 @@ comment on function freshness.ask_not_before(text, text[]) is
     ' not-before function raised for it.';
 -- <<<
 
+-- >>> sql/57_differing_subscriptions.sql
+-- Reading a subscription's filters in full costs more than anything else a sweep does, so those whose watch is plainly
+-- right are told apart first: one filter, eq on the symbol column, and a watch with just that symbol.
+create function freshness.differing_subscriptions()
+returns bigint[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    if to_regclass('realtime.subscription') is null then
+        return array[]::bigint[];
+    end if;
+    return array(
+        with tables as materialized (
+            select e.entity, t.name, t.symbol_column
+            from (select distinct s.entity from realtime.subscription as s) as e
+            join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
+        )
+
+        select distinct s.id
+        from (
+            select
+                s.id, s.subscription_id, s.entity,
+                case when cardinality(s.filters) = 1 then to_jsonb(s.filters[1]) end as filter
+            from realtime.subscription as s
+            offset 0
+        ) as s
+        join tables as t on t.entity = s.entity
+        left join freshness.watches as w on w.subscription_row = s.id and w.data_type = t.name
+        where
+            (
+                w.subscription_id = s.subscription_id
+                and w.watcher = 'realtime:' || s.id
+                and case
+                    when t.symbol_column is null then w.symbol = 'GLOBAL'
+                    else
+                        s.filter ->> 'column_name' = t.symbol_column and s.filter ->> 'op' = 'eq'
+                        and s.filter ->> 'value' = w.symbol and not coalesce((s.filter ->> 'negate')::boolean, false)
+                end
+            ) is not true
+        order by s.id
+    );
+end
+$$;
+
+comment on function freshness.differing_subscriptions() is
+    'ids in realtime.subscription, in order, that may lack a watch or have a wrong one. Those with several filters or'
+    ' symbols, or none, are always among them.';
+-- <<<
+
+-- >>> sql/58_mend_watches.sql
+create function freshness.mend_watches(p_rows bigint[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_mended integer;
+begin
+    with subscribed as materialized (
+        select
+            k.data_type, k.symbol, k.subscription_row, k.subscription_id,
+            'realtime:' || k.subscription_row as watcher
+        from freshness.subscribed_keys(p_rows) as k
+        where k.symbol is not null
+    ),
+
+    wrong as materialized (
+        select w.data_type, w.symbol, w.watcher
+        from freshness.watches as w
+        left join subscribed as s
+            on s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
+            and s.subscription_id = w.subscription_id
+        where w.subscription_row = any (p_rows) and s.data_type is null
+        for update of w skip locked
+    ),
+
+    removed as (
+        delete from freshness.watches as w
+        using wrong as o
+        where
+            w.data_type = o.data_type and w.symbol = o.symbol and w.watcher = o.watcher
+            and not exists (
+                select from subscribed as s
+                where s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
+            )
+        returning 1
+    ),
+
+    -- One that is there under this name with another subscription is put right, unless somebody holds it.
+    added as (
+        insert into freshness.watches as w (data_type, symbol, watcher, subscription_row, subscription_id)
+        select s.data_type, s.symbol, s.watcher, s.subscription_row, s.subscription_id
+        from subscribed as s
+        where not exists (
+            select from freshness.watches as k
+            where
+                k.data_type = s.data_type and k.symbol = s.symbol and k.watcher = s.watcher
+                and k.subscription_row = s.subscription_row and k.subscription_id = s.subscription_id
+        )
+        order by s.data_type, s.symbol
+        on conflict (data_type, symbol, watcher) do update set
+            subscription_row = excluded.subscription_row,
+            subscription_id = excluded.subscription_id,
+            lease_until = null
+        where
+            (w.subscription_row, w.subscription_id)
+            is distinct from (excluded.subscription_row, excluded.subscription_id)
+        returning 1
+    )
+
+    select (select count(*) from removed) + (select count(*) from added) into v_mended;
+    return v_mended;
+end
+$$;
+
+comment on function freshness.mend_watches(bigint[]) is
+    'Makes the watches of these rows of realtime.subscription what their filters say; returns how many were missing'
+    ' or wrong. Their jobs are left to reconsider.';
+-- <<<
+
+-- >>> sql/59_differing_keys.sql
+create function freshness.differing_keys(p_data_type text)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_differing text[];
+    v_waiting text[];
+begin
+    -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
+    -- the claim. Keys in the inbox are left to the next fold.
+    select
+        array_agg(k.symbol) filter (where k.differs),
+        array_agg(k.symbol) filter (where k.waits and not k.differs)
+    into v_differing, v_waiting
+    from (
+        select
+            coalesce(w.symbol, j.symbol) as symbol,
+            j.state <> 'running' and j.unwatched_at is null and j.run_at > v_now as waits,
+            case
+                when j.symbol is null then true
+                when j.viewers <> coalesce(w.viewers, 0) then true
+                when j.state = 'running' then false
+                when w.viewers is null and j.requested_at is null and j.required_as_of is null then
+                    j.unwatched_at is null or j.unwatched_at > v_now or j.run_at > j.unwatched_at + t.keep_warm
+                else j.unwatched_at is not null or (j.required_as_of is not null and j.run_at > v_now)
+            end as differs
+        from (
+            select w.symbol, count(*)::integer as viewers
+            from freshness.watches as w
+            where w.data_type = p_data_type
+            group by w.symbol
+        ) as w
+        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
+        join freshness.data_types as t on t.name = p_data_type
+        where coalesce(w.symbol, j.symbol) not in (
+            select p.symbol from freshness.pulls as p where p.data_type = p_data_type and p.symbol is not null
+        )
+    ) as k;
+
+    if v_waiting is not null then
+        v_differing := v_differing || array(
+            select j.symbol
+            from freshness.look(p_data_type, v_waiting) as l
+            join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
+            where l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
+        );
+    end if;
+    return array(select s from unnest(v_differing) as s order by s);
+end
+$$;
+
+comment on function freshness.differing_keys(text) is
+    'Keys of a data type, in order, whose job is not what its watches and stored rows call for.';
+-- <<<
+
 -- >>> sql/60_prepare_rows.sql
 -- Writing what a refresher returned. The rows go in as they are meant, or not at all: each check raises, and the
 -- caller's transaction takes everything back.
@@ -3111,7 +3426,10 @@ begin
     -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at once.
     if
         v_now.refresh_at <= v_verified_at
-        or (v_now.refresh_at <= clock_timestamp() and coalesce(v_type.deadline_function, v_type.staleness_function) is not null)
+        or (
+            v_now.refresh_at <= clock_timestamp()
+            and coalesce(v_type.deadline_function, v_type.staleness_function) is not null
+        )
     then
         v_now.refresh_at := clock_timestamp() + least(v_type.ttl, interval '1 minute');
     end if;
@@ -3212,6 +3530,70 @@ comment on function freshness.fail(text, text, bigint, text) is
     'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after a backoff'
     ' that doubles from 1 s to 5 minutes, and set aside for an hour after the data type''s max_attempts. Returns the'
     ' job''s new state, scheduled or failed, and in how many seconds it is due; no row when the fence was lost.';
+-- <<<
+
+-- >>> sql/66_somebody_works.sql
+create function freshness.somebody_works()
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+    select
+        exists (select from freshness.workers as w where w.seen_at > clock_timestamp() - interval '90 seconds')
+        or exists (select from freshness.sleepers as s where s.looked_at > clock_timestamp() - interval '90 seconds')
+$$;
+
+comment on function freshness.somebody_works() is
+    'Whether a worker has been heard of in the last 90 seconds: by a claim or a heartbeat, or asleep by a look, as each'
+    ' makes every half minute.';
+-- <<<
+
+-- >>> sql/67_schedule_sweep.sql
+-- pg_cron is there on Supabase but not switched on. Without it any worker runs the sweep.
+create function freshness.schedule_sweep()
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if to_regnamespace('cron') is null then
+        if not exists (select from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron') then
+            raise notice 'freshness: pg_cron is not available; workers run the sweep';
+            return false;
+        end if;
+        create extension if not exists pg_cron;
+    end if;
+    -- Each turn in a transaction of its own; the end is when nothing is left that can be mended now.
+    perform cron.schedule(
+        'check-stale-data-v2', '*/5 * * * *',
+        $cron$
+        do $do$
+        declare
+            v_sweep freshness.sweeps;
+        begin
+            for v_turn in 1..1000 loop
+                v_sweep := freshness.sweep(5000);
+                commit;
+                exit when coalesce(v_sweep.is_complete, true);
+                exit when v_sweep.watches_mended + v_sweep.jobs_mended + v_sweep.keys_released = 0;
+            end loop;
+        end
+        $do$
+        $cron$
+    );
+    return true;
+exception
+    when others then
+        raise notice 'freshness: pg_cron is not used here (%); workers run the sweep', sqlerrm;
+        return false;
+end
+$$;
+
+comment on function freshness.schedule_sweep() is
+    'Has pg_cron run the sweep every 5 minutes, as job check-stale-data-v2. False when pg_cron cannot be used here.';
+
+select freshness.schedule_sweep();
 -- <<<
 
 -- >>> sql/68_begin_sweep.sql
@@ -3518,126 +3900,6 @@ comment on function freshness.disarm(text) is
     'Takes a worker from the sleepers, because it has no free slot or leaves, and hands on keeping the time.';
 -- <<<
 
--- >>> sql/72_differing_subscriptions.sql
--- Reading a subscription's filters in full costs more than anything else a sweep does, so those whose watch is plainly
--- right are told apart first: one filter, eq on the symbol column, and a watch with just that symbol.
-create function freshness.differing_subscriptions()
-returns bigint[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-    if to_regclass('realtime.subscription') is null then
-        return array[]::bigint[];
-    end if;
-    return array(
-        with tables as materialized (
-            select e.entity, t.name, t.symbol_column
-            from (select distinct s.entity from realtime.subscription as s) as e
-            join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
-        )
-
-        select distinct s.id
-        from (
-            select
-                s.id, s.subscription_id, s.entity,
-                case when cardinality(s.filters) = 1 then to_jsonb(s.filters[1]) end as filter
-            from realtime.subscription as s
-            offset 0
-        ) as s
-        join tables as t on t.entity = s.entity
-        left join freshness.watches as w on w.subscription_row = s.id and w.data_type = t.name
-        where
-            (
-                w.subscription_id = s.subscription_id
-                and w.watcher = 'realtime:' || s.id
-                and case
-                    when t.symbol_column is null then w.symbol = 'GLOBAL'
-                    else
-                        s.filter ->> 'column_name' = t.symbol_column and s.filter ->> 'op' = 'eq'
-                        and s.filter ->> 'value' = w.symbol and not coalesce((s.filter ->> 'negate')::boolean, false)
-                end
-            ) is not true
-        order by s.id
-    );
-end
-$$;
-
-comment on function freshness.differing_subscriptions() is
-    'ids in realtime.subscription, in order, that may lack a watch or have a wrong one. Those with several filters or'
-    ' symbols, or none, are always among them.';
--- <<<
-
--- >>> sql/73_mend_watches.sql
-create function freshness.mend_watches(p_rows bigint[])
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_mended integer;
-begin
-    with subscribed as materialized (
-        select k.data_type, k.symbol, k.subscription_row, k.subscription_id, 'realtime:' || k.subscription_row as watcher
-        from freshness.subscribed_keys(p_rows) as k
-        where k.symbol is not null
-    ),
-
-    wrong as materialized (
-        select w.data_type, w.symbol, w.watcher
-        from freshness.watches as w
-        left join subscribed as s
-            on s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
-            and s.subscription_id = w.subscription_id
-        where w.subscription_row = any (p_rows) and s.data_type is null
-        for update of w skip locked
-    ),
-
-    removed as (
-        delete from freshness.watches as w
-        using wrong as o
-        where
-            w.data_type = o.data_type and w.symbol = o.symbol and w.watcher = o.watcher
-            and not exists (
-                select from subscribed as s
-                where s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
-            )
-        returning 1
-    ),
-
-    -- One that is there under this name with another subscription is put right, unless somebody holds it.
-    added as (
-        insert into freshness.watches as w (data_type, symbol, watcher, subscription_row, subscription_id)
-        select s.data_type, s.symbol, s.watcher, s.subscription_row, s.subscription_id
-        from subscribed as s
-        where not exists (
-            select from freshness.watches as k
-            where
-                k.data_type = s.data_type and k.symbol = s.symbol and k.watcher = s.watcher
-                and k.subscription_row = s.subscription_row and k.subscription_id = s.subscription_id
-        )
-        order by s.data_type, s.symbol
-        on conflict (data_type, symbol, watcher) do update set
-            subscription_row = excluded.subscription_row,
-            subscription_id = excluded.subscription_id,
-            lease_until = null
-        where
-            (w.subscription_row, w.subscription_id)
-            is distinct from (excluded.subscription_row, excluded.subscription_id)
-        returning 1
-    )
-
-    select (select count(*) from removed) + (select count(*) from added) into v_mended;
-    return v_mended;
-end
-$$;
-
-comment on function freshness.mend_watches(bigint[]) is
-    'Makes the watches of these rows of realtime.subscription what their filters say; returns how many were missing'
-    ' or wrong. Their jobs are left to reconsider.';
--- <<<
-
 -- >>> sql/73_settle.sql
 -- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
 -- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended
@@ -3734,65 +3996,6 @@ as $$
 $$;
 
 comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
--- <<<
-
--- >>> sql/74_differing_keys.sql
-create function freshness.differing_keys(p_data_type text)
-returns text[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-    v_now timestamptz := clock_timestamp();
-    v_differing text[];
-    v_waiting text[];
-begin
-    -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
-    -- the claim. Keys in the inbox are left to the next fold.
-    select
-        array_agg(k.symbol) filter (where k.differs),
-        array_agg(k.symbol) filter (where k.waits and not k.differs)
-    into v_differing, v_waiting
-    from (
-        select
-            coalesce(w.symbol, j.symbol) as symbol,
-            j.state <> 'running' and j.unwatched_at is null and j.run_at > v_now as waits,
-            case
-                when j.symbol is null then true
-                when j.viewers <> coalesce(w.viewers, 0) then true
-                when j.state = 'running' then false
-                when w.viewers is null and j.requested_at is null and j.required_as_of is null then
-                    j.unwatched_at is null or j.unwatched_at > v_now or j.run_at > j.unwatched_at + t.keep_warm
-                else j.unwatched_at is not null or (j.required_as_of is not null and j.run_at > v_now)
-            end as differs
-        from (
-            select w.symbol, count(*)::integer as viewers
-            from freshness.watches as w
-            where w.data_type = p_data_type
-            group by w.symbol
-        ) as w
-        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
-        join freshness.data_types as t on t.name = p_data_type
-        where coalesce(w.symbol, j.symbol) not in (
-            select p.symbol from freshness.pulls as p where p.data_type = p_data_type and p.symbol is not null
-        )
-    ) as k;
-
-    if v_waiting is not null then
-        v_differing := v_differing || array(
-            select j.symbol
-            from freshness.look(p_data_type, v_waiting) as l
-            join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
-            where l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
-        );
-    end if;
-    return array(select s from unnest(v_differing) as s order by s);
-end
-$$;
-
-comment on function freshness.differing_keys(text) is
-    'Keys of a data type, in order, whose job is not what its watches and stored rows call for.';
 -- <<<
 
 -- >>> sql/75_end_watches.sql
@@ -4041,137 +4244,6 @@ $$;
 
 comment on function freshness.drop_unwatched() is
     'Removes the jobs of keys that nobody wants and whose keep_warm is over, and returns their number.';
--- <<<
-
--- >>> sql/78_queued_key.sql
--- What get_or_queue finds out with our rights, for the part of it that reads with the caller's.
-create type freshness.queued_key as (
-    data_type text,
-    symbol text,
-    status text,
-    age double precision,
-    fresh_until timestamptz,
-    queued boolean,
-    data_table regclass,
-    symbol_column text,
-    timestamp_column text
-);
-
-comment on type freshness.queued_key is 'A key as get_or_queue found it, and where its rows are. age in seconds.';
--- <<<
-
--- >>> sql/79_queue_for_caller.sql
--- Serve what is stored, and queue a refresh if it is due. The rows are read with the caller's rights, the rest is done
--- with ours. The bodies that a caller runs name our functions by "return": they are bound when they are defined, so
--- that browsers need no way into schema freshness.
-
-create function freshness.queue_for_caller(p_data_type text, p_symbol text)
-returns freshness.queued_key
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-    v_type freshness.data_types;
-    v_key freshness.queued_key;
-    -- Not current_user, which is the owner here; no role was set: the one that logged in.
-    v_caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
-begin
-    select * into v_type from freshness.data_types as t where t.name = p_data_type;
-    if v_type.name is null then
-        raise exception using
-            errcode = 'FR001',
-            message = format('data type %s is not registered', coalesce(quote_literal(p_data_type), 'null')),
-            hint = 'Register it with freshness.register_data_type.';
-    elsif has_table_privilege(v_caller, v_type.data_table, 'select') is not true then
-        raise exception using
-            errcode = 'insufficient_privilege',
-            message = format('permission denied for the table of data type %L', p_data_type),
-            hint = 'Whoever may select from the table may ask for its keys.';
-    end if;
-
-    v_key.symbol := (select c.symbol from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c);
-    if v_key.symbol is null then
-        raise exception using
-            errcode = 'FR008',
-            message = format('%s is no symbol of data type %L', coalesce(quote_literal(p_symbol), 'null'), p_data_type),
-            hint = 'Pass a value of its symbol column, of 1 to 200 characters.';
-    end if;
-
-    v_key.queued := exists (
-        select from freshness.request(
-            p_data_type, array[v_key.symbol], p_priority => greatest(v_type.priority, 1)
-        )
-    );
-    select
-        case
-            when j.state = 'running' then 'refreshing'
-            when l.fresh_until > clock_timestamp() then 'fresh'
-            when j.state = 'failed' then 'failed'
-            when l.present then 'stale'
-            else 'missing'
-        end,
-        case when isfinite(a.since) then greatest(extract(epoch from clock_timestamp() - a.since), 0) end,
-        nullif(l.fresh_until, 'infinity')
-    into v_key.status, v_key.age, v_key.fresh_until
-    from freshness.look(p_data_type, array[v_key.symbol]) as l
-    left join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
-    cross join lateral (
-        -- What a fetch has verified counts while the rows are those that it verified.
-        select greatest(l.stored_at, case when l.stored_at >= j.stored_at then j.verified_at end) as since
-    ) as a;
-    v_key.data_type := p_data_type;
-    v_key.data_table := v_type.data_table;
-    v_key.symbol_column := v_type.symbol_column;
-    v_key.timestamp_column := v_type.timestamp_column;
-    return v_key;
-end
-$$;
-
-comment on function freshness.queue_for_caller(text, text) is
-    'Part of get_or_queue, with our rights: queues a refresh of a key if it is due, provided that the caller may select'
-    ' from its table.';
-
-create function freshness.answer_for_caller(p_key freshness.queued_key)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-    v_rows jsonb;
-begin
-    execute format(
-        'select coalesce(jsonb_agg(n.body), ''[]'') from ('
-        'select to_jsonb(r) as body from %s as r where %s order by r.%I desc nulls last limit 1000) as n',
-        p_key.data_table,
-        case
-            when p_key.symbol_column is null then 'true'
-            else format(
-                'r.%I = $1::%s', p_key.symbol_column,
-                (
-                    select format_type(a.atttypid, -1) from pg_catalog.pg_attribute as a
-                    where a.attrelid = p_key.data_table and a.attname = p_key.symbol_column and not a.attisdropped
-                )
-            )
-        end,
-        p_key.timestamp_column
-    ) into v_rows using p_key.symbol;
-    return jsonb_build_object(
-        'data_type', p_key.data_type,
-        'symbol', p_key.symbol,
-        'status', p_key.status,
-        'age', p_key.age,
-        'fresh_until', p_key.fresh_until,
-        'queued', p_key.queued,
-        'rows', v_rows
-    );
-end
-$$;
-
-comment on function freshness.answer_for_caller(freshness.queued_key) is
-    'Part of get_or_queue, with the caller''s rights: what was found, and the rows that the caller may see, newest'
-    ' first, at most 1,000.';
 -- <<<
 
 -- >>> sql/79_sweep_if_due.sql
@@ -4449,53 +4521,6 @@ create trigger take_sample after insert on freshness.sweeps
 for each row execute function freshness.take_sample();
 -- <<<
 
--- >>> sql/85_schedule_sweep.sql
--- pg_cron is there on Supabase but not switched on. Without it any worker runs the sweep.
-create function freshness.schedule_sweep()
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-begin
-    if to_regnamespace('cron') is null then
-        if not exists (select from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron') then
-            raise notice 'freshness: pg_cron is not available; workers run the sweep';
-            return false;
-        end if;
-        create extension if not exists pg_cron;
-    end if;
-    -- Each turn in a transaction of its own; the end is when nothing is left that can be mended now.
-    perform cron.schedule(
-        'check-stale-data-v2', '*/5 * * * *',
-        $cron$
-        do $do$
-        declare
-            v_sweep freshness.sweeps;
-        begin
-            for v_turn in 1..1000 loop
-                v_sweep := freshness.sweep(5000);
-                commit;
-                exit when coalesce(v_sweep.is_complete, true);
-                exit when v_sweep.watches_mended + v_sweep.jobs_mended + v_sweep.keys_released = 0;
-            end loop;
-        end
-        $do$
-        $cron$
-    );
-    return true;
-exception
-    when others then
-        raise notice 'freshness: pg_cron is not used here (%); workers run the sweep', sqlerrm;
-        return false;
-end
-$$;
-
-comment on function freshness.schedule_sweep() is
-    'Has pg_cron run the sweep every 5 minutes, as job check-stale-data-v2. False when pg_cron cannot be used here.';
-
-select freshness.schedule_sweep();
--- <<<
-
 -- >>> sql/86_slo.sql
 -- Events are read from the newest backwards, so that a busy hour costs no more than a bounded look.
 create view freshness.slo with (security_invoker = true) as
@@ -4615,23 +4640,6 @@ cross join lateral (
 comment on view freshness.slo is
     'How well the promises are kept, one figure a row: name, value (null: nothing to measure), unit, comparison and'
     ' target (null: none), ok, and what it counts. The last hour means its latest 100,000 events at most.';
--- <<<
-
--- >>> sql/86_somebody_works.sql
-create function freshness.somebody_works()
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-    select
-        exists (select from freshness.workers as w where w.seen_at > clock_timestamp() - interval '90 seconds')
-        or exists (select from freshness.sleepers as s where s.looked_at > clock_timestamp() - interval '90 seconds')
-$$;
-
-comment on function freshness.somebody_works() is
-    'Whether a worker has been heard of in the last 90 seconds: by a claim or a heartbeat, or asleep by a look, as each'
-    ' makes every half minute.';
 -- <<<
 
 -- >>> sql/87_next_in_words.sql

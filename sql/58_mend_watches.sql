@@ -7,7 +7,9 @@ declare
     v_mended integer;
 begin
     with subscribed as materialized (
-        select k.data_type, k.symbol, k.subscription_row, k.subscription_id, 'realtime:' || k.subscription_row as watcher
+        select
+            k.data_type, k.symbol, k.subscription_row, k.subscription_id,
+            'realtime:' || k.subscription_row as watcher
         from freshness.subscribed_keys(p_rows) as k
         where k.symbol is not null
     ),
