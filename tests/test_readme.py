@@ -93,3 +93,14 @@ def test_all_links_of_the_documents_lead_somewhere() -> None:
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text()):
             if not link.startswith("http"):
                 assert (document.parent / link).exists(), f"{document.name}: {link}"
+
+
+def test_all_files_that_the_documents_name_exist() -> None:
+    """A path in a document that was moved is worse than none."""
+    root = README.parent
+    named = re.compile(r"`((?:sql|supabase|tests|docs|bench|pyworker)/[\w./-]+)`")
+    for document in [README, root / "CONTRIBUTING.md", *root.glob("docs/**/*.md")]:
+        for path in named.findall(document.read_text()):
+            # This one comes with the first release.
+            if path != "supabase/migrations.sha256":
+                assert (root / path).exists(), f"{document.name}: {path}"
