@@ -53,9 +53,10 @@ class Sleeper:
         """Look once; sleep if we may."""
         if self.asleep_until is not None or not self.is_armed:
             return
+        # Read before the look, however long that takes: the sleep ends then, or earlier.
+        now = _value(self._looking, "select extract(epoch from clock_timestamp())::float8")
         row = self._looking.execute(
-            "select seconds, settled, since::text, suspects,"
-            " extract(epoch from clock_timestamp())::float8"
+            "select seconds, settled, since::text, suspects"
             " from freshness.settle(%s, %s, %s, %s, %s::xid8, %s)",
             [
                 self.channel,
@@ -67,7 +68,7 @@ class Sleeper:
             ],
         ).fetchone()
         assert row is not None
-        seconds, settled, self._since, self._suspects, now = row
+        seconds, settled, self._since, self._suspects = row
         if seconds is not None and seconds <= 0:
             self.saw_something_due = True
         elif settled:

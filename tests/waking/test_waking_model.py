@@ -128,13 +128,15 @@ class Waking(RuleBasedStateMachine):
         for producer in self.open.values():
             producer.roll_back()
         self.open = {}
-        self.nobody_sleeps_past_the_next_deadline()
-        for sleeper in self.sleepers:
-            sleeper.leave()
-        self.quotes.drop(self.connection)
-        for opened in self.opened:
-            opened.execute("unlisten *")
-        self.idle.extend(self.opened)
+        try:
+            self.nobody_sleeps_past_the_next_deadline()
+        finally:
+            for sleeper in self.sleepers:
+                sleeper.leave()
+            self.quotes.drop(self.connection)
+            for opened in self.opened:
+                opened.execute("unlisten *")
+            self.idle.extend(self.opened)
 
 
 @pytest.fixture
