@@ -1,0 +1,130 @@
+"""Connections to Postgres: the pool, and what its errors mean for us."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from pyworker.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    FenceLost,
+    FreshnessError,
+    InvalidRequest,
+    RowsRejected,
+    WorkerUnknown,
+)
+
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
+
+_ERRORS: dict[str, type[FreshnessError]] = {
+    "FR001": InvalidRequest,
+    "FR002": InvalidRequest,
+    "FR003": FenceLost,
+    "FR004": WorkerUnknown,
+    "FR005": RowsRejected,
+    "FR006": RowsRejected,
+    "FR007": RowsRejected,
+    "FR008": InvalidRequest,
+}
+
+# Connection lost, rolled back to be repeated, out of resources, locked, shut down, broken disk.
+_PASSING = ("08", "40", "53", "55P03", "57P", "58")
+
+
+@asynccontextmanager
+async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
+    """Open a pool of at most `connections` and yield it.
+
+    Raises:
+        ConfigurationError: the URL is none.
+        DatabaseUnavailable: no connection could be made within ten seconds.
+    """
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        # Its words repeat the URL, and so a password.
+        raise ConfigurationError(
+            "DATABASE_URL is no connection string", "set it to postgresql://user:password@host/name"
+        ) from None
+
+    async def check(connection: psycopg.AsyncConnection[Any]) -> None:
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.OperationalError:
+            # Postgres was restarted: replace all at once, not one after the other with pauses.
+            await pool.drain()
+            raise
+
+    pool = AsyncConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=connections,
+        open=False,
+        timeout=10,
+        # Each call is one function, hence one transaction, without BEGIN and COMMIT on the wire.
+        kwargs={"autocommit": True, "application_name": "freshness"},
+        check=check,
+    )
+    try:
+        await pool.open(wait=True, timeout=10)
+    except PoolTimeout as error:
+        await pool.close()
+        raise await _reason(database_url) from error
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
+    """Return the error of ours that one of psycopg stands for; None: it is somebody else's."""
+    # By code: psycopg calls every unknown code operational, ours and those of users' triggers too.
+    code = error.sqlstate or ""
+    if isinstance(error, psycopg.OperationalError) and (not code or code.startswith(_PASSING)):
+        return _unavailable()
+    diagnosis = error.diag
+    kind = _ERRORS.get(code)
+    if kind is not None:
+        return kind(diagnosis.message_primary or str(error), diagnosis.message_hint)
+    # Missing at the top level it is ours; inside a function it may be a user's own trigger.
+    is_ours = diagnosis.context is None
+    if is_ours and isinstance(
+        error,
+        psycopg.errors.UndefinedFunction
+        | psycopg.errors.UndefinedTable
+        | psycopg.errors.InvalidSchemaName,
+    ):
+        return DatabaseUnavailable(
+            "the database does not have schema freshness as this version needs it",
+            "apply the migrations: make up, or supabase db push",
+        )
+    if is_ours and isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return DatabaseUnavailable(
+            "the role in DATABASE_URL may not use schema freshness", "connect as role postgres"
+        )
+    return None
+
+
+async def _reason(database_url: str) -> DatabaseUnavailable:
+    # The pool only says that time is over.
+    try:
+        connection = await psycopg.AsyncConnection.connect(database_url, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[-1]
+        return DatabaseUnavailable(
+            f"the database cannot be reached: {reason}", "check DATABASE_URL"
+        )
+    await connection.close()
+    return _unavailable()
+
+
+def _unavailable() -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        "the database cannot be reached", "check DATABASE_URL and that Postgres runs"
+    )
