@@ -44,11 +44,9 @@ begin
             as decision
         from looked as l
         left join (
-            select n.*
-            from freshness.ask_not_before(
+            select n.* from freshness.ask_not_before(
                 v_name, array(select f.symbol from looked as f where f.decision = 'fetch')
-            ) as n
-            where v_has_hours
+            ) as n where v_has_hours
         ) as a on a.symbol = l.symbol
     ),
 

@@ -2338,8 +2338,7 @@ comment on function freshness.answer_for_caller(freshness.queued_key) is
 
 -- >>> sql/50_reconsider.sql
 -- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
--- sweep and the registry for all keys of a data type. It waits for nobody: a job that is held right now is reported as
--- locked.
+-- sweep for those that differ. It waits for nobody: a job that is held right now is reported as locked.
 create function freshness.reconsider(
     p_data_type text,
     p_symbols text[] default null,
@@ -2457,8 +2456,7 @@ comment on function freshness.reconsider(text, text[], boolean) is
     'Gives these keys of a data type (null: all that have a job or a watch) the job that they should have: added when'
     ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
     ' after keep_warm; counted when only its viewers changed. p_data_changed: running ones are marked, to be looked at'
-    ' again. locked: held by another transaction, to be tried again. Keys that are right already are left alone and not'
-    ' returned.';
+    ' again. locked: held by another transaction, to be tried again. Keys that are right already are not returned.';
 -- <<<
 
 -- >>> sql/51_fold_pulls.sql
@@ -2765,11 +2763,9 @@ begin
             as decision
         from looked as l
         left join (
-            select n.*
-            from freshness.ask_not_before(
+            select n.* from freshness.ask_not_before(
                 v_name, array(select f.symbol from looked as f where f.decision = 'fetch')
-            ) as n
-            where v_has_hours
+            ) as n where v_has_hours
         ) as a on a.symbol = l.symbol
     ),
 
