@@ -15,9 +15,17 @@ PAIRS = 5
 
 
 def latency(
-    cluster: Cluster, script: str, *, clients: int, user: str = "postgres", seconds: int = 2
+    cluster: Cluster,
+    script: str,
+    *,
+    clients: int,
+    user: str = "postgres",
+    seconds: int = 2,
+    transactions: int | None = None,
 ) -> float:
     """Run a script of pgbench with prepared statements; return the mean latency in ms.
+
+    It runs for some seconds, or for a number of transactions of each client.
 
     Raises:
         RuntimeError: a transaction failed.
@@ -30,7 +38,8 @@ def latency(
             [
                 cluster.installation.program("pgbench"),
                 *("--no-vacuum", "--protocol=prepared", f"--file={file.name}"),
-                *(f"--client={clients}", f"--jobs={min(clients, 2)}", f"--time={seconds}"),
+                *(f"--client={clients}", f"--jobs={min(clients, 2)}"),
+                f"--transactions={transactions}" if transactions else f"--time={seconds}",
                 cluster.connection_string(user=user),
             ],
             capture_output=True,

@@ -1,7 +1,7 @@
 -- The registry: one row for each kind of data, with its table and its time-to-live.
 create table freshness.data_types (
     name text primary key
-    constraint a_name_is_short_and_plain check (name ~ '^[A-Za-z][A-Za-z0-9_-]{0,49}$'),
+    constraint a_name_is_short_and_plain check (name ~ '^[A-Za-z][A-Za-z0-9_-]{0,43}$'),
     data_table regclass not null,
     symbol_column text,
     timestamp_column text not null,

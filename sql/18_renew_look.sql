@@ -7,6 +7,7 @@ set search_path = ''
 as $$
 begin
     perform freshness.define_look(p_data_type);
+    perform freshness.define_data_trigger(p_data_type);
     return null;
 exception
     when others then

@@ -26,7 +26,6 @@ as $$
 #variable_conflict use_variable
 declare
     v_table regclass := freshness.find_table(data_table);
-    v_old_table regclass := (select t.data_table from freshness.data_types as t where t.name = register_data_type.name);
     v_is_auto boolean := coalesce(lower(refresh_ahead) = 'auto', false);
     v_row freshness.data_types;
 begin
@@ -69,12 +68,11 @@ begin
 
     -- Whatever was wrong with its table has been put right.
     perform freshness.define_look(name);
+    perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
     perform freshness.release_unreadable(name);
-    if v_old_table <> v_table then
-        perform freshness.detach_data_triggers(v_old_table);
-    end if;
-    perform freshness.attach_data_triggers(v_table) where triggers;
+    perform freshness.detach_data_triggers(name, v_table);
+    perform freshness.attach_data_triggers(name) where triggers;
     return v_row;
 end
 $$;

@@ -4,10 +4,8 @@ language plpgsql
 set search_path = ''
 as $$
 #variable_conflict use_variable
-declare
-    v_table regclass;
 begin
-    delete from freshness.data_types as t where t.name = name returning t.data_table into v_table;
+    delete from freshness.data_types as t where t.name = name;
     if not found then
         return false;
     end if;
@@ -16,11 +14,12 @@ begin
     delete from freshness.jobs as j where j.data_type = name;
     execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
-    perform freshness.detach_data_triggers(v_table);
+    perform freshness.detach_data_triggers(name);
+    execute format('drop function if exists freshness.%I()', 'changed_' || name);
     return true;
 end
 $$;
 
 comment on function freshness.unregister_data_type(text) is
-    'Removes a data type with its watches and jobs, and our triggers from its table unless another data type uses it.'
-    ' The data stays. False when there was none. A refresh that is running ends without writing.';
+    'Removes a data type with its watches and jobs, and its triggers from the table. The data stays. False when there'
+    ' was none. A refresh that is running ends without writing.';

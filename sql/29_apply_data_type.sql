@@ -45,6 +45,7 @@ begin
         end if;
     end if;
     perform freshness.define_look(new.name);
+    perform freshness.define_data_trigger(new.name);
     perform freshness.define_not_before(new.name);
     perform freshness.pull_all_keys(new.name);
     return null;

@@ -5,6 +5,7 @@ create function freshness.pull_changed_keys(p_data_type text, p_symbols text[], 
 returns void
 language plpgsql
 set search_path = ''
+set lock_timeout = '100ms'
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -53,3 +54,33 @@ comment on function freshness.pull_changed_keys(text, text[], timestamptz[]) is
     'Leaves a pull for those of the keys that have a job and an earlier deadline. p_newest: the newest timestamp that'
     ' a statement took away of each key, null: unknown; one that still has a row as new needs no pull. No array: rows'
     ' only arrived, and what counts is whether the job waits for a later moment than they call for.';
+
+create function freshness.pull_all_rows(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+begin
+    insert into freshness.pulls (data_type, reason) values (p_data_type, 'truncated');
+    perform freshness.wake(p_data_type, clock_timestamp());
+end
+$$;
+
+comment on function freshness.pull_all_rows(text) is 'Leaves a pull for all keys of a data type whose rows are gone.';
+
+create function freshness.is_used(p_data_type text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+begin
+    -- Ordered as the primary key is: one probe of it, whatever the planner takes the table to be.
+    perform from freshness.jobs as j where j.data_type = p_data_type order by j.symbol limit 1;
+    return found;
+end
+$$;
+
+comment on function freshness.is_used(text) is 'Whether any key of a data type has a job.';

@@ -23,11 +23,25 @@ comment on type freshness.job_state is
     'State of a job. Scheduled: waits for its deadline, or is due. Running: being fetched. Failed: set aside.';
 -- <<<
 
+-- >>> sql/02_seconds_until.sql
+create function freshness.seconds_until(p_moment timestamptz)
+returns double precision
+language sql
+volatile
+set search_path = ''
+as $$
+    select extract(epoch from p_moment - clock_timestamp())::double precision where isfinite(p_moment)
+$$;
+
+comment on function freshness.seconds_until(timestamptz) is
+    'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
+-- <<<
+
 -- >>> sql/10_data_types.sql
 -- The registry: one row for each kind of data, with its table and its time-to-live.
 create table freshness.data_types (
     name text primary key
-    constraint a_name_is_short_and_plain check (name ~ '^[A-Za-z][A-Za-z0-9_-]{0,49}$'),
+    constraint a_name_is_short_and_plain check (name ~ '^[A-Za-z][A-Za-z0-9_-]{0,43}$'),
     data_table regclass not null,
     symbol_column text,
     timestamp_column text not null,
@@ -309,6 +323,7 @@ set search_path = ''
 as $$
 begin
     perform freshness.define_look(p_data_type);
+    perform freshness.define_data_trigger(p_data_type);
     return null;
 exception
     when others then
@@ -881,7 +896,6 @@ as $$
 #variable_conflict use_variable
 declare
     v_table regclass := freshness.find_table(data_table);
-    v_old_table regclass := (select t.data_table from freshness.data_types as t where t.name = register_data_type.name);
     v_is_auto boolean := coalesce(lower(refresh_ahead) = 'auto', false);
     v_row freshness.data_types;
 begin
@@ -924,12 +938,11 @@ begin
 
     -- Whatever was wrong with its table has been put right.
     perform freshness.define_look(name);
+    perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
     perform freshness.release_unreadable(name);
-    if v_old_table <> v_table then
-        perform freshness.detach_data_triggers(v_old_table);
-    end if;
-    perform freshness.attach_data_triggers(v_table) where triggers;
+    perform freshness.detach_data_triggers(name, v_table);
+    perform freshness.attach_data_triggers(name) where triggers;
     return v_row;
 end
 $$;
@@ -948,10 +961,8 @@ language plpgsql
 set search_path = ''
 as $$
 #variable_conflict use_variable
-declare
-    v_table regclass;
 begin
-    delete from freshness.data_types as t where t.name = name returning t.data_table into v_table;
+    delete from freshness.data_types as t where t.name = name;
     if not found then
         return false;
     end if;
@@ -960,14 +971,15 @@ begin
     delete from freshness.jobs as j where j.data_type = name;
     execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
-    perform freshness.detach_data_triggers(v_table);
+    perform freshness.detach_data_triggers(name);
+    execute format('drop function if exists freshness.%I()', 'changed_' || name);
     return true;
 end
 $$;
 
 comment on function freshness.unregister_data_type(text) is
-    'Removes a data type with its watches and jobs, and our triggers from its table unless another data type uses it.'
-    ' The data stays. False when there was none. A refresh that is running ends without writing.';
+    'Removes a data type with its watches and jobs, and its triggers from the table. The data stays. False when there'
+    ' was none. A refresh that is running ends without writing.';
 -- <<<
 
 -- >>> sql/28_check_data_type.sql
@@ -1123,6 +1135,7 @@ begin
         end if;
     end if;
     perform freshness.define_look(new.name);
+    perform freshness.define_data_trigger(new.name);
     perform freshness.define_not_before(new.name);
     perform freshness.pull_all_keys(new.name);
     return null;
@@ -1182,18 +1195,71 @@ comment on function freshness.wake(text, timestamptz) is
     ' whoever misses it looks within half a minute.';
 -- <<<
 
--- >>> sql/31_seconds_until.sql
-create function freshness.seconds_until(p_moment timestamptz)
-returns double precision
-language sql
-volatile
+-- >>> sql/31_changed_rows.sql
+-- SQL over the changed rows of one statement. It is put together as text: transition tables are seen by the trigger
+-- function itself alone, not by a function that it calls, and their columns differ from table to table.
+
+create function freshness.changed_rows(p_type freshness.data_types)
+returns table (symbol text, symbols text, moment text)
+language plpgsql
+stable
 set search_path = ''
 as $$
-    select extract(epoch from p_moment - clock_timestamp())::double precision where isfinite(p_moment)
+begin
+    return query
+    select
+        case when p_type.symbol_column is null then '''GLOBAL''' else format('r.%I::text', p_type.symbol_column) end,
+        case
+            when p_type.symbol_column is null then 'count(*)'
+            else format('sum(hashtext(r.%I::text))', p_type.symbol_column)
+        end,
+        freshness.timestamp_expression(a.atttypid, p_type.time_zone, format('r.%I', p_type.timestamp_column))
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column and not a.attisdropped;
+end
 $$;
 
-comment on function freshness.seconds_until(timestamptz) is
-    'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
+comment on function freshness.changed_rows(freshness.data_types) is
+    'SQL for a changed row r: its symbol, a sum that differs when the symbols of two sets of rows do, its timestamp.';
+
+create function freshness.earlier_keys(p_type freshness.data_types, p_operation text, p_old text, p_new text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return (
+        select format(
+            case p_operation
+                when 'INSERT' then 'select array_agg(distinct %2$s), null::timestamptz[] from %4$s as r'
+                when 'DELETE' then
+                    'select array_agg(o.symbol), array_agg(o.newest)'
+                    ' from (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest'
+                    ' from %3$s as r group by 1) as o'
+                else
+                    'select array_agg(o.symbol), array_agg(' || v.newest || ')'
+                    ' from (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest'
+                    ' from %3$s as r group by 1) as o'
+                    ' left join (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest from %4$s as r'
+                    ' group by 1) as n on n.symbol = o.symbol'
+                    ' where n.newest is null or n.newest < o.newest'
+            end
+            || case when v.newest <> 'o.newest' and p_operation = 'UPDATE' then ' or true' else '' end,
+            c.moment, c.symbol, p_old, p_new
+        )
+        from freshness.changed_rows(p_type) as c
+        -- A shorter ttl of its own brings a row's deadline forward at the same timestamp.
+        cross join (
+            select case when p_type.ttl_column is null then 'o.newest' else 'null::timestamptz' end as newest
+        ) as v
+    );
+end
+$$;
+
+comment on function freshness.earlier_keys(freshness.data_types, text, text, text) is
+    'SQL for the keys whose deadline a statement may have brought forward, and the newest timestamp that it took away'
+    ' of each. $1: the latest timestamp that counts.';
 -- <<<
 
 -- >>> sql/32_schedule_key.sql
@@ -1451,6 +1517,7 @@ create function freshness.pull_changed_keys(p_data_type text, p_symbols text[], 
 returns void
 language plpgsql
 set search_path = ''
+set lock_timeout = '100ms'
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -1499,74 +1566,43 @@ comment on function freshness.pull_changed_keys(text, text[], timestamptz[]) is
     'Leaves a pull for those of the keys that have a job and an earlier deadline. p_newest: the newest timestamp that'
     ' a statement took away of each key, null: unknown; one that still has a row as new needs no pull. No array: rows'
     ' only arrived, and what counts is whether the job waits for a later moment than they call for.';
+
+create function freshness.pull_all_rows(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+begin
+    insert into freshness.pulls (data_type, reason) values (p_data_type, 'truncated');
+    perform freshness.wake(p_data_type, clock_timestamp());
+end
+$$;
+
+comment on function freshness.pull_all_rows(text) is 'Leaves a pull for all keys of a data type whose rows are gone.';
+
+create function freshness.is_used(p_data_type text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+begin
+    -- Ordered as the primary key is: one probe of it, whatever the planner takes the table to be.
+    perform from freshness.jobs as j where j.data_type = p_data_type order by j.symbol limit 1;
+    return found;
+end
+$$;
+
+comment on function freshness.is_used(text) is 'Whether any key of a data type has a job.';
 -- <<<
 
--- >>> sql/37_changed_rows.sql
--- SQL over the changed rows of one statement. It is dynamic: transition tables are seen by the trigger function itself
--- alone, not by a function that it calls, and their columns differ from table to table. Parts that concern a ttl column
--- are null without one, and so empty. PL/pgSQL keeps the plans of what builds it.
+-- >>> sql/37_define_data_trigger.sql
+-- The trigger function of a data type. It is written for it at registration, as its look function is: a dynamic
+-- statement would be planned on each call, which costs the writer of a row 300 microseconds instead of 10.
 
-create function freshness.changed_rows(p_type freshness.data_types)
-returns table (symbol text, symbols text, moment text)
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-    return query
-    select
-        case when p_type.symbol_column is null then '''GLOBAL''' else format('r.%I::text', p_type.symbol_column) end,
-        case
-            when p_type.symbol_column is null then 'count(*)'
-            else format('sum(hashtext(r.%I::text))', p_type.symbol_column)
-        end,
-        freshness.timestamp_expression(a.atttypid, p_type.time_zone, format('r.%I', p_type.timestamp_column))
-    from pg_catalog.pg_attribute as a
-    where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column and not a.attisdropped;
-end
-$$;
-
-comment on function freshness.changed_rows(freshness.data_types) is
-    'SQL for a changed row r: its symbol, a sum that differs when the symbols of two sets of rows do, its timestamp.';
-
-create function freshness.may_be_earlier(p_type freshness.data_types, p_operation text, p_old text, p_new text)
-returns text
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-    return (
-        select case p_operation
-            when 'DELETE' then 'select true'
-            when 'INSERT' then format(
-                'select exists (select from %s as r where %s > $2 - $3 is not true or %2$s > $1%s)',
-                p_new, c.moment, ' or r.' || quote_ident(p_type.ttl_column) || ' is not null'
-            )
-            else format(
-                'select n.oldest < o.newest or n.newest > $1 or n.dated < n.rows'
-                ' or n.symbols is distinct from o.symbols%s'
-                ' from (select min(r.%2$I) as oldest, max(%3$s) as newest, count(r.%2$I) as dated, count(*) as rows,'
-                ' %4$s as symbols%5$s from %6$s as r) as n,'
-                ' (select max(r.%2$I) as newest, %4$s as symbols%7$s from %8$s as r) as o',
-                ' or n.shortest < o.longest or n.own_ttl <> o.own_ttl' || left(p_type.ttl_column, 0),
-                p_type.timestamp_column, c.moment, c.symbols,
-                replace(', min(r.?) as shortest, count(r.?) as own_ttl', '?', quote_ident(p_type.ttl_column)),
-                p_new,
-                replace(', max(r.?) as longest, count(r.?) as own_ttl', '?', quote_ident(p_type.ttl_column)),
-                p_old
-            )
-        end
-        from freshness.changed_rows(p_type) as c
-    );
-end
-$$;
-
-comment on function freshness.may_be_earlier(freshness.data_types, text, text, text) is
-    'SQL that says whether a statement may have brought a key''s deadline forward: a pass over the rows without any'
-    ' grouping, false for rows that all became fresher. $1: the latest timestamp that counts, $2: now, $3: the ttl.';
-
-create function freshness.earlier_keys(p_type freshness.data_types, p_operation text, p_old text, p_new text)
+create function freshness.all_became_fresher(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
@@ -1575,41 +1611,106 @@ as $$
 begin
     return (
         select format(
-            case p_operation
-                when 'INSERT' then 'select array_agg(distinct %2$s), null::timestamptz[] from %4$s as r'
-                when 'DELETE' then
-                    'select array_agg(o.symbol), array_agg(o.newest)'
-                    ' from (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest'
-                    ' from %3$s as r group by 1) as o'
+            $body$
+                -- Nearly every statement writes one row, and that is told faster without aggregates.
+                perform from new_rows as r offset 1 limit 1;
+                if not found then
+                    select %1$s as symbol, %2$s as moment, %4$s as own_ttl into v_new from new_rows as r;
+                    select %1$s as symbol, %2$s as moment, %4$s as own_ttl into v_old from old_rows as r;
+                    v_is_fresher := v_new.moment >= v_old.moment and v_new.moment <= clock_timestamp() + %5$L::interval
+                        and v_new.symbol = v_old.symbol and v_new.own_ttl is not distinct from v_old.own_ttl;
                 else
-                    'select array_agg(o.symbol), array_agg(' || v.newest || ')'
-                    ' from (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest'
-                    ' from %3$s as r group by 1) as o'
-                    ' left join (select %2$s as symbol, max(%1$s) filter (where %1$s <= $1) as newest from %4$s as r'
-                    ' group by 1) as n on n.symbol = o.symbol'
-                    ' where n.newest is null or n.newest < o.newest'
-            end
-            || case when v.newest <> 'o.newest' and p_operation = 'UPDATE' then ' or true' else '' end,
-            c.moment, c.symbol, p_old, p_new
+                    select
+                        min(r.%6$I) as oldest, max(%2$s) as newest, count(*) - count(r.%6$I) as undated,
+                        %3$s as symbols, min(%4$s) as shortest, count(%4$s) as own_ttls
+                    into v_new from new_rows as r;
+                    select max(r.%6$I) as newest, %3$s as symbols, max(%4$s) as longest, count(%4$s) as own_ttls
+                    into v_old from old_rows as r;
+                    v_is_fresher := v_new.oldest >= v_old.newest and v_new.undated = 0
+                        and v_new.newest <= clock_timestamp() + %5$L::interval and v_new.symbols = v_old.symbols
+                        and v_new.own_ttls = v_old.own_ttls and (v_new.shortest < v_old.longest) is not true;
+                end if;$body$,
+            c.symbol, c.moment, c.symbols, coalesce('r.' || quote_ident(p_type.ttl_column), 'null::integer'),
+            least(p_type.ttl, interval '1 minute'), p_type.timestamp_column
         )
         from freshness.changed_rows(p_type) as c
-        -- A shorter ttl of its own brings a row's deadline forward at the same timestamp.
-        cross join (
-            select case when p_type.ttl_column is null then 'o.newest' else 'null::timestamptz' end as newest
-        ) as v
     );
 end
 $$;
 
-comment on function freshness.earlier_keys(freshness.data_types, text, text, text) is
-    'SQL for the keys whose deadline a statement may have brought forward, and the newest timestamp that it took away'
-    ' of each. $1: the latest timestamp that counts.';
+comment on function freshness.all_became_fresher(freshness.data_types) is
+    'PL/pgSQL that sets v_is_fresher when an update brought no deadline forward: a pass over the rows without any'
+    ' grouping, true for rows that all became fresher under the same symbols and ttls. Otherwise false or null.';
+
+create function freshness.define_data_trigger(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+as $define$
+declare
+    v_type freshness.data_types;
+    v_limit interval;
+begin
+    select * into strict v_type from freshness.data_types as t where t.name = p_data_type;
+    v_limit := least(v_type.ttl, interval '1 minute');
+    execute format(
+        'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
+        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public',
+        'changed_' || p_data_type,
+        format(
+            $body$
+            declare
+                v_new record;
+                v_old record;
+                v_is_fresher boolean;
+                v_symbols text[];
+                v_newest timestamptz[];
+            begin
+                if tg_op = 'UPDATE' then%2$s
+                elsif tg_op = 'INSERT' then
+                    v_is_fresher := not exists (
+                        select from new_rows as r
+                        where (%3$s between clock_timestamp() - %4$L::interval and clock_timestamp() + %5$L::interval)
+                        is not true%6$s
+                    );
+                end if;
+                -- The finish of a refresh writes rows too, and sets its job's deadline itself.
+                if
+                    v_is_fresher or not freshness.is_used(%1$L)
+                    or current_setting('freshness.storing', true) = 'on'
+                then
+                    return null;
+                elsif tg_op = 'TRUNCATE' then
+                    perform freshness.pull_all_rows(%1$L);
+                    return null;
+                end if;
+                execute case tg_op when 'UPDATE' then %7$L when 'INSERT' then %8$L else %9$L end
+                into v_symbols, v_newest using clock_timestamp() + %5$L::interval;
+                perform freshness.pull_changed_keys(%1$L, v_symbols, v_newest);
+                return null;
+            exception
+                when others then
+                    raise warning 'freshness: a change of table %% was not noticed: %%', tg_relid::regclass, sqlerrm;
+                    return null;
+            end
+            $body$,
+            p_data_type, freshness.all_became_fresher(v_type), (select c.moment from freshness.changed_rows(v_type) as c),
+            v_type.ttl, v_limit, ' or r.' || quote_ident(v_type.ttl_column) || ' is not null',
+            freshness.earlier_keys(v_type, 'UPDATE', 'old_rows', 'new_rows'),
+            freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
+            freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null)
+        )
+    );
+end
+$define$;
+
+comment on function freshness.define_data_trigger(text) is
+    'Writes the trigger function of a registered data type: freshness."changed_<name>"(), for each statement.';
 -- <<<
 
--- >>> sql/38_data_triggers.sql
--- Triggers on the data tables: a key whose deadline came earlier (older rows written over newer ones, rows deleted or
--- renamed, a shorter ttl) goes to the inbox. Rows that became fresher end with one pass over them: the claim looks
--- before it fetches. They lock no job and never fail the writer's statement.
+-- >>> sql/38_check_staleness_on_update.sql
+-- For triggers that somebody attaches by hand, on any data table and for each row or each statement: it finds out on
+-- each call what the triggers that registration attaches have written into their function.
 create function public.check_staleness_on_update()
 returns trigger
 language plpgsql
@@ -1619,10 +1720,8 @@ set lock_timeout = '100ms'
 as $$
 declare
     v_type freshness.data_types;
-    v_now timestamptz := clock_timestamp();
     v_old text := 'old_rows';
     v_new text := 'new_rows';
-    v_is_earlier boolean;
     v_symbols text[];
     v_newest timestamptz[];
 begin
@@ -1631,31 +1730,21 @@ begin
         return null;
     end if;
     if tg_level = 'ROW' then
-        v_old := format('(select ($4::%s).*)', tg_relid::regclass);
-        v_new := format('(select ($5::%s).*)', tg_relid::regclass);
+        v_old := format('(select ($2::%s).*)', tg_relid::regclass);
+        v_new := format('(select ($3::%s).*)', tg_relid::regclass);
     end if;
 
     for v_type in
-        select t.*
-        from freshness.data_types as t
-        -- Ordered as the primary key is: one probe of it, whatever the planner takes the table to be.
-        cross join lateral (
-            select from freshness.jobs as j where j.data_type = t.name order by j.symbol limit 1
-        ) as used
-        where t.data_table in (tg_relid, pg_catalog.pg_partition_root(tg_relid))
+        select t.* from freshness.data_types as t
+        where t.data_table in (tg_relid, pg_catalog.pg_partition_root(tg_relid)) and freshness.is_used(t.name)
     loop
         if tg_op = 'TRUNCATE' then
-            insert into freshness.pulls (data_type, reason) values (v_type.name, 'truncated');
-            perform freshness.wake(v_type.name, v_now);
+            perform freshness.pull_all_rows(v_type.name);
             continue;
         end if;
-        execute freshness.may_be_earlier(v_type, tg_op, v_old, v_new) into v_is_earlier
-            using v_now + least(v_type.ttl, interval '1 minute'), v_now, v_type.ttl, old, new;
-        if v_is_earlier then
-            execute freshness.earlier_keys(v_type, tg_op, v_old, v_new) into v_symbols, v_newest
-                using v_now + least(v_type.ttl, interval '1 minute'), v_now, v_type.ttl, old, new;
-            perform freshness.pull_changed_keys(v_type.name, v_symbols, v_newest);
-        end if;
+        execute freshness.earlier_keys(v_type, tg_op, v_old, v_new) into v_symbols, v_newest
+            using clock_timestamp() + least(v_type.ttl, interval '1 minute'), old, new;
+        perform freshness.pull_changed_keys(v_type.name, v_symbols, v_newest);
     end loop;
     return null;
 exception
@@ -1666,37 +1755,48 @@ end
 $$;
 
 comment on function public.check_staleness_on_update() is
-    'Trigger function for data tables, after insert, update, delete or truncate. For each statement (as'
-    ' register_data_type attaches it, with transition tables old_rows and new_rows) or for each row. Queues keys whose'
-    ' deadline came earlier.';
+    'Trigger function for data tables, after insert, update, delete or truncate, for each row or for each statement'
+    ' (with transition tables old_rows and new_rows). Queues keys whose deadline came earlier. Registration attaches'
+    ' faster ones, unless it is told not to.';
 -- <<<
 
 -- >>> sql/39_attach_data_triggers.sql
-create function freshness.attach_data_triggers(p_table regclass)
+-- Triggers on the data tables: a key whose deadline came earlier (older rows written over newer ones, rows deleted or
+-- renamed, a shorter ttl) goes to the inbox. Rows that became fresher end with one pass over them: the claim looks
+-- before it fetches. They lock no job and never fail the writer's statement.
+create function freshness.attach_data_triggers(p_data_type text)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_table regclass := (select t.data_table from freshness.data_types as t where t.name = p_data_type);
+    v_event record;
 begin
-    execute format(
-        'create or replace trigger freshness_after_insert after insert on %1$s referencing new table as new_rows'
-        ' for each statement execute function public.check_staleness_on_update();'
-        'create or replace trigger freshness_after_update after update on %1$s'
-        ' referencing old table as old_rows new table as new_rows'
-        ' for each statement execute function public.check_staleness_on_update();'
-        'create or replace trigger freshness_after_delete after delete on %1$s referencing old table as old_rows'
-        ' for each statement execute function public.check_staleness_on_update();'
-        'create or replace trigger freshness_after_truncate after truncate on %1$s'
-        ' for each statement execute function public.check_staleness_on_update()',
-        p_table
-    );
+    for v_event in
+        select *
+        from (
+            values
+            ('insert', 'referencing new table as new_rows'),
+            ('update', 'referencing old table as old_rows new table as new_rows'),
+            ('delete', 'referencing old table as old_rows'),
+            ('truncate', '')
+        ) as e (name, transition)
+    loop
+        execute format(
+            'create or replace trigger %I after %s on %s %s for each statement execute function freshness.%I()',
+            'freshness_' || v_event.name || '_' || p_data_type, v_event.name, v_table, v_event.transition,
+            'changed_' || p_data_type
+        );
+    end loop;
 end
 $$;
 
-comment on function freshness.attach_data_triggers(regclass) is
-    'Attaches check_staleness_on_update to a data table, for each statement.';
+comment on function freshness.attach_data_triggers(text) is
+    'Puts a data type''s triggers on its table, or puts them back: freshness_insert_<name>, and so for update, delete'
+    ' and truncate.';
 
-create function freshness.detach_data_triggers(p_table regclass)
+create function freshness.detach_data_triggers(p_data_type text, p_except regclass default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -1704,25 +1804,23 @@ set search_path = ''
 set lock_timeout = '2s'
 as $$
 declare
-    v_trigger name;
+    v_trigger record;
 begin
     for v_trigger in
-        select t.tgname
+        select t.tgname, t.tgrelid::regclass as data_table
         from pg_catalog.pg_trigger as t
+        join pg_catalog.pg_proc as f on f.oid = t.tgfoid
         where
-            t.tgrelid = p_table
-            and t.tgname in (
-                'freshness_after_insert', 'freshness_after_update', 'freshness_after_delete', 'freshness_after_truncate'
-            )
-            and not exists (select from freshness.data_types as d where d.data_table = p_table)
+            f.pronamespace = 'freshness'::regnamespace and f.proname = 'changed_' || p_data_type
+            and t.tgrelid is distinct from p_except
     loop
-        execute format('drop trigger %I on %s', v_trigger, p_table);
+        execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.data_table);
     end loop;
 end
 $$;
 
-comment on function freshness.detach_data_triggers(regclass) is
-    'Removes our triggers from a table that no data type uses any more.';
+comment on function freshness.detach_data_triggers(text, regclass) is
+    'Removes a data type''s triggers from all tables but the one given.';
 -- <<<
 
 -- >>> sql/40_subscribed_keys.sql

@@ -99,7 +99,9 @@ select is(
 );
 select is(
     (select array_agg(tgname order by tgname)::text from pg_trigger where tgrelid = 'freshness_pgtap.quotes'::regclass),
-    '{freshness_after_delete,freshness_after_insert,freshness_after_truncate,freshness_after_update}', 'the data table has our triggers'
+    '{freshness_delete_pgtap_quote,freshness_insert_pgtap_quote,freshness_truncate_pgtap_quote,'
+    'freshness_update_pgtap_quote}',
+    'the data table has our triggers'
 );
 create table freshness_pgtap.moved (like freshness_pgtap.quotes including all);
 do $$

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(3);
+select plan(4);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -26,25 +26,39 @@ $$;
 select is(freshness_pgtap.triggers(), null, 'a data table can be left without our triggers');
 do $$
 begin
-    perform freshness.attach_data_triggers('freshness_pgtap.bare');
-    perform freshness.attach_data_triggers('freshness_pgtap.bare');
-    perform freshness.detach_data_triggers('freshness_pgtap.bare');
+    perform freshness.attach_data_triggers('pgtap_bare');
+    perform freshness.attach_data_triggers('pgtap_bare');
+    perform freshness.register_data_type(
+        'pgtap_second', 'freshness_pgtap.bare', ttl => '1 hour', timestamp_column => 'fetched_at'
+    );
 end
 $$;
 select is(
     freshness_pgtap.triggers(),
-    '{freshness_after_delete,freshness_after_insert,freshness_after_truncate,freshness_after_update}',
-    'attached twice they are there once, and stay as long as a data type uses the table'
+    '{freshness_delete_pgtap_bare,freshness_delete_pgtap_second,freshness_insert_pgtap_bare,'
+    'freshness_insert_pgtap_second,freshness_truncate_pgtap_bare,freshness_truncate_pgtap_second,'
+    'freshness_update_pgtap_bare,freshness_update_pgtap_second}',
+    'attached twice they are there once, for each data type of the table'
 );
-delete from freshness.data_types where name = 'pgtap_bare';
 create trigger not_ours after insert on freshness_pgtap.bare
 for each statement execute function public.check_staleness_on_update();
 do $$
 begin
-    perform freshness.detach_data_triggers('freshness_pgtap.bare');
+    perform freshness.detach_data_triggers('pgtap_second');
 end
 $$;
-select is(freshness_pgtap.triggers(), '{not_ours}', 'then they go, and others stay');
+select is(
+    freshness_pgtap.triggers(),
+    '{freshness_delete_pgtap_bare,freshness_insert_pgtap_bare,freshness_truncate_pgtap_bare,'
+    'freshness_update_pgtap_bare,not_ours}',
+    'then those of one data type go, and others stay'
+);
+do $$
+begin
+    perform freshness.register_data_type('pgtap_bare', 'freshness_pgtap.quotes', ttl => '1 minute');
+end
+$$;
+select is(freshness_pgtap.triggers(), '{not_ours}', 'they leave a table that is not the data type''s any more');
 
 select * from finish();
 rollback;
