@@ -7,6 +7,7 @@ import random
 
 import structlog
 
+from pyworker.alarm import Alarm
 from pyworker.database_clock import DatabaseClock
 from pyworker.errors import DatabaseUnavailable, WorkerUnknown
 from pyworker.job import Job
@@ -67,8 +68,8 @@ class Worker:
         self._must_claim = True
         self._signals = 0
         self._lingers = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._planned_at: float | None = None
+        # Rings when something will be due, early by the lead.
+        self._alarm = Alarm(self._claim_now)
         self._fruitless_looks = 0
         self._log = structlog.get_logger("worker").bind(worker=name)
 
@@ -104,9 +105,9 @@ class Worker:
             self._claim_now()
         except DatabaseUnavailable as error:
             self._log.warning("database_unavailable", reason=error.message)
-            self._claim_in(_POLL_WITHOUT_LISTENER)
+            self._alarm.set_in(_POLL_WITHOUT_LISTENER)
         if not self._looks.can_be_woken:
-            self._claim_in(_POLL_WITHOUT_LISTENER)
+            self._alarm.set_in(_POLL_WITHOUT_LISTENER)
 
     async def _look(self) -> None:
         """Claim and start what is due, and plan the next look."""
@@ -119,7 +120,7 @@ class Worker:
             return
         if not must_claim and not await self._is_due():
             return
-        planned_at, self._planned_at = self._planned_at, None
+        planned_at = self._alarm.take_ring()
         signals, self._signals = self._signals, 0
         # Told twice for one look: to stay awake costs less than so many signals.
         lingers = self._lingers = self._lingers or signals > 1
@@ -139,7 +140,7 @@ class Worker:
         if not lingers:
             await self._rest(fruitless=not jobs)
         elif jobs:
-            self._claim_in(_LINGER)
+            self._alarm.set_in(_LINGER)
         else:
             self._lingers = False
             self._claim_now()
@@ -149,7 +150,7 @@ class Worker:
         lead = self._lead.seconds
         moment = await self._looks.rest(self._id, self._look_now, lead)
         if moment is not None and moment > lead:
-            self._claim_in(moment - lead)
+            self._alarm.set_in(moment - lead)
         return moment is not None and moment <= lead
 
     async def _rest(self, *, fruitless: bool) -> None:
@@ -159,10 +160,10 @@ class Worker:
         self._fruitless_looks = self._fruitless_looks + 1 if is_fruitless else 0
         if is_fruitless:
             # Due, and yet not to be had: another transaction holds it for a moment.
-            self._claim_in(min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST))
+            self._alarm.set_in(min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST))
         elif moment is not None:
             # What the claim has just left is not to be had before its time.
-            self._claim_in(moment if fruitless and moment <= lead else moment - lead)
+            self._alarm.set_in(moment if fruitless and moment <= lead else moment - lead)
 
     async def _look_regularly(self) -> None:
         # Each process has its own place within the interval, whatever wakes all of them at once.
@@ -181,22 +182,6 @@ class Worker:
         self._must_claim = True
         self._look_now.set()
 
-    def _claim_in(self, seconds: float) -> None:
-        """Claim after so many seconds, unless a claim is already planned for earlier."""
-        loop = asyncio.get_running_loop()
-        when = loop.time() + max(seconds, 0)
-        if self._timer is not None:
-            # Also one that is due but has not run yet: it must not be lost.
-            if self._timer.when() <= when:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_at(when, self._time_to_claim, when)
-
-    def _time_to_claim(self, planned_at: float) -> None:
-        self._timer = None
-        self._planned_at = planned_at
-        self._claim_now()
-
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")
         self._running.add(task)
@@ -206,7 +191,7 @@ class Worker:
         await self._clock.wait_until(job.due_at)
         ended = await self._runner.run(job)
         if ended.due_in is not None:
-            self._claim_in(ended.due_in - self._lead.seconds)
+            self._alarm.set_in(ended.due_in - self._lead.seconds)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         was_full = len(self._running) >= self._concurrency
