@@ -66,3 +66,49 @@ $$;
 comment on function freshness.mend_watches(bigint[]) is
     'Makes the watches of these rows of realtime.subscription what their filters say; returns how many were missing'
     ' or wrong. Their jobs are left to reconsider.';
+
+create function freshness.watch_plain_subscriptions(p_rows bigint[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_added integer;
+begin
+    execute format(
+        $query$
+        with slice as materialized (
+            select
+                s.id, s.subscription_id, s.entity,
+                case when cardinality(s.filters) = 1 then s.filters[1] end as filter
+            from realtime.subscription as s
+            where s.id = any ($1)
+        ),
+
+        named as materialized (
+            select s.id, s.subscription_id, t.name, %s as symbol
+            from (select distinct s.entity from slice as s) as e
+            join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
+            join slice as s on s.entity = e.entity
+        )
+
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        select n.name, n.symbol, 'realtime:' || n.id, n.id, n.subscription_id
+        from named as n
+        where
+            length(n.symbol) between 1 and 200
+            and not exists (
+                select from freshness.watches as w where w.subscription_row = n.id and w.data_type = n.name
+            )
+        order by n.name, n.symbol
+        $query$,
+        freshness.plain_symbol()
+    ) using p_rows;
+    get diagnostics v_added = row_count;
+    return v_added;
+end
+$$;
+
+comment on function freshness.watch_plain_subscriptions(bigint[]) is
+    'Adds the watches of plain subscriptions that have none, as freshness.differing_subscriptions tells, and returns'
+    ' their number. Fails with unique_violation when such a watch is there under another subscription.';

@@ -1,23 +1,18 @@
-create function freshness.differing_keys(p_data_type text)
-returns text[]
+create function freshness.differing_keys(p_data_type text, out missing text[], out others text[])
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_differing text[];
     v_waiting text[];
 begin
     -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
     -- the claim. Keys in the inbox are left to the next fold.
-    select
-        array_agg(k.symbol) filter (where k.differs),
-        array_agg(k.symbol) filter (where k.waits and not k.differs)
-    into v_differing, v_waiting
-    from (
+    with keys as materialized (
         select
             coalesce(w.symbol, j.symbol) as symbol,
+            j.symbol is null as is_missing,
             j.state <> 'running' and j.unwatched_at is null and j.run_at > v_now as waits,
             case
                 when j.symbol is null then true
@@ -33,24 +28,72 @@ begin
             where w.data_type = p_data_type
             group by w.symbol
         ) as w
-        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
+        full join (select j.* from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
         join freshness.data_types as t on t.name = p_data_type
-        where coalesce(w.symbol, j.symbol) not in (
-            select p.symbol from freshness.pulls as p where p.data_type = p_data_type and p.symbol is not null
-        )
-    ) as k;
+    ),
 
-    if v_waiting is not null then
-        v_differing := v_differing || array(
+    asked as materialized (
+        select k.*
+        from keys as k
+        where
+            (k.differs or k.waits)
+            and not exists (
+                select from freshness.pulls as p where p.data_type = p_data_type and p.symbol = k.symbol
+            )
+    )
+
+    select
+        array(select a.symbol from asked as a where a.is_missing order by a.symbol),
+        array(select a.symbol from asked as a where a.differs and not a.is_missing),
+        array(select a.symbol from asked as a where not a.differs)
+    into missing, others, v_waiting;
+
+    if cardinality(v_waiting) > 0 then
+        others := others || array(
             select j.symbol
             from freshness.look(p_data_type, v_waiting) as l
             join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
             where l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
         );
     end if;
-    return array(select s from unnest(v_differing) as s order by s);
+    others := array(select s from unnest(others) as s order by s);
 end
 $$;
 
 comment on function freshness.differing_keys(text) is
-    'Keys of a data type, in order, whose job is not what its watches and stored rows call for.';
+    'Keys of a data type, in order, whose job is not what its watches and stored rows call for. missing: watched, and'
+    ' without a job. others: with one that differs.';
+
+create function freshness.add_jobs(p_data_type text, p_symbols text[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_added integer;
+begin
+    insert into freshness.jobs (
+        data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
+    )
+    select
+        t.name, l.symbol, t.priority, greatest(l.refresh_at, v_now), l.stored_at, l.fresh_until, w.viewers,
+        t.estimated_size_bytes
+    from freshness.data_types as t
+    cross join lateral freshness.look(t.name, p_symbols) as l
+    join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
+    where
+        t.name = p_data_type
+        and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
+    order by l.symbol;
+    get diagnostics v_added = row_count;
+    if v_added > 0 then
+        perform freshness.wake(p_data_type, v_now);
+    end if;
+    return v_added;
+end
+$$;
+
+comment on function freshness.add_jobs(text, text[]) is
+    'Adds the jobs of watched keys that have none, as reconsider does, for many at once. Fails with unique_violation'
+    ' when somebody adds one of them at this moment.';

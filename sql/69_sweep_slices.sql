@@ -1,7 +1,12 @@
 -- A slice of a sweep's work. What somebody holds in a transaction that stays open must not keep it from the rest:
 -- a slice that would wait is halved until what is held stands alone, and that is passed over.
 
-create function freshness.sweep_subscriptions(p_rows bigint[], out mended integer, out passed_over integer)
+create function freshness.sweep_subscriptions(
+    p_rows bigint[],
+    p_are_plain boolean,
+    out mended integer,
+    out passed_over integer
+)
 language plpgsql
 set search_path = ''
 set lock_timeout = '20ms'
@@ -9,9 +14,13 @@ as $$
 declare
     v_middle integer := cardinality(p_rows) / 2;
 begin
-    mended := freshness.mend_watches(p_rows);
+    mended := case
+        when p_are_plain then freshness.watch_plain_subscriptions(p_rows) else freshness.mend_watches(p_rows)
+    end;
     passed_over := 0;
 exception
+    when unique_violation then
+        select s.* into mended, passed_over from freshness.sweep_subscriptions(p_rows, false) as s;
     when lock_not_available then
         if v_middle = 0 then
             mended := 0;
@@ -20,7 +29,7 @@ exception
             select sum(s.mended), sum(s.passed_over)
             into mended, passed_over
             from (values (p_rows[:v_middle]), (p_rows[v_middle + 1:])) as half (rows)
-            cross join lateral freshness.sweep_subscriptions(half.rows) as s;
+            cross join lateral freshness.sweep_subscriptions(half.rows, p_are_plain) as s;
         end if;
     when others then
         insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
@@ -29,12 +38,14 @@ exception
 end
 $$;
 
-comment on function freshness.sweep_subscriptions(bigint[]) is
-    'mend_watches, waiting for nobody: how many watches were mended, and how many subscriptions passed over.';
+comment on function freshness.sweep_subscriptions(bigint[], boolean) is
+    'mend_watches, or watch_plain_subscriptions, waiting for nobody: how many watches were mended, and how many'
+    ' subscriptions passed over.';
 
 create function freshness.sweep_keys(
     p_data_type text,
     p_symbols text[],
+    p_are_missing boolean,
     out mended integer,
     out released integer,
     out counted integer,
@@ -47,12 +58,22 @@ as $$
 declare
     v_middle integer := cardinality(p_symbols) / 2;
 begin
-    select
-        count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
-        count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
-    into mended, released, counted, passed_over
-    from freshness.reconsider(p_data_type, p_symbols) as r;
+    if p_are_missing then
+        mended := freshness.add_jobs(p_data_type, p_symbols);
+        released := 0;
+        counted := 0;
+        passed_over := 0;
+    else
+        select
+            count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
+            count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
+        into mended, released, counted, passed_over
+        from freshness.reconsider(p_data_type, p_symbols) as r;
+    end if;
 exception
+    when unique_violation then
+        select s.* into mended, released, counted, passed_over
+        from freshness.sweep_keys(p_data_type, p_symbols, false) as s;
     when lock_not_available then
         if v_middle = 0 then
             mended := 0;
@@ -63,7 +84,7 @@ exception
             select sum(s.mended), sum(s.released), sum(s.counted), sum(s.passed_over)
             into mended, released, counted, passed_over
             from (values (p_symbols[:v_middle]), (p_symbols[v_middle + 1:])) as half (symbols)
-            cross join lateral freshness.sweep_keys(p_data_type, half.symbols) as s;
+            cross join lateral freshness.sweep_keys(p_data_type, half.symbols, p_are_missing) as s;
         end if;
     when others then
         insert into freshness.events (kind, data_type, message)
@@ -75,6 +96,6 @@ exception
 end
 $$;
 
-comment on function freshness.sweep_keys(text, text[]) is
-    'reconsider, waiting for nobody: how many jobs were mended (added or moved), released as unwatched, had only their'
-    ' viewers counted, and were passed over.';
+comment on function freshness.sweep_keys(text, text[], boolean) is
+    'add_jobs for keys that have none, else reconsider, waiting for nobody: how many jobs were mended (added or moved),'
+    ' released as unwatched, had only their viewers counted, and were passed over.';

@@ -8,10 +8,15 @@ returns freshness.sweeps
 language plpgsql
 set search_path = ''
 set jit = off
+set work_mem = '32MB'
+-- How many rows there are changes from slice to slice, and from one sweep of a session to the next.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_sweep freshness.sweeps;
     v_started_at timestamptz := clock_timestamp();
+    v_differing record;
+    v_work record;
     v_rows bigint[];
     v_symbols text[];
     v_type text;
@@ -32,26 +37,33 @@ begin
     v_sweep.watches_mended := 0;
     v_sweep.keys_released := freshness.drop_unwatched();
     v_sweep.viewers_counted := 0;
-    v_rows := freshness.differing_subscriptions();
-
-    for v_from in 1..cardinality(v_rows) by v_size loop
-        exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-        select * into v_slice from freshness.sweep_subscriptions(v_rows[v_from:v_from + v_size - 1]);
-        v_sweep.watches_mended := v_sweep.watches_mended + v_slice.mended;
-        v_passed_over := v_passed_over + v_slice.passed_over;
-        v_left := v_left - least(v_size, cardinality(v_rows) - v_from + 1);
+    v_differing := freshness.differing_subscriptions();
+    for v_work in select true as are_plain, v_differing.plain as rows union all select false, v_differing.others loop
+        for v_from in 1..cardinality(v_work.rows) by v_size loop
+            exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
+            v_rows := v_work.rows[v_from:v_from + v_size - 1];
+            select * into v_slice from freshness.sweep_subscriptions(v_rows, v_work.are_plain);
+            v_sweep.watches_mended := v_sweep.watches_mended + v_slice.mended;
+            v_passed_over := v_passed_over + v_slice.passed_over;
+            v_left := v_left - cardinality(v_rows);
+        end loop;
     end loop;
 
     for v_type in select t.name from freshness.data_types as t order by t.name loop
-        v_symbols := freshness.differing_keys(v_type);
-        for v_from in 1..cardinality(v_symbols) by v_size loop
-            exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-            select * into v_slice from freshness.sweep_keys(v_type, v_symbols[v_from:v_from + v_size - 1]);
-            v_sweep.jobs_mended := v_sweep.jobs_mended + v_slice.mended;
-            v_sweep.keys_released := v_sweep.keys_released + v_slice.released;
-            v_sweep.viewers_counted := v_sweep.viewers_counted + v_slice.counted;
-            v_passed_over := v_passed_over + v_slice.passed_over;
-            v_left := v_left - least(v_size, cardinality(v_symbols) - v_from + 1);
+        v_differing := freshness.differing_keys(v_type);
+        for v_work in
+            select true as are_missing, v_differing.missing as symbols union all select false, v_differing.others
+        loop
+            for v_from in 1..cardinality(v_work.symbols) by v_size loop
+                exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
+                v_symbols := v_work.symbols[v_from:v_from + v_size - 1];
+                select * into v_slice from freshness.sweep_keys(v_type, v_symbols, v_work.are_missing);
+                v_sweep.jobs_mended := v_sweep.jobs_mended + v_slice.mended;
+                v_sweep.keys_released := v_sweep.keys_released + v_slice.released;
+                v_sweep.viewers_counted := v_sweep.viewers_counted + v_slice.counted;
+                v_passed_over := v_passed_over + v_slice.passed_over;
+                v_left := v_left - cardinality(v_symbols);
+            end loop;
         end loop;
     end loop;
 

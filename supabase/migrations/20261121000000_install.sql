@@ -3015,54 +3015,97 @@ comment on function freshness.ask_not_before(text, text[]) is
 -- <<<
 
 -- >>> sql/57_differing_subscriptions.sql
--- Reading a subscription's filters in full costs more than anything else a sweep does, so those whose watch is plainly
--- right are told apart first: one filter, eq on the symbol column, and a watch with just that symbol.
-create function freshness.differing_subscriptions()
-returns bigint[]
+-- Reading a subscription's filters in full, through jsonb, costs more than anything else a sweep does. Nearly all have
+-- one filter, eq on the symbol column: those are plain, and read by the names of the filter type's fields.
+create function freshness.plain_symbol()
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+    select case
+        when c.names @> array['column_name', 'op', 'value'] then
+            'case when t.symbol_column is null then ''GLOBAL'''
+            || ' when (s.filter).column_name = t.symbol_column and (s.filter).op::text = ''eq'''
+            || case when 'negate' = any (c.names) then ' and (s.filter).negate is not true' else '' end
+            || ' then (s.filter).value::text end'
+        -- A type of filter that is not known here: none is plain.
+        else 'null::text'
+    end
+    from (
+        select coalesce(array_agg(f.attname::text), '{}') as names
+        from pg_catalog.pg_attribute as s
+        join pg_catalog.pg_type as a on a.oid = s.atttypid
+        join pg_catalog.pg_type as e on e.oid = a.typelem
+        join pg_catalog.pg_attribute as f on f.attrelid = e.typrelid and f.attnum > 0 and not f.attisdropped
+        where s.attrelid = to_regclass('realtime.subscription') and s.attname = 'filters' and not s.attisdropped
+    ) as c
+$$;
+
+comment on function freshness.plain_symbol() is
+    'SQL for the symbol that a subscription names, if it is plain, else null. In it t is the row of the registry, and'
+    ' s.filter the only filter.';
+
+create function freshness.differing_subscriptions(out plain bigint[], out others bigint[])
 language plpgsql
 stable
 set search_path = ''
 as $$
 begin
+    plain := '{}';
+    others := '{}';
     if to_regclass('realtime.subscription') is null then
-        return array[]::bigint[];
+        return;
     end if;
-    return array(
+    execute format(
+        $query$
         with tables as materialized (
-            select e.entity, t.name, t.symbol_column
+            select
+                e.entity, t.name, t.symbol_column,
+                t.symbol_column is null or a.atttypid in ('text'::regtype, 'varchar'::regtype) as is_text
             from (select distinct s.entity from realtime.subscription as s) as e
             join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
+            left join pg_catalog.pg_attribute as a
+                on a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
+        ),
+
+        named as (
+            select s.id, s.subscription_id, t.name, t.is_text, %s as symbol
+            from (
+                select
+                    s.id, s.subscription_id, s.entity,
+                    case when cardinality(s.filters) = 1 then s.filters[1] end as filter
+                from realtime.subscription as s
+                offset 0
+            ) as s
+            join tables as t on t.entity = s.entity
+            offset 0
+        ),
+
+        differing as materialized (
+            select
+                n.id,
+                (w.subscription_row is null and n.is_text and length(n.symbol) between 1 and 200) is true as is_plain
+            from named as n
+            left join freshness.watches as w on w.subscription_row = n.id and w.data_type = n.name
+            where
+                (w.subscription_id = n.subscription_id and w.symbol = n.symbol and w.watcher = 'realtime:' || n.id)
+                is not true
         )
 
-        select distinct s.id
-        from (
-            select
-                s.id, s.subscription_id, s.entity,
-                case when cardinality(s.filters) = 1 then to_jsonb(s.filters[1]) end as filter
-            from realtime.subscription as s
-            offset 0
-        ) as s
-        join tables as t on t.entity = s.entity
-        left join freshness.watches as w on w.subscription_row = s.id and w.data_type = t.name
-        where
-            (
-                w.subscription_id = s.subscription_id
-                and w.watcher = 'realtime:' || s.id
-                and case
-                    when t.symbol_column is null then w.symbol = 'GLOBAL'
-                    else
-                        s.filter ->> 'column_name' = t.symbol_column and s.filter ->> 'op' = 'eq'
-                        and s.filter ->> 'value' = w.symbol and not coalesce((s.filter ->> 'negate')::boolean, false)
-                end
-            ) is not true
-        order by s.id
-    );
+        select
+            array(select d.id from differing as d where d.is_plain order by d.id),
+            array(select distinct d.id from differing as d where not d.is_plain order by d.id)
+        $query$,
+        freshness.plain_symbol()
+    ) into plain, others;
 end
 $$;
 
 comment on function freshness.differing_subscriptions() is
-    'ids in realtime.subscription, in order, that may lack a watch or have a wrong one. Those with several filters or'
-    ' symbols, or none, are always among them.';
+    'ids in realtime.subscription, in order, that may lack a watch or have a wrong one. plain: those with one filter,'
+    ' eq on a symbol column of type text, and no watch. others: the rest; those with several filters or symbols, or'
+    ' none, are always among them.';
 -- <<<
 
 -- >>> sql/58_mend_watches.sql
@@ -3134,29 +3177,70 @@ $$;
 comment on function freshness.mend_watches(bigint[]) is
     'Makes the watches of these rows of realtime.subscription what their filters say; returns how many were missing'
     ' or wrong. Their jobs are left to reconsider.';
+
+create function freshness.watch_plain_subscriptions(p_rows bigint[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_added integer;
+begin
+    execute format(
+        $query$
+        with slice as materialized (
+            select
+                s.id, s.subscription_id, s.entity,
+                case when cardinality(s.filters) = 1 then s.filters[1] end as filter
+            from realtime.subscription as s
+            where s.id = any ($1)
+        ),
+
+        named as materialized (
+            select s.id, s.subscription_id, t.name, %s as symbol
+            from (select distinct s.entity from slice as s) as e
+            join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
+            join slice as s on s.entity = e.entity
+        )
+
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        select n.name, n.symbol, 'realtime:' || n.id, n.id, n.subscription_id
+        from named as n
+        where
+            length(n.symbol) between 1 and 200
+            and not exists (
+                select from freshness.watches as w where w.subscription_row = n.id and w.data_type = n.name
+            )
+        order by n.name, n.symbol
+        $query$,
+        freshness.plain_symbol()
+    ) using p_rows;
+    get diagnostics v_added = row_count;
+    return v_added;
+end
+$$;
+
+comment on function freshness.watch_plain_subscriptions(bigint[]) is
+    'Adds the watches of plain subscriptions that have none, as freshness.differing_subscriptions tells, and returns'
+    ' their number. Fails with unique_violation when such a watch is there under another subscription.';
 -- <<<
 
 -- >>> sql/59_differing_keys.sql
-create function freshness.differing_keys(p_data_type text)
-returns text[]
+create function freshness.differing_keys(p_data_type text, out missing text[], out others text[])
 language plpgsql
 stable
 set search_path = ''
 as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_differing text[];
     v_waiting text[];
 begin
     -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
     -- the claim. Keys in the inbox are left to the next fold.
-    select
-        array_agg(k.symbol) filter (where k.differs),
-        array_agg(k.symbol) filter (where k.waits and not k.differs)
-    into v_differing, v_waiting
-    from (
+    with keys as materialized (
         select
             coalesce(w.symbol, j.symbol) as symbol,
+            j.symbol is null as is_missing,
             j.state <> 'running' and j.unwatched_at is null and j.run_at > v_now as waits,
             case
                 when j.symbol is null then true
@@ -3172,27 +3256,75 @@ begin
             where w.data_type = p_data_type
             group by w.symbol
         ) as w
-        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
+        full join (select j.* from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
         join freshness.data_types as t on t.name = p_data_type
-        where coalesce(w.symbol, j.symbol) not in (
-            select p.symbol from freshness.pulls as p where p.data_type = p_data_type and p.symbol is not null
-        )
-    ) as k;
+    ),
 
-    if v_waiting is not null then
-        v_differing := v_differing || array(
+    asked as materialized (
+        select k.*
+        from keys as k
+        where
+            (k.differs or k.waits)
+            and not exists (
+                select from freshness.pulls as p where p.data_type = p_data_type and p.symbol = k.symbol
+            )
+    )
+
+    select
+        array(select a.symbol from asked as a where a.is_missing order by a.symbol),
+        array(select a.symbol from asked as a where a.differs and not a.is_missing),
+        array(select a.symbol from asked as a where not a.differs)
+    into missing, others, v_waiting;
+
+    if cardinality(v_waiting) > 0 then
+        others := others || array(
             select j.symbol
             from freshness.look(p_data_type, v_waiting) as l
             join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
             where l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
         );
     end if;
-    return array(select s from unnest(v_differing) as s order by s);
+    others := array(select s from unnest(others) as s order by s);
 end
 $$;
 
 comment on function freshness.differing_keys(text) is
-    'Keys of a data type, in order, whose job is not what its watches and stored rows call for.';
+    'Keys of a data type, in order, whose job is not what its watches and stored rows call for. missing: watched, and'
+    ' without a job. others: with one that differs.';
+
+create function freshness.add_jobs(p_data_type text, p_symbols text[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_added integer;
+begin
+    insert into freshness.jobs (
+        data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
+    )
+    select
+        t.name, l.symbol, t.priority, greatest(l.refresh_at, v_now), l.stored_at, l.fresh_until, w.viewers,
+        t.estimated_size_bytes
+    from freshness.data_types as t
+    cross join lateral freshness.look(t.name, p_symbols) as l
+    join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
+    where
+        t.name = p_data_type
+        and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
+    order by l.symbol;
+    get diagnostics v_added = row_count;
+    if v_added > 0 then
+        perform freshness.wake(p_data_type, v_now);
+    end if;
+    return v_added;
+end
+$$;
+
+comment on function freshness.add_jobs(text, text[]) is
+    'Adds the jobs of watched keys that have none, as reconsider does, for many at once. Fails with unique_violation'
+    ' when somebody adds one of them at this moment.';
 -- <<<
 
 -- >>> sql/60_prepare_rows.sql
@@ -3718,7 +3850,12 @@ comment on function freshness.begin_sweep() is
 -- A slice of a sweep's work. What somebody holds in a transaction that stays open must not keep it from the rest:
 -- a slice that would wait is halved until what is held stands alone, and that is passed over.
 
-create function freshness.sweep_subscriptions(p_rows bigint[], out mended integer, out passed_over integer)
+create function freshness.sweep_subscriptions(
+    p_rows bigint[],
+    p_are_plain boolean,
+    out mended integer,
+    out passed_over integer
+)
 language plpgsql
 set search_path = ''
 set lock_timeout = '20ms'
@@ -3726,9 +3863,13 @@ as $$
 declare
     v_middle integer := cardinality(p_rows) / 2;
 begin
-    mended := freshness.mend_watches(p_rows);
+    mended := case
+        when p_are_plain then freshness.watch_plain_subscriptions(p_rows) else freshness.mend_watches(p_rows)
+    end;
     passed_over := 0;
 exception
+    when unique_violation then
+        select s.* into mended, passed_over from freshness.sweep_subscriptions(p_rows, false) as s;
     when lock_not_available then
         if v_middle = 0 then
             mended := 0;
@@ -3737,7 +3878,7 @@ exception
             select sum(s.mended), sum(s.passed_over)
             into mended, passed_over
             from (values (p_rows[:v_middle]), (p_rows[v_middle + 1:])) as half (rows)
-            cross join lateral freshness.sweep_subscriptions(half.rows) as s;
+            cross join lateral freshness.sweep_subscriptions(half.rows, p_are_plain) as s;
         end if;
     when others then
         insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
@@ -3746,12 +3887,14 @@ exception
 end
 $$;
 
-comment on function freshness.sweep_subscriptions(bigint[]) is
-    'mend_watches, waiting for nobody: how many watches were mended, and how many subscriptions passed over.';
+comment on function freshness.sweep_subscriptions(bigint[], boolean) is
+    'mend_watches, or watch_plain_subscriptions, waiting for nobody: how many watches were mended, and how many'
+    ' subscriptions passed over.';
 
 create function freshness.sweep_keys(
     p_data_type text,
     p_symbols text[],
+    p_are_missing boolean,
     out mended integer,
     out released integer,
     out counted integer,
@@ -3764,12 +3907,22 @@ as $$
 declare
     v_middle integer := cardinality(p_symbols) / 2;
 begin
-    select
-        count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
-        count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
-    into mended, released, counted, passed_over
-    from freshness.reconsider(p_data_type, p_symbols) as r;
+    if p_are_missing then
+        mended := freshness.add_jobs(p_data_type, p_symbols);
+        released := 0;
+        counted := 0;
+        passed_over := 0;
+    else
+        select
+            count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
+            count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
+        into mended, released, counted, passed_over
+        from freshness.reconsider(p_data_type, p_symbols) as r;
+    end if;
 exception
+    when unique_violation then
+        select s.* into mended, released, counted, passed_over
+        from freshness.sweep_keys(p_data_type, p_symbols, false) as s;
     when lock_not_available then
         if v_middle = 0 then
             mended := 0;
@@ -3780,7 +3933,7 @@ exception
             select sum(s.mended), sum(s.released), sum(s.counted), sum(s.passed_over)
             into mended, released, counted, passed_over
             from (values (p_symbols[:v_middle]), (p_symbols[v_middle + 1:])) as half (symbols)
-            cross join lateral freshness.sweep_keys(p_data_type, half.symbols) as s;
+            cross join lateral freshness.sweep_keys(p_data_type, half.symbols, p_are_missing) as s;
         end if;
     when others then
         insert into freshness.events (kind, data_type, message)
@@ -3792,9 +3945,9 @@ exception
 end
 $$;
 
-comment on function freshness.sweep_keys(text, text[]) is
-    'reconsider, waiting for nobody: how many jobs were mended (added or moved), released as unwatched, had only their'
-    ' viewers counted, and were passed over.';
+comment on function freshness.sweep_keys(text, text[], boolean) is
+    'add_jobs for keys that have none, else reconsider, waiting for nobody: how many jobs were mended (added or moved),'
+    ' released as unwatched, had only their viewers counted, and were passed over.';
 -- <<<
 
 -- >>> sql/70_workers.sql
@@ -4224,10 +4377,15 @@ returns freshness.sweeps
 language plpgsql
 set search_path = ''
 set jit = off
+set work_mem = '32MB'
+-- How many rows there are changes from slice to slice, and from one sweep of a session to the next.
+set plan_cache_mode = force_custom_plan
 as $$
 declare
     v_sweep freshness.sweeps;
     v_started_at timestamptz := clock_timestamp();
+    v_differing record;
+    v_work record;
     v_rows bigint[];
     v_symbols text[];
     v_type text;
@@ -4248,26 +4406,33 @@ begin
     v_sweep.watches_mended := 0;
     v_sweep.keys_released := freshness.drop_unwatched();
     v_sweep.viewers_counted := 0;
-    v_rows := freshness.differing_subscriptions();
-
-    for v_from in 1..cardinality(v_rows) by v_size loop
-        exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-        select * into v_slice from freshness.sweep_subscriptions(v_rows[v_from:v_from + v_size - 1]);
-        v_sweep.watches_mended := v_sweep.watches_mended + v_slice.mended;
-        v_passed_over := v_passed_over + v_slice.passed_over;
-        v_left := v_left - least(v_size, cardinality(v_rows) - v_from + 1);
+    v_differing := freshness.differing_subscriptions();
+    for v_work in select true as are_plain, v_differing.plain as rows union all select false, v_differing.others loop
+        for v_from in 1..cardinality(v_work.rows) by v_size loop
+            exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
+            v_rows := v_work.rows[v_from:v_from + v_size - 1];
+            select * into v_slice from freshness.sweep_subscriptions(v_rows, v_work.are_plain);
+            v_sweep.watches_mended := v_sweep.watches_mended + v_slice.mended;
+            v_passed_over := v_passed_over + v_slice.passed_over;
+            v_left := v_left - cardinality(v_rows);
+        end loop;
     end loop;
 
     for v_type in select t.name from freshness.data_types as t order by t.name loop
-        v_symbols := freshness.differing_keys(v_type);
-        for v_from in 1..cardinality(v_symbols) by v_size loop
-            exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-            select * into v_slice from freshness.sweep_keys(v_type, v_symbols[v_from:v_from + v_size - 1]);
-            v_sweep.jobs_mended := v_sweep.jobs_mended + v_slice.mended;
-            v_sweep.keys_released := v_sweep.keys_released + v_slice.released;
-            v_sweep.viewers_counted := v_sweep.viewers_counted + v_slice.counted;
-            v_passed_over := v_passed_over + v_slice.passed_over;
-            v_left := v_left - least(v_size, cardinality(v_symbols) - v_from + 1);
+        v_differing := freshness.differing_keys(v_type);
+        for v_work in
+            select true as are_missing, v_differing.missing as symbols union all select false, v_differing.others
+        loop
+            for v_from in 1..cardinality(v_work.symbols) by v_size loop
+                exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
+                v_symbols := v_work.symbols[v_from:v_from + v_size - 1];
+                select * into v_slice from freshness.sweep_keys(v_type, v_symbols, v_work.are_missing);
+                v_sweep.jobs_mended := v_sweep.jobs_mended + v_slice.mended;
+                v_sweep.keys_released := v_sweep.keys_released + v_slice.released;
+                v_sweep.viewers_counted := v_sweep.viewers_counted + v_slice.counted;
+                v_passed_over := v_passed_over + v_slice.passed_over;
+                v_left := v_left - cardinality(v_symbols);
+            end loop;
         end loop;
     end loop;
 
