@@ -9,7 +9,7 @@ declare
 begin
     -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
     -- the claim. Keys in the inbox are left to the next fold.
-    with keys as materialized (
+    with keys as (
         select
             coalesce(w.symbol, j.symbol) as symbol,
             j.symbol is null as is_missing,
@@ -28,7 +28,7 @@ begin
             where w.data_type = p_data_type
             group by w.symbol
         ) as w
-        full join (select j.* from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
+        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
         join freshness.data_types as t on t.name = p_data_type
     ),
 
@@ -81,7 +81,12 @@ begin
         t.estimated_size_bytes
     from freshness.data_types as t
     cross join lateral freshness.look(t.name, p_symbols) as l
-    join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
+    join (
+        select w.symbol, count(*)::integer as viewers
+        from freshness.watches as w
+        where w.data_type = p_data_type and w.symbol = any (p_symbols)
+        group by w.symbol
+    ) as w on w.symbol = l.symbol
     where
         t.name = p_data_type
         and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
@@ -95,5 +100,5 @@ end
 $$;
 
 comment on function freshness.add_jobs(text, text[]) is
-    'Adds the jobs of watched keys that have none, as reconsider does, for many at once. Fails with unique_violation'
-    ' when somebody adds one of them at this moment.';
+    'Adds the jobs of watched keys that have none, as reconsider does, for many at once; watches that are over were'
+    ' ended before. Fails with unique_violation when somebody adds one of them at this moment.';

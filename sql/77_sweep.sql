@@ -23,7 +23,7 @@ declare
     v_slice record;
     v_passed_over bigint := 0;
     v_left integer := coalesce(p_limit, 2000000000);
-    v_size constant integer := least(5000, v_left);
+    v_size constant integer := least(20000, v_left);
 begin
     if not freshness.begin_sweep() then
         return null;

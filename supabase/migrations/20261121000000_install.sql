@@ -3237,7 +3237,7 @@ declare
 begin
     -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
     -- the claim. Keys in the inbox are left to the next fold.
-    with keys as materialized (
+    with keys as (
         select
             coalesce(w.symbol, j.symbol) as symbol,
             j.symbol is null as is_missing,
@@ -3256,7 +3256,7 @@ begin
             where w.data_type = p_data_type
             group by w.symbol
         ) as w
-        full join (select j.* from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
+        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
         join freshness.data_types as t on t.name = p_data_type
     ),
 
@@ -3309,7 +3309,12 @@ begin
         t.estimated_size_bytes
     from freshness.data_types as t
     cross join lateral freshness.look(t.name, p_symbols) as l
-    join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
+    join (
+        select w.symbol, count(*)::integer as viewers
+        from freshness.watches as w
+        where w.data_type = p_data_type and w.symbol = any (p_symbols)
+        group by w.symbol
+    ) as w on w.symbol = l.symbol
     where
         t.name = p_data_type
         and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
@@ -3323,8 +3328,8 @@ end
 $$;
 
 comment on function freshness.add_jobs(text, text[]) is
-    'Adds the jobs of watched keys that have none, as reconsider does, for many at once. Fails with unique_violation'
-    ' when somebody adds one of them at this moment.';
+    'Adds the jobs of watched keys that have none, as reconsider does, for many at once; watches that are over were'
+    ' ended before. Fails with unique_violation when somebody adds one of them at this moment.';
 -- <<<
 
 -- >>> sql/60_prepare_rows.sql
@@ -4392,7 +4397,7 @@ declare
     v_slice record;
     v_passed_over bigint := 0;
     v_left integer := coalesce(p_limit, 2000000000);
-    v_size constant integer := least(5000, v_left);
+    v_size constant integer := least(20000, v_left);
 begin
     if not freshness.begin_sweep() then
         return null;
