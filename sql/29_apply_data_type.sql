@@ -7,13 +7,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-    insert into freshness.pulls (data_type, symbol, reason)
-    select p_data_type, k.symbol, 'data changed'
-    from (
-        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
-        union
-        select w.symbol from freshness.watches as w where w.data_type = p_data_type
-    ) as k;
+    insert into freshness.pulls (data_type, reason)
+    select p_data_type, 'all keys'
+    where
+        exists (select from freshness.jobs as j where j.data_type = p_data_type)
+        or exists (select from freshness.watches as w where w.data_type = p_data_type);
     if found then
         perform freshness.wake(p_data_type, clock_timestamp());
     end if;
@@ -21,7 +19,44 @@ end
 $$;
 
 comment on function freshness.pull_all_keys(text) is
-    'Leaves a pull for each key of a data type: the next claims look at them, and move deadlines that came earlier.';
+    'Leaves one pull for all keys of a data type: the next claims look at them, a slice at a time, and move deadlines'
+    ' that came earlier.';
+
+create function freshness.keys_after(p_data_type text, p_symbol text, p_limit integer)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    -- The least of each by its primary key, so that a slice costs the same however many keys there are.
+    return array(
+        select k.symbol
+        from (
+            (
+                select j.symbol
+                from freshness.jobs as j
+                where j.data_type = p_data_type and j.symbol > p_symbol
+                order by j.symbol
+                limit p_limit
+            )
+            union
+            (
+                select distinct w.symbol
+                from freshness.watches as w
+                where w.data_type = p_data_type and w.symbol > p_symbol
+                order by w.symbol
+                limit p_limit
+            )
+        ) as k
+        order by k.symbol
+        limit p_limit
+    );
+end
+$$;
+
+comment on function freshness.keys_after(text, text, integer) is
+    'The next keys of a data type after a symbol, in order: those that have a job or a watch.';
 
 create function freshness.apply_data_type()
 returns trigger

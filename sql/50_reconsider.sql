@@ -1,9 +1,7 @@
 -- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
 -- sweep for those that differ. It waits for nobody: a job that is held right now is reported as locked.
 create function freshness.reconsider(
-    p_data_type text,
-    p_symbols text[] default null,
-    p_data_changed boolean default false
+    p_data_type text, p_symbols text[] default null, p_data_changed boolean default false
 )
 returns table (symbol text, outcome text)
 language plpgsql
@@ -22,6 +20,10 @@ begin
     with looked as materialized (
         select
             l.symbol, l.stored_at, l.fresh_until, t.priority, t.keep_warm, t.estimated_size_bytes,
+            -- Nothing was missed when refresh_ahead is measured anew, or a staleness function is asked again.
+            j.run_at <= j.fresh_until
+            and (t.staleness_function is not null or (t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until))
+            as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
             j as job
@@ -44,7 +46,8 @@ begin
                     and (l.job).unwatched_at <= v_now
                     then null
                 when l.is_idle or (l.job).unwatched_at is not null then 'moved'
-                when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then 'moved'
+                when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then
+                    case when l.may_come_earlier then 'earlier' else 'moved' end
             end as outcome
         from looked as l
     ),
@@ -101,10 +104,7 @@ begin
         returning symbol, 'added' as outcome
     )
 
-    select c.symbol, c.outcome from changed as c
-    union all
-    select a.symbol, a.outcome from added as a
-    union all
+    select c.symbol, c.outcome from changed as c union all select a.symbol, a.outcome from added as a union all
     select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
 
     if found then
@@ -117,4 +117,5 @@ comment on function freshness.reconsider(text, text[], boolean) is
     'Gives these keys of a data type (null: all that have a job or a watch) the job that they should have: added when'
     ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
     ' after keep_warm; counted when only its viewers changed. p_data_changed: running ones are marked, to be looked at'
-    ' again. locked: held by another transaction, to be tried again. Keys that are right already are not returned.';
+    ' again. earlier: moved too, but nothing was missed (refresh_ahead is measured, or a staleness function was asked'
+    ' again). locked: held by another transaction, to be tried again. Keys that are right already are not returned.';

@@ -10,6 +10,8 @@ declare
     v_type record;
     v_rows bigint[];
     v_problem text;
+    v_symbols text[];
+    v_slice constant integer := 5000;
 begin
     with taken as (
         delete from freshness.pulls as p
@@ -36,30 +38,37 @@ begin
     for v_type in
         select
             p.data_type,
-            bool_or(p.reason in ('data changed', 'truncated')) as data_changed,
-            -- A truncated table concerns all keys of its data types.
-            case when not bool_or(p.reason = 'truncated') then array_agg(distinct p.symbol) end as symbols
+            bool_or(p.reason in ('data changed', 'truncated', 'all keys')) as data_changed,
+            coalesce(
+                array_agg(distinct p.symbol) filter (where p.reason not in ('truncated', 'all keys')), '{}'
+            ) as symbols,
+            -- A truncated table, or a changed row of the registry, concerns all keys: those after this one are left.
+            min(coalesce(p.symbol, '')) filter (where p.reason in ('truncated', 'all keys')) as after
         from unnest(v_pulls) as p
         where p.data_type is not null
         group by p.data_type
         order by p.data_type
     loop
         begin
+            v_symbols := v_type.symbols;
+            if v_type.after is not null then
+                v_symbols := freshness.keys_after(v_type.data_type, v_type.after, v_slice);
+                insert into freshness.pulls (data_type, symbol, reason)
+                select v_type.data_type, v_symbols[v_slice], 'all keys'
+                where cardinality(v_symbols) = v_slice;
+                v_symbols := array(select unnest(v_symbols) union select unnest(v_type.symbols));
+            end if;
             insert into freshness.pulls (data_type, symbol, reason)
             select v_type.data_type, r.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
-            from freshness.reconsider(v_type.data_type, v_type.symbols, v_type.data_changed) as r
+            from freshness.reconsider(v_type.data_type, v_symbols, v_type.data_changed) as r
             where r.outcome = 'locked';
         exception
             when lock_not_available then
                 insert into freshness.pulls (data_type, symbol, reason)
-                select
-                    v_type.data_type, s.symbol,
-                    case
-                        when v_type.symbols is null then 'truncated'
-                        when v_type.data_changed then 'data changed'
-                        else 'locked'
-                    end
-                from unnest(coalesce(v_type.symbols, array[null])) as s (symbol);
+                select v_type.data_type, s.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
+                from unnest(v_type.symbols) as s (symbol)
+                union all
+                select v_type.data_type, nullif(v_type.after, ''), 'all keys' where v_type.after is not null;
             when others then
                 v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
                 insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);
@@ -70,4 +79,5 @@ end
 $$;
 
 comment on function freshness.fold_pulls(integer) is
-    'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull.';
+    'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull;'
+    ' of a pull for all keys a slice is folded, and one for the rest is left.';

@@ -6,6 +6,18 @@ as $$
 declare
     v_taken integer;
 begin
+    -- The clock was set back: who is heard of in the future would never be dead. Its time begins anew.
+    if exists (select from freshness.workers as w where w.seen_at > clock_timestamp() + w.heartbeat_limit) then
+        update freshness.workers as w
+        set seen_at = clock_timestamp()
+        where w.id in (
+            select o.id
+            from freshness.workers as o
+            where o.seen_at > clock_timestamp() + o.heartbeat_limit
+            for update skip locked
+        );
+    end if;
+
     with held as materialized (
         select j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last
         from freshness.jobs as j

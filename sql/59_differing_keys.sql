@@ -53,7 +53,13 @@ begin
             select j.symbol
             from freshness.look(p_data_type, v_waiting) as l
             join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
-            where l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
+            join freshness.data_types as t on t.name = p_data_type
+            where
+                l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
+                -- A measured refresh_ahead counts from the next look that something else calls for.
+                and (
+                    t.refresh_ahead_is_auto and j.run_at <= j.fresh_until and l.fresh_until >= j.fresh_until
+                ) is not true
         );
     end if;
     others := array(select s from unnest(others) as s order by s);

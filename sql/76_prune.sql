@@ -9,7 +9,10 @@ declare
 begin
     delete from freshness.events as e where e.happened_at < clock_timestamp() - interval '7 days';
     get diagnostics v_pruned = row_count;
-    delete from freshness.sweeps as s where s.started_at < clock_timestamp() - interval '7 days';
+    -- One in the future was made before the clock was set back, and would be taken for the last one.
+    delete from freshness.sweeps as s
+    where
+        s.started_at < clock_timestamp() - interval '7 days' or s.started_at > clock_timestamp() + interval '1 minute';
     delete from freshness.workers as w
     where
         w.seen_at < clock_timestamp() - interval '1 hour'

@@ -28,12 +28,12 @@ begin
     if not freshness.begin_sweep() then
         return null;
     end if;
-    for v_from in 0..(select count(*) from freshness.pulls) by v_size loop
+    for v_turn in 0..freshness.turns_to_fold(v_size) loop
         perform freshness.fold_pulls(v_size);
     end loop;
     v_sweep.watches_ended := freshness.end_watches();
     v_sweep.taken_over := freshness.take_over();
-    v_sweep.jobs_mended := freshness.forget_unregistered();
+    v_sweep.jobs_mended := freshness.forget_unregistered() + freshness.mend_not_before();
     v_sweep.watches_mended := 0;
     v_sweep.keys_released := freshness.drop_unwatched();
     v_sweep.viewers_counted := 0;

@@ -4,7 +4,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-    if exists (select from freshness.sweeps as s where s.started_at > clock_timestamp() - p_interval) then
+    -- One in the future was made before the clock was set back.
+    if exists (
+        select from freshness.sweeps as s
+        where s.started_at between clock_timestamp() - p_interval and clock_timestamp() + interval '1 second'
+    ) then
         return false;
     end if;
     return (freshness.sweep()).id is not null;

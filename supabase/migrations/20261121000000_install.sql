@@ -1097,13 +1097,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-    insert into freshness.pulls (data_type, symbol, reason)
-    select p_data_type, k.symbol, 'data changed'
-    from (
-        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
-        union
-        select w.symbol from freshness.watches as w where w.data_type = p_data_type
-    ) as k;
+    insert into freshness.pulls (data_type, reason)
+    select p_data_type, 'all keys'
+    where
+        exists (select from freshness.jobs as j where j.data_type = p_data_type)
+        or exists (select from freshness.watches as w where w.data_type = p_data_type);
     if found then
         perform freshness.wake(p_data_type, clock_timestamp());
     end if;
@@ -1111,7 +1109,44 @@ end
 $$;
 
 comment on function freshness.pull_all_keys(text) is
-    'Leaves a pull for each key of a data type: the next claims look at them, and move deadlines that came earlier.';
+    'Leaves one pull for all keys of a data type: the next claims look at them, a slice at a time, and move deadlines'
+    ' that came earlier.';
+
+create function freshness.keys_after(p_data_type text, p_symbol text, p_limit integer)
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    -- The least of each by its primary key, so that a slice costs the same however many keys there are.
+    return array(
+        select k.symbol
+        from (
+            (
+                select j.symbol
+                from freshness.jobs as j
+                where j.data_type = p_data_type and j.symbol > p_symbol
+                order by j.symbol
+                limit p_limit
+            )
+            union
+            (
+                select distinct w.symbol
+                from freshness.watches as w
+                where w.data_type = p_data_type and w.symbol > p_symbol
+                order by w.symbol
+                limit p_limit
+            )
+        ) as k
+        order by k.symbol
+        limit p_limit
+    );
+end
+$$;
+
+comment on function freshness.keys_after(text, text, integer) is
+    'The next keys of a data type after a symbol, in order: those that have a job or a watch.';
 
 create function freshness.apply_data_type()
 returns trigger
@@ -2438,9 +2473,7 @@ comment on function freshness.answer_for_caller(freshness.queued_key) is
 -- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
 -- sweep for those that differ. It waits for nobody: a job that is held right now is reported as locked.
 create function freshness.reconsider(
-    p_data_type text,
-    p_symbols text[] default null,
-    p_data_changed boolean default false
+    p_data_type text, p_symbols text[] default null, p_data_changed boolean default false
 )
 returns table (symbol text, outcome text)
 language plpgsql
@@ -2459,6 +2492,10 @@ begin
     with looked as materialized (
         select
             l.symbol, l.stored_at, l.fresh_until, t.priority, t.keep_warm, t.estimated_size_bytes,
+            -- Nothing was missed when refresh_ahead is measured anew, or a staleness function is asked again.
+            j.run_at <= j.fresh_until
+            and (t.staleness_function is not null or (t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until))
+            as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
             j as job
@@ -2481,7 +2518,8 @@ begin
                     and (l.job).unwatched_at <= v_now
                     then null
                 when l.is_idle or (l.job).unwatched_at is not null then 'moved'
-                when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then 'moved'
+                when (l.job).run_at > case when (l.job).required_as_of is null then l.run_at else v_now end then
+                    case when l.may_come_earlier then 'earlier' else 'moved' end
             end as outcome
         from looked as l
     ),
@@ -2538,10 +2576,7 @@ begin
         returning symbol, 'added' as outcome
     )
 
-    select c.symbol, c.outcome from changed as c
-    union all
-    select a.symbol, a.outcome from added as a
-    union all
+    select c.symbol, c.outcome from changed as c union all select a.symbol, a.outcome from added as a union all
     select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
 
     if found then
@@ -2554,7 +2589,8 @@ comment on function freshness.reconsider(text, text[], boolean) is
     'Gives these keys of a data type (null: all that have a job or a watch) the job that they should have: added when'
     ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
     ' after keep_warm; counted when only its viewers changed. p_data_changed: running ones are marked, to be looked at'
-    ' again. locked: held by another transaction, to be tried again. Keys that are right already are not returned.';
+    ' again. earlier: moved too, but nothing was missed (refresh_ahead is measured, or a staleness function was asked'
+    ' again). locked: held by another transaction, to be tried again. Keys that are right already are not returned.';
 -- <<<
 
 -- >>> sql/51_fold_pulls.sql
@@ -2570,6 +2606,8 @@ declare
     v_type record;
     v_rows bigint[];
     v_problem text;
+    v_symbols text[];
+    v_slice constant integer := 5000;
 begin
     with taken as (
         delete from freshness.pulls as p
@@ -2596,30 +2634,37 @@ begin
     for v_type in
         select
             p.data_type,
-            bool_or(p.reason in ('data changed', 'truncated')) as data_changed,
-            -- A truncated table concerns all keys of its data types.
-            case when not bool_or(p.reason = 'truncated') then array_agg(distinct p.symbol) end as symbols
+            bool_or(p.reason in ('data changed', 'truncated', 'all keys')) as data_changed,
+            coalesce(
+                array_agg(distinct p.symbol) filter (where p.reason not in ('truncated', 'all keys')), '{}'
+            ) as symbols,
+            -- A truncated table, or a changed row of the registry, concerns all keys: those after this one are left.
+            min(coalesce(p.symbol, '')) filter (where p.reason in ('truncated', 'all keys')) as after
         from unnest(v_pulls) as p
         where p.data_type is not null
         group by p.data_type
         order by p.data_type
     loop
         begin
+            v_symbols := v_type.symbols;
+            if v_type.after is not null then
+                v_symbols := freshness.keys_after(v_type.data_type, v_type.after, v_slice);
+                insert into freshness.pulls (data_type, symbol, reason)
+                select v_type.data_type, v_symbols[v_slice], 'all keys'
+                where cardinality(v_symbols) = v_slice;
+                v_symbols := array(select unnest(v_symbols) union select unnest(v_type.symbols));
+            end if;
             insert into freshness.pulls (data_type, symbol, reason)
             select v_type.data_type, r.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
-            from freshness.reconsider(v_type.data_type, v_type.symbols, v_type.data_changed) as r
+            from freshness.reconsider(v_type.data_type, v_symbols, v_type.data_changed) as r
             where r.outcome = 'locked';
         exception
             when lock_not_available then
                 insert into freshness.pulls (data_type, symbol, reason)
-                select
-                    v_type.data_type, s.symbol,
-                    case
-                        when v_type.symbols is null then 'truncated'
-                        when v_type.data_changed then 'data changed'
-                        else 'locked'
-                    end
-                from unnest(coalesce(v_type.symbols, array[null])) as s (symbol);
+                select v_type.data_type, s.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
+                from unnest(v_type.symbols) as s (symbol)
+                union all
+                select v_type.data_type, nullif(v_type.after, ''), 'all keys' where v_type.after is not null;
             when others then
                 v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
                 insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);
@@ -2630,7 +2675,8 @@ end
 $$;
 
 comment on function freshness.fold_pulls(integer) is
-    'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull.';
+    'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull;'
+    ' of a pull for all keys a slice is folded, and one for the rest is left.';
 -- <<<
 
 -- >>> sql/52_backoff.sql
@@ -2646,6 +2692,49 @@ $$;
 comment on function freshness.backoff(integer) is
     'Wait after the given number of failures in a row: 1 s, doubling, at most 5 minutes, of which a random half to'
     ' all.';
+
+create function freshness.mend_not_before()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_mended integer;
+begin
+    with held as materialized (
+        select
+            j.data_type, j.symbol,
+            v_now + case
+                when t.not_before_function is not null then interval '7 days'
+                when j.state = 'failed' then interval '1 hour'
+                else interval '5 minutes'
+            end as latest
+        from freshness.jobs as j
+        join freshness.data_types as t on t.name = j.data_type
+        where
+            j.not_before > v_now + interval '5 minutes'
+            and j.state <> 'running'
+            and j.not_before > v_now + case
+                when t.not_before_function is not null then interval '7 days'
+                when j.state = 'failed' then interval '1 hour'
+                else interval '5 minutes'
+            end
+        for update of j skip locked
+    )
+
+    update freshness.jobs as j
+    set not_before = h.latest
+    from held as h
+    where j.data_type = h.data_type and j.symbol = h.symbol;
+    get diagnostics v_mended = row_count;
+    return v_mended;
+end
+$$;
+
+comment on function freshness.mend_not_before() is
+    'Brings back jobs that are held for longer than anything holds a job (backoff 5 minutes, set aside 1 hour, provider'
+    ' closed 7 days), since the clock was set back, and returns their number.';
 -- <<<
 
 -- >>> sql/53_take_over.sql
@@ -2657,6 +2746,18 @@ as $$
 declare
     v_taken integer;
 begin
+    -- The clock was set back: who is heard of in the future would never be dead. Its time begins anew.
+    if exists (select from freshness.workers as w where w.seen_at > clock_timestamp() + w.heartbeat_limit) then
+        update freshness.workers as w
+        set seen_at = clock_timestamp()
+        where w.id in (
+            select o.id
+            from freshness.workers as o
+            where o.seen_at > clock_timestamp() + o.heartbeat_limit
+            for update skip locked
+        );
+    end if;
+
     with held as materialized (
         select j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last
         from freshness.jobs as j
@@ -3281,7 +3382,13 @@ begin
             select j.symbol
             from freshness.look(p_data_type, v_waiting) as l
             join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
-            where l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
+            join freshness.data_types as t on t.name = p_data_type
+            where
+                l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
+                -- A measured refresh_ahead counts from the next look that something else calls for.
+                and (
+                    t.refresh_ahead_is_auto and j.run_at <= j.fresh_until and l.fresh_until >= j.fresh_until
+                ) is not true
         );
     end if;
     others := array(select s from unnest(others) as s order by s);
@@ -3849,6 +3956,23 @@ $$;
 
 comment on function freshness.begin_sweep() is
     'Begins a transaction of a sweep: false when another sweep is under way.';
+
+create function freshness.turns_to_fold(p_limit integer)
+returns integer
+language sql
+volatile
+set search_path = ''
+as $$
+    select
+        (count(*) / p_limit + coalesce(sum(
+            (select 1 + count(*) / 5000 from freshness.jobs as j where j.data_type = p.data_type)
+            + (select count(*) / 5000 from freshness.watches as w where w.data_type = p.data_type)
+        ) filter (where p.reason in ('truncated', 'all keys')), 0))::integer
+    from freshness.pulls as p
+$$;
+
+comment on function freshness.turns_to_fold(integer) is
+    'How often fold_pulls has to be called, with this limit, to empty the inbox, after a first time.';
 -- <<<
 
 -- >>> sql/69_sweep_slices.sql
@@ -4342,7 +4466,10 @@ declare
 begin
     delete from freshness.events as e where e.happened_at < clock_timestamp() - interval '7 days';
     get diagnostics v_pruned = row_count;
-    delete from freshness.sweeps as s where s.started_at < clock_timestamp() - interval '7 days';
+    -- One in the future was made before the clock was set back, and would be taken for the last one.
+    delete from freshness.sweeps as s
+    where
+        s.started_at < clock_timestamp() - interval '7 days' or s.started_at > clock_timestamp() + interval '1 minute';
     delete from freshness.workers as w
     where
         w.seen_at < clock_timestamp() - interval '1 hour'
@@ -4402,12 +4529,12 @@ begin
     if not freshness.begin_sweep() then
         return null;
     end if;
-    for v_from in 0..(select count(*) from freshness.pulls) by v_size loop
+    for v_turn in 0..freshness.turns_to_fold(v_size) loop
         perform freshness.fold_pulls(v_size);
     end loop;
     v_sweep.watches_ended := freshness.end_watches();
     v_sweep.taken_over := freshness.take_over();
-    v_sweep.jobs_mended := freshness.forget_unregistered();
+    v_sweep.jobs_mended := freshness.forget_unregistered() + freshness.mend_not_before();
     v_sweep.watches_mended := 0;
     v_sweep.keys_released := freshness.drop_unwatched();
     v_sweep.viewers_counted := 0;
@@ -4539,7 +4666,11 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-    if exists (select from freshness.sweeps as s where s.started_at > clock_timestamp() - p_interval) then
+    -- One in the future was made before the clock was set back.
+    if exists (
+        select from freshness.sweeps as s
+        where s.started_at between clock_timestamp() - p_interval and clock_timestamp() + interval '1 second'
+    ) then
         return false;
     end if;
     return (freshness.sweep()).id is not null;

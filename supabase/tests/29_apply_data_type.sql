@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(6);
+select plan(9);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -36,6 +36,17 @@ from freshness.jobs where data_type = 'pgtap_quote';
 alter table freshness_pgtap.quotes add column at timestamptz default now() - interval '1 hour';
 update freshness.data_types set timestamp_column = 'at' where name = 'pgtap_quote';
 select is(freshness_pgtap.claimed(), 1::bigint, 'another timestamp column counts from then on');
+
+delete from freshness.pulls;
+insert into freshness.watches (data_type, symbol, watcher, lease_until)
+select 'pgtap_quote', 'N' || n, 'user:1', now() + interval '1 hour' from generate_series(1, 3) as n;
+update freshness.data_types set ttl = '20 seconds' where name = 'pgtap_quote';
+select results_eq(
+    $$ select symbol, reason from freshness.pulls where data_type = 'pgtap_quote' $$,
+    $$ values (null::text, 'all keys') $$, 'however many keys there are, one pull stands for them'
+);
+select is(freshness.keys_after('pgtap_quote', '', 2), array['A', 'N1'], 'which are looked at in slices, in order');
+select is(freshness.keys_after('pgtap_quote', 'N1', 5), array['N2', 'N3'], 'to the last');
 
 select * from finish();
 rollback;

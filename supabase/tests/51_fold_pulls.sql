@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(4);
+select plan(8);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -28,6 +28,32 @@ select is_empty(
     $$ select 1 from freshness.pulls where data_type like 'pgtap%' or subscription_row = -1 $$, 'nothing is left of it'
 );
 select is(freshness.fold_pulls(0), 0, 'no more are taken than allowed');
+
+insert into freshness.watches (data_type, symbol, watcher, lease_until)
+select 'pgtap_quote', 'N' || n, 'user:1', now() + interval '1 hour' from generate_series(1, 5001) as n;
+insert into freshness.pulls (data_type, symbol, reason) values
+('pgtap_quote', null, 'truncated'), ('pgtap_quote', 'N9999', 'watched');
+select is(freshness.fold_pulls(), 2, 'a pull for all keys is folded');
+select results_eq(
+    $$ select count(*), max(symbol) from freshness.jobs where data_type = 'pgtap_quote' $$,
+    $$ values (5000::bigint, 'N997') $$, 'a slice at a time'
+);
+select results_eq(
+    $$ select symbol, reason from freshness.pulls where data_type = 'pgtap_quote' $$,
+    $$ values ('N997', 'all keys') $$, 'the rest is left to the next fold'
+);
+do $$
+begin
+    perform freshness.fold_pulls();
+end
+$$;
+select results_eq(
+    $$
+    select count(*), (select count(*) from freshness.pulls where data_type = 'pgtap_quote')
+    from freshness.jobs where data_type = 'pgtap_quote'
+    $$,
+    $$ values (5002::bigint, 0::bigint) $$, 'which ends it'
+);
 
 select * from finish();
 rollback;

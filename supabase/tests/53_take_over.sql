@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(6);
+select plan(9);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -56,6 +56,17 @@ end
 $$;
 select is(state::text, 'failed', 'a key that ends its workers max_attempts times is set aside')
 from freshness.jobs where data_type = 'pgtap_quote' and symbol = 'AGAIN';
+
+-- The clock was set back after this worker was last heard of.
+insert into freshness.workers (name, heartbeat_limit, seen_at)
+values ('pgtap ahead', '15 seconds', now() + interval '1 hour');
+insert into freshness.jobs (data_type, symbol, run_at, state, worker, fence, started_at)
+select 'pgtap_quote', 'AHEAD', 'infinity', 'running', w.id, nextval('freshness.fences'), now()
+from freshness.workers as w where w.name = 'pgtap ahead';
+select is(freshness.take_over(), 0, 'a worker that was seen in the future has one heartbeat_limit more');
+select ok(seen_at <= clock_timestamp(), 'and not until then') from freshness.workers where name = 'pgtap ahead';
+update freshness.workers set seen_at = seen_at - interval '16 seconds' where name = 'pgtap ahead';
+select is(freshness.take_over(), 1, 'when that has passed it is dead');
 
 select * from finish();
 rollback;

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(3);
+select plan(7);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -38,6 +38,18 @@ select set_eq(
     'then they are what the filters say'
 );
 select is(freshness.mend_watches(array[a, b]), 0, 'and nothing is left to mend') from freshness_pgtap.made;
+
+delete from freshness.watches where data_type = 'pgtap_quote';
+select is(freshness.watch_plain_subscriptions(array[a, b]), 1, 'of those without a watch the plain ones get it at once')
+from freshness_pgtap.made;
+select set_eq(
+    $$ select symbol, watcher, subscription_row, lease_until from freshness.watches where data_type = 'pgtap_quote' $$,
+    $$ select symbol, watcher, subscription_row, lease_until from freshness.watches where data_type like 'pgtap%' $$,
+);
+select is(freshness.watch_plain_subscriptions(array[a, b]), 0, 'and no second one') from freshness_pgtap.made;
+update freshness.watches set subscription_row = -1 where data_type = 'pgtap_quote';
+select is(s::text, '(1,0)', 'one that stands under another subscription is put right')
+from freshness_pgtap.made, freshness.sweep_subscriptions(array[a], true) as s;
 
 select * from finish();
 rollback;

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(2);
+select plan(7);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -24,15 +24,34 @@ insert into freshness.jobs (data_type, symbol, run_at, viewers) values
 delete from freshness.pulls;
 insert into freshness.pulls (data_type, symbol, reason) values ('pgtap_quote', 'INBOX', 'watched');
 select is(
-    freshness.differing_keys('pgtap_quote'), array['LATE', 'LEFT', 'NEW', 'SEEN'],
-    'keys without a job, too late, not watched any more, or seen by another number'
-);
-do $$
-begin
-    perform freshness.sweep_keys('pgtap_quote', freshness.differing_keys('pgtap_quote'));
-end
-$$;
-select is(freshness.differing_keys('pgtap_quote'), '{}', 'none once they were reconsidered');
+    d::text, '({NEW},"{LATE,LEFT,SEEN}")',
+    'keys without a job; and those that are too late, not watched any more, or seen by another number'
+)
+from freshness.differing_keys('pgtap_quote') as d;
+create table freshness_pgtap.slices as
+select missing.mended as added, others.mended as moved
+from freshness.differing_keys('pgtap_quote') as d
+cross join lateral freshness.sweep_keys('pgtap_quote', d.missing, true) as missing
+cross join lateral freshness.sweep_keys('pgtap_quote', d.others, false) as others;
+select is(s::text, '(1,1)', 'each is mended') from freshness_pgtap.slices as s;
+select is(d::text, '({},{})', 'none differs once they were')
+from freshness.differing_keys('pgtap_quote') as d;
+select is(
+    row(j.viewers, j.due_at <= clock_timestamp())::text, '(1,t)', 'a key without rows got a job that is due'
+)
+from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = 'NEW';
+select is(freshness.add_jobs('pgtap_quote', array['NEW', 'NOBODY']), 0, 'no job is added twice, or for nobody');
+
+-- Measured anew, refresh_ahead calls for earlier moments: nothing was missed.
+update freshness.data_types set refresh_ahead_is_auto = true where name = 'pgtap_quote';
+delete from freshness.pulls where reason = 'all keys';
+update freshness.jobs set fresh_until = run_at where data_type = 'pgtap_quote' and symbol = 'RIGHT';
+update freshness.data_types set refresh_ahead = '20 seconds' where name = 'pgtap_quote';
+select is(d::text, '({},{})', 'a new refresh_ahead does not count for keys that were looked at before')
+from freshness.differing_keys('pgtap_quote') as d;
+update freshness.jobs set run_at = now() + interval '2 minutes' where data_type = 'pgtap_quote' and symbol = 'RIGHT';
+select is(d::text, '({},{RIGHT})', 'one that waits beyond its deadline differs all the same')
+from freshness.differing_keys('pgtap_quote') as d;
 
 select * from finish();
 rollback;

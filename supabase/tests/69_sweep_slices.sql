@@ -17,10 +17,10 @@ insert into freshness.watches (data_type, symbol, watcher, lease_until)
 values ('pgtap_quote', 'A', 'user:1', now() + interval '1 hour');
 insert into freshness.jobs (data_type, symbol, run_at, viewers) values ('pgtap_quote', 'LEFT', now(), 0);
 select is(
-    freshness.sweep_keys('pgtap_quote', array['A', 'LEFT'])::text, '(1,1,0,0)', 'a slice says what was to do'
+    freshness.sweep_keys('pgtap_quote', array['A', 'LEFT'], false)::text, '(1,1,0,0)', 'a slice says what was to do'
 );
-select is(freshness.sweep_keys('pgtap_quote', array['A', 'LEFT'])::text, '(0,0,0,0)', 'and once more nothing');
-select is(freshness.sweep_subscriptions('{}')::text, '(0,0)', 'no subscriptions, nothing to do');
+select is(freshness.sweep_keys('pgtap_quote', array['A', 'LEFT'], false)::text, '(0,0,0,0)', 'and once more nothing');
+select is(freshness.sweep_subscriptions('{}', true)::text, '(0,0)', 'no subscriptions, nothing to do');
 
 select * from finish();
 rollback;
