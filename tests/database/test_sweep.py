@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.fixtures.connections import Connect, Connection
-from tests.fixtures.data_types import DataType
+from tests.fixtures.data_types import DataType, Register
 from tests.fixtures.subscriptions import Subscriber
 from tests.fixtures.workers import Worker
 
@@ -48,6 +48,77 @@ def test_a_healthy_history_leaves_nothing_to_mend(
     swept = _sweep(connection)
     assert swept is not None
     assert (swept["mended"], swept["watches_ended"], swept["keys_released"]) == (0, 0, 0)
+
+
+def test_a_measured_refresh_ahead_is_nothing_to_mend(
+    connection: Connection, register: Register
+) -> None:
+    """Deadlines that were set before it grew come earlier without having been missed."""
+    quotes = register(refresh_ahead="auto")
+    for symbol in ("A", "B"):
+        quotes.store(connection, symbol, 0)
+    connection.execute("select freshness.watch(array[%s], array['A'], 'user:1')", [quotes.name])
+    _sweep(connection)
+    connection.execute(
+        "update freshness.data_types set refresh_ahead = '20 seconds' where name = %s",
+        [quotes.name],
+    )
+    swept = _sweep(connection)
+    assert swept is not None
+    assert swept["mended"] == 0
+    # Its viewers are counted, and it is moved on this occasion.
+    connection.execute(
+        "insert into freshness.watches (data_type, symbol, watcher, lease_until)"
+        " values (%s, 'A', 'user:2', now() + interval '1 hour')",
+        [quotes.name],
+    )
+    swept = _sweep(connection)
+    assert swept is not None
+    assert swept["mended"] == 0
+    assert connection.execute(
+        "select viewers, run_at < fresh_until - interval '19 seconds' from freshness.jobs"
+        " where data_type = %s and symbol = 'A'",
+        [quotes.name],
+    ).fetchone() == (2, True)
+    connection.execute(
+        "update freshness.jobs set run_at = now() + interval '1 day' where data_type = %s",
+        [quotes.name],
+    )
+    swept = _sweep(connection)
+    assert swept is not None
+    assert swept["jobs_mended"] == 1
+
+
+def test_a_staleness_function_that_says_yes_is_nothing_to_mend(
+    connection: Connection, register: Register, schema_of_the_tests: str
+) -> None:
+    """Nobody can know beforehand when it will; the sweep asks it, and makes the key due."""
+    connection.execute(
+        f"create table {schema_of_the_tests}.answer (is_stale boolean);"
+        f"insert into {schema_of_the_tests}.answer values (false);"
+        f"create function {schema_of_the_tests}.is_stale(timestamptz, integer) returns boolean"
+        f" language sql stable as 'select is_stale from {schema_of_the_tests}.answer'"
+    )
+    quotes = register(staleness_function=f"{schema_of_the_tests}.is_stale")
+    quotes.store(connection, "A", 0)
+    connection.execute("select freshness.watch(array[%s], array['A'], 'user:1')", [quotes.name])
+    _sweep(connection)
+    for is_stale in (False, True):
+        connection.execute(f"update {schema_of_the_tests}.answer set is_stale = %s", [is_stale])
+        swept = _sweep(connection)
+        assert swept is not None
+        assert swept["mended"] == 0
+        assert connection.execute(
+            "select due_at <= clock_timestamp() from freshness.jobs where data_type = %s",
+            [quotes.name],
+        ).fetchone() == (is_stale,)
+    connection.execute(
+        "update freshness.jobs set run_at = now() + interval '1 day' where data_type = %s",
+        [quotes.name],
+    )
+    swept = _sweep(connection)
+    assert swept is not None
+    assert swept["jobs_mended"] == 1
 
 
 def test_one_sweep_runs_at_a_time(connection: Connection, connect: Connect) -> None:
