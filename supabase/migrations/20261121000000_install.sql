@@ -2677,6 +2677,23 @@ $$;
 comment on function freshness.fold_pulls(integer) is
     'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull;'
     ' of a pull for all keys a slice is folded, and one for the rest is left.';
+
+create function freshness.turns_to_fold(p_limit integer)
+returns integer
+language sql
+volatile
+set search_path = ''
+as $$
+    select
+        (count(*) / p_limit + coalesce(sum(
+            (select 1 + count(*) / 5000 from freshness.jobs as j where j.data_type = p.data_type)
+            + (select count(*) / 5000 from freshness.watches as w where w.data_type = p.data_type)
+        ) filter (where p.reason in ('truncated', 'all keys')), 0))::integer
+    from freshness.pulls as p
+$$;
+
+comment on function freshness.turns_to_fold(integer) is
+    'How often fold_pulls has to be called, with this limit, to empty the inbox, after a first time.';
 -- <<<
 
 -- >>> sql/52_backoff.sql
@@ -3326,117 +3343,82 @@ comment on function freshness.watch_plain_subscriptions(bigint[]) is
     ' their number. Fails with unique_violation when such a watch is there under another subscription.';
 -- <<<
 
--- >>> sql/59_differing_keys.sql
-create function freshness.differing_keys(p_data_type text, out missing text[], out others text[])
+-- >>> sql/59_doubtful_keys.sql
+-- Of a key that waits for a later moment the stored rows must be looked at. Nearly always it waits for the right one: a
+-- join shows that for all keys at once, where a symbol has one row at most. Only the rest are looked at one by one.
+create function freshness.doubtful_keys(p_data_type text)
+returns text[]
 language plpgsql
 stable
 set search_path = ''
+set lock_timeout = '20ms'
 as $$
 declare
-    v_now timestamptz := clock_timestamp();
-    v_waiting text[];
+    v_type freshness.data_types;
+    v_timestamp text;
+    v_doubtful text[];
 begin
-    -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
-    -- the claim. Keys in the inbox are left to the next fold.
-    with keys as (
-        select
-            coalesce(w.symbol, j.symbol) as symbol,
-            j.symbol is null as is_missing,
-            j.state <> 'running' and j.unwatched_at is null and j.run_at > v_now as waits,
-            case
-                when j.symbol is null then true
-                when j.viewers <> coalesce(w.viewers, 0) then true
-                when j.state = 'running' then false
-                when w.viewers is null and j.requested_at is null and j.required_as_of is null then
-                    j.unwatched_at is null or j.unwatched_at > v_now or j.run_at > j.unwatched_at + t.keep_warm
-                else j.unwatched_at is not null or (j.required_as_of is not null and j.run_at > v_now)
-            end as differs
-        from (
-            select w.symbol, count(*)::integer as viewers
-            from freshness.watches as w
-            where w.data_type = p_data_type
-            group by w.symbol
-        ) as w
-        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
-        join freshness.data_types as t on t.name = p_data_type
-    ),
-
-    asked as materialized (
-        select k.*
-        from keys as k
+    select t.* into strict v_type from freshness.data_types as t where t.name = p_data_type;
+    if exists (
+        select from pg_catalog.pg_index as i
+        join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
         where
-            (k.differs or k.waits)
-            and not exists (
-                select from freshness.pulls as p where p.data_type = p_data_type and p.symbol = k.symbol
-            )
-    )
-
-    select
-        array(select a.symbol from asked as a where a.is_missing order by a.symbol),
-        array(select a.symbol from asked as a where a.differs and not a.is_missing),
-        array(select a.symbol from asked as a where not a.differs)
-    into missing, others, v_waiting;
-
-    if cardinality(v_waiting) > 0 then
-        others := others || array(
-            select j.symbol
-            from freshness.look(p_data_type, v_waiting) as l
-            join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
-            join freshness.data_types as t on t.name = p_data_type
-            where
-                l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
-                -- A measured refresh_ahead counts from the next look that something else calls for.
-                and (
-                    t.refresh_ahead_is_auto and j.run_at <= j.fresh_until and l.fresh_until >= j.fresh_until
-                ) is not true
+            i.indrelid = v_type.data_table and i.indisunique and i.indisvalid and i.indpred is null
+            and i.indnkeyatts = 1 and a.attname = v_type.symbol_column
+    ) then
+        v_timestamp := freshness.timestamp_expression(
+            freshness.find_timestamp_column(v_type.data_table, v_type.timestamp_column), v_type.time_zone,
+            format('r.%I', v_type.timestamp_column)
         );
+        execute format(
+            $query$
+            select array(
+                select k.symbol
+                from freshness.jobs as k
+                join freshness.data_types as t on t.name = k.data_type
+                left join %1$s as r on r.%2$I::text = k.symbol and isfinite(r.%3$I)
+                cross join lateral (
+                    select
+                        %5$s as ttl,
+                        case
+                            when %4$s > $2 then null
+                            when k.verified_at <= $2 and %4$s >= coalesce(k.stored_at, '-infinity')
+                                then greatest(k.verified_at, %4$s)
+                            else %4$s
+                        end as counted_at
+                ) as d
+                cross join lateral (select case when d.counted_at is not null then %6$s end as fresh_until) as f
+                where
+                    k.data_type = $1 and k.state <> 'running' and k.unwatched_at is null and k.run_at > $2
+                    and (
+                        k.run_at <= case
+                            when isfinite(f.fresh_until) then greatest(
+                                f.fresh_until - (%7$s), d.counted_at + (f.fresh_until - d.counted_at) / 2
+                            )
+                            else f.fresh_until
+                        end
+                    ) is not true
+            )
+            $query$,
+            v_type.data_table, v_type.symbol_column, v_type.timestamp_column, v_timestamp,
+            freshness.ttl_expression(
+                freshness.find_ttl_column(v_type.data_table, v_type.ttl_column), 'r.' || quote_ident(v_type.ttl_column)
+            ),
+            freshness.deadline_expression(v_type), freshness.ahead_expression(v_type)
+        ) into v_doubtful using p_data_type, clock_timestamp();
+        return v_doubtful;
     end if;
-    others := array(select s from unnest(others) as s order by s);
+    return null;
+exception
+    -- The table is being altered, or a row spoils the statement.
+    when others then
+        return null;
 end
 $$;
 
-comment on function freshness.differing_keys(text) is
-    'Keys of a data type, in order, whose job is not what its watches and stored rows call for. missing: watched, and'
-    ' without a job. others: with one that differs.';
-
-create function freshness.add_jobs(p_data_type text, p_symbols text[])
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_now timestamptz := clock_timestamp();
-    v_added integer;
-begin
-    insert into freshness.jobs (
-        data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
-    )
-    select
-        t.name, l.symbol, t.priority, greatest(l.refresh_at, v_now), l.stored_at, l.fresh_until, w.viewers,
-        t.estimated_size_bytes
-    from freshness.data_types as t
-    cross join lateral freshness.look(t.name, p_symbols) as l
-    join (
-        select w.symbol, count(*)::integer as viewers
-        from freshness.watches as w
-        where w.data_type = p_data_type and w.symbol = any (p_symbols)
-        group by w.symbol
-    ) as w on w.symbol = l.symbol
-    where
-        t.name = p_data_type
-        and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
-    order by l.symbol;
-    get diagnostics v_added = row_count;
-    if v_added > 0 then
-        perform freshness.wake(p_data_type, v_now);
-    end if;
-    return v_added;
-end
-$$;
-
-comment on function freshness.add_jobs(text, text[]) is
-    'Adds the jobs of watched keys that have none, as reconsider does, for many at once; watches that are over were'
-    ' ended before. Fails with unique_violation when somebody adds one of them at this moment.';
+comment on function freshness.doubtful_keys(text) is
+    'Keys of a data type that wait for a later moment, but for those that the stored rows show to wait for the right'
+    ' one. Null: not to be told, look at all that wait.';
 -- <<<
 
 -- >>> sql/60_prepare_rows.sql
@@ -3943,39 +3925,88 @@ comment on function freshness.schedule_sweep() is
 select freshness.schedule_sweep();
 -- <<<
 
--- >>> sql/68_begin_sweep.sql
--- One at a time. The lock ends with the transaction, however that ends, so that it never outlives its session, also
--- behind a pooler. A sweep that commits takes it anew; if another one came in between, that one does all the rest.
-create function freshness.begin_sweep()
-returns boolean
-language sql
+-- >>> sql/68_differing_keys.sql
+create function freshness.differing_keys(p_data_type text, out missing text[], out others text[])
+language plpgsql
+stable
 set search_path = ''
 as $$
-    select pg_try_advisory_xact_lock(hashtext('freshness.sweep'))
-$$;
+declare
+    v_now timestamptz := clock_timestamp();
+    v_waiting text[];
+    v_doubtful text[] := freshness.doubtful_keys(p_data_type);
+begin
+    -- A key that is due is looked at by the claim. Keys in the inbox are left to the next fold.
+    with keys as (
+        select
+            coalesce(w.symbol, j.symbol) as symbol,
+            j.symbol is null as is_missing,
+            j.state <> 'running' and j.unwatched_at is null and j.run_at > v_now as waits,
+            case
+                when j.symbol is null then true
+                when j.viewers <> coalesce(w.viewers, 0) then true
+                when j.state = 'running' then false
+                when w.viewers is null and j.requested_at is null and j.required_as_of is null then
+                    j.unwatched_at is null or j.unwatched_at > v_now or j.run_at > j.unwatched_at + t.keep_warm
+                else j.unwatched_at is not null or (j.required_as_of is not null and j.run_at > v_now)
+            end as differs
+        from (
+            select w.symbol, count(*)::integer as viewers
+            from freshness.watches as w
+            where w.data_type = p_data_type
+            group by w.symbol
+        ) as w
+        full join (select * from freshness.jobs as j where j.data_type = p_data_type) as j on j.symbol = w.symbol
+        join freshness.data_types as t on t.name = p_data_type
+    ),
 
-comment on function freshness.begin_sweep() is
-    'Begins a transaction of a sweep: false when another sweep is under way.';
+    asked as materialized (
+        select k.symbol, k.is_missing, k.differs
+        from keys as k
+        where
+            (k.differs or (k.waits and v_doubtful is null))
+            and not exists (
+                select from freshness.pulls as p where p.data_type = p_data_type and p.symbol = k.symbol
+            )
+    )
 
-create function freshness.turns_to_fold(p_limit integer)
-returns integer
-language sql
-volatile
-set search_path = ''
-as $$
     select
-        (count(*) / p_limit + coalesce(sum(
-            (select 1 + count(*) / 5000 from freshness.jobs as j where j.data_type = p.data_type)
-            + (select count(*) / 5000 from freshness.watches as w where w.data_type = p.data_type)
-        ) filter (where p.reason in ('truncated', 'all keys')), 0))::integer
-    from freshness.pulls as p
+        array(select a.symbol from asked as a where a.is_missing order by a.symbol),
+        array(select a.symbol from asked as a where a.differs and not a.is_missing),
+        array(select a.symbol from asked as a where not a.differs)
+    into missing, others, v_waiting;
+
+    v_waiting := array(
+        select w.symbol
+        from unnest(coalesce(v_doubtful, v_waiting)) as w (symbol)
+        where not exists (select from freshness.pulls as p where p.data_type = p_data_type and p.symbol = w.symbol)
+        except
+        select o.symbol from unnest(others) as o (symbol)
+    );
+    if cardinality(v_waiting) > 0 then
+        others := others || array(
+            select j.symbol
+            from freshness.look(p_data_type, v_waiting) as l
+            join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
+            join freshness.data_types as t on t.name = p_data_type
+            where
+                l.problem is null and j.run_at > v_now and j.run_at > coalesce(l.refresh_at, v_now)
+                -- A measured refresh_ahead counts from the next look that something else calls for.
+                and (
+                    t.refresh_ahead_is_auto and j.run_at <= j.fresh_until and l.fresh_until >= j.fresh_until
+                ) is not true
+        );
+    end if;
+    others := array(select s from unnest(others) as s order by s);
+end
 $$;
 
-comment on function freshness.turns_to_fold(integer) is
-    'How often fold_pulls has to be called, with this limit, to empty the inbox, after a first time.';
+comment on function freshness.differing_keys(text) is
+    'Keys of a data type, in order, whose job is not what its watches and stored rows call for. missing: watched, and'
+    ' without a job. others: with one that differs.';
 -- <<<
 
--- >>> sql/69_sweep_slices.sql
+-- >>> sql/69_sweep_subscriptions.sql
 -- A slice of a sweep's work. What somebody holds in a transaction that stays open must not keep it from the rest:
 -- a slice that would wait is halved until what is held stands alone, and that is passed over.
 
@@ -4019,64 +4050,6 @@ $$;
 comment on function freshness.sweep_subscriptions(bigint[], boolean) is
     'mend_watches, or watch_plain_subscriptions, waiting for nobody: how many watches were mended, and how many'
     ' subscriptions passed over.';
-
-create function freshness.sweep_keys(
-    p_data_type text,
-    p_symbols text[],
-    p_are_missing boolean,
-    out mended integer,
-    out released integer,
-    out counted integer,
-    out passed_over integer
-)
-language plpgsql
-set search_path = ''
-set lock_timeout = '20ms'
-as $$
-declare
-    v_middle integer := cardinality(p_symbols) / 2;
-begin
-    if p_are_missing then
-        mended := freshness.add_jobs(p_data_type, p_symbols);
-        released := 0;
-        counted := 0;
-        passed_over := 0;
-    else
-        select
-            count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
-            count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
-        into mended, released, counted, passed_over
-        from freshness.reconsider(p_data_type, p_symbols) as r;
-    end if;
-exception
-    when unique_violation then
-        select s.* into mended, released, counted, passed_over
-        from freshness.sweep_keys(p_data_type, p_symbols, false) as s;
-    when lock_not_available then
-        if v_middle = 0 then
-            mended := 0;
-            released := 0;
-            counted := 0;
-            passed_over := 1;
-        else
-            select sum(s.mended), sum(s.released), sum(s.counted), sum(s.passed_over)
-            into mended, released, counted, passed_over
-            from (values (p_symbols[:v_middle]), (p_symbols[v_middle + 1:])) as half (symbols)
-            cross join lateral freshness.sweep_keys(p_data_type, half.symbols, p_are_missing) as s;
-        end if;
-    when others then
-        insert into freshness.events (kind, data_type, message)
-        values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));
-        mended := 0;
-        released := 0;
-        counted := 0;
-        passed_over := cardinality(p_symbols);
-end
-$$;
-
-comment on function freshness.sweep_keys(text, text[], boolean) is
-    'add_jobs for keys that have none, else reconsider, waiting for nobody: how many jobs were mended (added or moved),'
-    ' released as unwatched, had only their viewers counted, and were passed over.';
 -- <<<
 
 -- >>> sql/70_workers.sql
@@ -4396,6 +4369,107 @@ $$;
 comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
 -- <<<
 
+-- >>> sql/74_sweep_keys.sql
+-- A slice of a sweep's keys.
+
+create function freshness.add_jobs(p_data_type text, p_symbols text[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_added integer;
+begin
+    insert into freshness.jobs (
+        data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
+    )
+    select
+        t.name, l.symbol, t.priority, greatest(l.refresh_at, v_now), l.stored_at, l.fresh_until, w.viewers,
+        t.estimated_size_bytes
+    from freshness.data_types as t
+    cross join lateral freshness.look(t.name, p_symbols) as l
+    join (
+        select w.symbol, count(*)::integer as viewers
+        from freshness.watches as w
+        where w.data_type = p_data_type and w.symbol = any (p_symbols)
+        group by w.symbol
+    ) as w on w.symbol = l.symbol
+    where
+        t.name = p_data_type
+        and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
+    order by l.symbol;
+    get diagnostics v_added = row_count;
+    if v_added > 0 then
+        perform freshness.wake(p_data_type, v_now);
+    end if;
+    return v_added;
+end
+$$;
+
+comment on function freshness.add_jobs(text, text[]) is
+    'Adds the jobs of watched keys that have none, as reconsider does, for many at once; watches that are over were'
+    ' ended before. Fails with unique_violation when somebody adds one of them at this moment.';
+
+create function freshness.sweep_keys(
+    p_data_type text,
+    p_symbols text[],
+    p_are_missing boolean,
+    out mended integer,
+    out released integer,
+    out counted integer,
+    out passed_over integer
+)
+language plpgsql
+set search_path = ''
+set lock_timeout = '20ms'
+as $$
+declare
+    v_middle integer := cardinality(p_symbols) / 2;
+begin
+    if p_are_missing then
+        mended := freshness.add_jobs(p_data_type, p_symbols);
+        released := 0;
+        counted := 0;
+        passed_over := 0;
+    else
+        select
+            count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
+            count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
+        into mended, released, counted, passed_over
+        from freshness.reconsider(p_data_type, p_symbols) as r;
+    end if;
+exception
+    when unique_violation then
+        select s.* into mended, released, counted, passed_over
+        from freshness.sweep_keys(p_data_type, p_symbols, false) as s;
+    when lock_not_available then
+        if v_middle = 0 then
+            mended := 0;
+            released := 0;
+            counted := 0;
+            passed_over := 1;
+        else
+            select sum(s.mended), sum(s.released), sum(s.counted), sum(s.passed_over)
+            into mended, released, counted, passed_over
+            from (values (p_symbols[:v_middle]), (p_symbols[v_middle + 1:])) as half (symbols)
+            cross join lateral freshness.sweep_keys(p_data_type, half.symbols, p_are_missing) as s;
+        end if;
+    when others then
+        insert into freshness.events (kind, data_type, message)
+        values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));
+        mended := 0;
+        released := 0;
+        counted := 0;
+        passed_over := cardinality(p_symbols);
+end
+$$;
+
+comment on function freshness.sweep_keys(text, text[], boolean) is
+    'add_jobs for keys that have none, else reconsider, waiting for nobody: how many jobs were mended (added or moved),'
+    ' released as unwatched, had only their viewers counted, and were passed over.';
+-- <<<
+
 -- >>> sql/75_end_watches.sql
 create function freshness.end_watches()
 returns integer
@@ -4499,6 +4573,19 @@ comment on function freshness.prune() is
 -- <<<
 
 -- >>> sql/77_sweep.sql
+-- One at a time. The lock ends with the transaction, however that ends, so that it never outlives its session, also
+-- behind a pooler. A sweep that commits takes it anew; if another one came in between, that one does all the rest.
+create function freshness.begin_sweep()
+returns boolean
+language sql
+set search_path = ''
+as $$
+    select pg_try_advisory_xact_lock(hashtext('freshness.sweep'))
+$$;
+
+comment on function freshness.begin_sweep() is
+    'Begins a transaction of a sweep: false when another sweep is under way.';
+
 -- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
 -- made. pg_cron repeats it with a limit, each time in a transaction of its own, so that none of them locks many rows.
 create function freshness.sweep(

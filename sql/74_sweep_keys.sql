@@ -1,46 +1,43 @@
--- A slice of a sweep's work. What somebody holds in a transaction that stays open must not keep it from the rest:
--- a slice that would wait is halved until what is held stands alone, and that is passed over.
+-- A slice of a sweep's keys.
 
-create function freshness.sweep_subscriptions(
-    p_rows bigint[],
-    p_are_plain boolean,
-    out mended integer,
-    out passed_over integer
-)
+create function freshness.add_jobs(p_data_type text, p_symbols text[])
+returns integer
 language plpgsql
 set search_path = ''
-set lock_timeout = '20ms'
 as $$
 declare
-    v_middle integer := cardinality(p_rows) / 2;
+    v_now timestamptz := clock_timestamp();
+    v_added integer;
 begin
-    mended := case
-        when p_are_plain then freshness.watch_plain_subscriptions(p_rows) else freshness.mend_watches(p_rows)
-    end;
-    passed_over := 0;
-exception
-    when unique_violation then
-        select s.* into mended, passed_over from freshness.sweep_subscriptions(p_rows, false) as s;
-    when lock_not_available then
-        if v_middle = 0 then
-            mended := 0;
-            passed_over := 1;
-        else
-            select sum(s.mended), sum(s.passed_over)
-            into mended, passed_over
-            from (values (p_rows[:v_middle]), (p_rows[v_middle + 1:])) as half (rows)
-            cross join lateral freshness.sweep_subscriptions(half.rows, p_are_plain) as s;
-        end if;
-    when others then
-        insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
-        mended := 0;
-        passed_over := cardinality(p_rows);
+    insert into freshness.jobs (
+        data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
+    )
+    select
+        t.name, l.symbol, t.priority, greatest(l.refresh_at, v_now), l.stored_at, l.fresh_until, w.viewers,
+        t.estimated_size_bytes
+    from freshness.data_types as t
+    cross join lateral freshness.look(t.name, p_symbols) as l
+    join (
+        select w.symbol, count(*)::integer as viewers
+        from freshness.watches as w
+        where w.data_type = p_data_type and w.symbol = any (p_symbols)
+        group by w.symbol
+    ) as w on w.symbol = l.symbol
+    where
+        t.name = p_data_type
+        and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
+    order by l.symbol;
+    get diagnostics v_added = row_count;
+    if v_added > 0 then
+        perform freshness.wake(p_data_type, v_now);
+    end if;
+    return v_added;
 end
 $$;
 
-comment on function freshness.sweep_subscriptions(bigint[], boolean) is
-    'mend_watches, or watch_plain_subscriptions, waiting for nobody: how many watches were mended, and how many'
-    ' subscriptions passed over.';
+comment on function freshness.add_jobs(text, text[]) is
+    'Adds the jobs of watched keys that have none, as reconsider does, for many at once; watches that are over were'
+    ' ended before. Fails with unique_violation when somebody adds one of them at this moment.';
 
 create function freshness.sweep_keys(
     p_data_type text,

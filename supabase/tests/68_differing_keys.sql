@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(7);
+select plan(5);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -36,12 +36,6 @@ cross join lateral freshness.sweep_keys('pgtap_quote', d.others, false) as other
 select is(s::text, '(1,1)', 'each is mended') from freshness_pgtap.slices as s;
 select is(d::text, '({},{})', 'none differs once they were')
 from freshness.differing_keys('pgtap_quote') as d;
-select is(
-    row(j.viewers, j.due_at <= clock_timestamp())::text, '(1,t)', 'a key without rows got a job that is due'
-)
-from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = 'NEW';
-select is(freshness.add_jobs('pgtap_quote', array['NEW', 'NOBODY']), 0, 'no job is added twice, or for nobody');
-
 -- Measured anew, refresh_ahead calls for earlier moments: nothing was missed.
 update freshness.data_types set refresh_ahead_is_auto = true where name = 'pgtap_quote';
 delete from freshness.pulls where reason = 'all keys';

@@ -6,9 +6,9 @@ as $$
 declare
     v_now timestamptz := clock_timestamp();
     v_waiting text[];
+    v_doubtful text[] := freshness.doubtful_keys(p_data_type);
 begin
-    -- Only of a key that waits for a later moment must the stored rows be looked at: one that is due is looked at by
-    -- the claim. Keys in the inbox are left to the next fold.
+    -- A key that is due is looked at by the claim. Keys in the inbox are left to the next fold.
     with keys as (
         select
             coalesce(w.symbol, j.symbol) as symbol,
@@ -33,10 +33,10 @@ begin
     ),
 
     asked as materialized (
-        select k.*
+        select k.symbol, k.is_missing, k.differs
         from keys as k
         where
-            (k.differs or k.waits)
+            (k.differs or (k.waits and v_doubtful is null))
             and not exists (
                 select from freshness.pulls as p where p.data_type = p_data_type and p.symbol = k.symbol
             )
@@ -48,6 +48,13 @@ begin
         array(select a.symbol from asked as a where not a.differs)
     into missing, others, v_waiting;
 
+    v_waiting := array(
+        select w.symbol
+        from unnest(coalesce(v_doubtful, v_waiting)) as w (symbol)
+        where not exists (select from freshness.pulls as p where p.data_type = p_data_type and p.symbol = w.symbol)
+        except
+        select o.symbol from unnest(others) as o (symbol)
+    );
     if cardinality(v_waiting) > 0 then
         others := others || array(
             select j.symbol
@@ -69,42 +76,3 @@ $$;
 comment on function freshness.differing_keys(text) is
     'Keys of a data type, in order, whose job is not what its watches and stored rows call for. missing: watched, and'
     ' without a job. others: with one that differs.';
-
-create function freshness.add_jobs(p_data_type text, p_symbols text[])
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_now timestamptz := clock_timestamp();
-    v_added integer;
-begin
-    insert into freshness.jobs (
-        data_type, symbol, priority, run_at, stored_at, fresh_until, viewers, estimated_size_bytes
-    )
-    select
-        t.name, l.symbol, t.priority, greatest(l.refresh_at, v_now), l.stored_at, l.fresh_until, w.viewers,
-        t.estimated_size_bytes
-    from freshness.data_types as t
-    cross join lateral freshness.look(t.name, p_symbols) as l
-    join (
-        select w.symbol, count(*)::integer as viewers
-        from freshness.watches as w
-        where w.data_type = p_data_type and w.symbol = any (p_symbols)
-        group by w.symbol
-    ) as w on w.symbol = l.symbol
-    where
-        t.name = p_data_type
-        and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
-    order by l.symbol;
-    get diagnostics v_added = row_count;
-    if v_added > 0 then
-        perform freshness.wake(p_data_type, v_now);
-    end if;
-    return v_added;
-end
-$$;
-
-comment on function freshness.add_jobs(text, text[]) is
-    'Adds the jobs of watched keys that have none, as reconsider does, for many at once; watches that are over were'
-    ' ended before. Fails with unique_violation when somebody adds one of them at this moment.';
