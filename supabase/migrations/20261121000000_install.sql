@@ -4678,18 +4678,51 @@ comment on function freshness.sweep(integer, interval) is
 -- <<<
 
 -- >>> sql/78_forget_unregistered.sql
+create function freshness.unregistered()
+returns text[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    -- From one name to the next by the primary keys, not through all rows.
+    return array(
+        with recursive used as (
+            select (select min(j.data_type) from freshness.jobs as j) as name
+            union all
+            select (select min(j.data_type) from freshness.jobs as j where j.data_type > u.name)
+            from used as u where u.name is not null
+        ),
+
+        watched as (
+            select (select min(w.data_type) from freshness.watches as w) as name
+            union all
+            select (select min(w.data_type) from freshness.watches as w where w.data_type > d.name)
+            from watched as d where d.name is not null
+        )
+
+        select k.name
+        from (select u.name from used as u union select d.name from watched as d) as k
+        where k.name is not null and not exists (select from freshness.data_types as t where t.name = k.name)
+    );
+end
+$$;
+
+comment on function freshness.unregistered() is 'Data types that have jobs or watches, but are not registered.';
+
 create function freshness.forget_unregistered()
 returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
+    v_names text[] := freshness.unregistered();
     v_forgotten integer;
 begin
     with held as materialized (
         select j.data_type, j.symbol
         from freshness.jobs as j
-        where not exists (select from freshness.data_types as t where t.name = j.data_type)
+        where j.data_type = any (v_names)
         for update skip locked
     )
 
@@ -4699,7 +4732,7 @@ begin
     where w.ctid = any (array(
         select k.ctid
         from freshness.watches as k
-        where not exists (select from freshness.data_types as t where t.name = k.data_type)
+        where k.data_type = any (v_names)
         for update skip locked
     ));
     insert into freshness.events (kind, data_type, message)
