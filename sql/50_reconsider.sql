@@ -21,9 +21,8 @@ begin
         select
             l.symbol, l.stored_at, l.fresh_until, t.priority, t.keep_warm, t.estimated_size_bytes,
             -- Nothing was missed when refresh_ahead is measured anew, or a staleness function is asked again.
-            j.run_at <= j.fresh_until
-            and (t.staleness_function is not null or (t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until))
-            as may_come_earlier,
+            j.run_at <= j.fresh_until and (t.staleness_function is not null or (
+                t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until)) as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
             j as job
