@@ -91,6 +91,6 @@ end
 $$;
 
 comment on function freshness.watch_plain_subscription(bigint, uuid, regclass, jsonb) is
-    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys, as'
-    ' freshness.watch_subscriptions and freshness.schedule do. False when it is not plain, and then watch_subscriptions'
-    ' reads it: more filters than one eq on the symbol column, or a symbol that needs a cast.';
+    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys,'
+    ' as freshness.watch_subscriptions and freshness.schedule do. False when it is not plain, and then'
+    ' watch_subscriptions reads it: more filters than one eq on the symbol column, or a symbol that needs a cast.';

@@ -1345,8 +1345,8 @@ $define$;
 
 comment on function freshness.define_look_at_key(freshness.data_types, text, text) is
     'Writes the function that looks at one key of a registered data type: freshness."look_<name>"(symbol, its row of'
-    ' the registry, its job or null). It returns the stored_at, fresh_until and refresh_at of freshness.look as an array, which'
-    ' costs half of a row in a dynamic statement, and raises what that reports as a problem.';
+    ' the registry, its job or null). It returns the stored_at, fresh_until and refresh_at of freshness.look as an'
+    ' array, which costs half of a row in a dynamic statement, and raises what that reports as a problem.';
 -- <<<
 
 -- >>> sql/33_live_watches.sql
@@ -2185,9 +2185,9 @@ end
 $$;
 
 comment on function freshness.watch_plain_subscription(bigint, uuid, regclass, jsonb) is
-    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys, as'
-    ' freshness.watch_subscriptions and freshness.schedule do. False when it is not plain, and then watch_subscriptions'
-    ' reads it: more filters than one eq on the symbol column, or a symbol that needs a cast.';
+    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys,'
+    ' as freshness.watch_subscriptions and freshness.schedule do. False when it is not plain, and then'
+    ' watch_subscriptions reads it: more filters than one eq on the symbol column, or a symbol that needs a cast.';
 -- <<<
 
 -- >>> sql/44_key_states.sql
