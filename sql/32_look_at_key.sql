@@ -72,4 +72,4 @@ $define$;
 comment on function freshness.define_look_at_key(freshness.data_types, text, text) is
     'Writes the function that looks at one key of a registered data type: freshness."look_<name>"(symbol, its row of'
     ' the registry, its job or null). It returns the stored_at, fresh_until and refresh_at of freshness.look as an'
-    ' array, which costs half of a row in a dynamic statement, and raises what that reports as a problem.';
+    ' array, which costs less than a row in a dynamic statement, and raises what that reports as a problem.';

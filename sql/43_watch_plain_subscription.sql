@@ -1,5 +1,5 @@
 -- Nearly every subscription is one filter "symbol=eq.AAPL". Its key goes by a short way, since the subscriber waits:
--- it adds half of what watch_subscriptions adds to the statement. Both leave the same watch, job and pull.
+-- it adds less than half of what watch_subscriptions adds to the statement. Both leave the same watch, job and pull.
 create function freshness.watch_plain_subscription(
     p_row bigint,
     p_subscription_id uuid,

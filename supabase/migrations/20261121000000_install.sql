@@ -1346,7 +1346,7 @@ $define$;
 comment on function freshness.define_look_at_key(freshness.data_types, text, text) is
     'Writes the function that looks at one key of a registered data type: freshness."look_<name>"(symbol, its row of'
     ' the registry, its job or null). It returns the stored_at, fresh_until and refresh_at of freshness.look as an'
-    ' array, which costs half of a row in a dynamic statement, and raises what that reports as a problem.';
+    ' array, which costs less than a row in a dynamic statement, and raises what that reports as a problem.';
 -- <<<
 
 -- >>> sql/33_live_watches.sql
@@ -2093,7 +2093,7 @@ select freshness.attach_subscription_trigger();
 
 -- >>> sql/43_watch_plain_subscription.sql
 -- Nearly every subscription is one filter "symbol=eq.AAPL". Its key goes by a short way, since the subscriber waits:
--- it adds half of what watch_subscriptions adds to the statement. Both leave the same watch, job and pull.
+-- it adds less than half of what watch_subscriptions adds to the statement. Both leave the same watch, job and pull.
 create function freshness.watch_plain_subscription(
     p_row bigint,
     p_subscription_id uuid,
