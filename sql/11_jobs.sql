@@ -24,7 +24,7 @@ create table freshness.jobs (
     estimated_size_bytes bigint,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
-        (state = 'running') = (worker is not null and fence is not null and started_at is not null)
+        (state = 'running') = (num_nulls(worker, fence, started_at) = 0)
     )
 )
 -- Jobs are rewritten at each refresh: room on the page keeps most rewrites off the indexes' way.

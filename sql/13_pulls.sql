@@ -6,6 +6,7 @@ create table freshness.pulls (
     data_type text,
     symbol text,
     subscription_row bigint,
+    priority smallint,
     reason text not null
 )
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
@@ -14,4 +15,5 @@ comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
 comment on column freshness.pulls.subscription_row is
     'id in realtime.subscription that could not be read when it was inserted.';
+comment on column freshness.pulls.priority is 'The job''s priority is to be at least this.';
 comment on column freshness.pulls.reason is 'Why: a word, or the error that kept a trigger from doing it at once.';

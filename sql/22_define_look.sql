@@ -40,7 +40,13 @@ begin
                 end
             from unnest(p_symbols) as k (symbol)
             join freshness.data_types as t on t.name = %3$L
-            left join freshness.jobs as j on j.data_type = %3$L and j.symbol = k.symbol
+            -- With a limit, so that no plan made while there are few jobs reads all of a data type's.
+            left join lateral (
+                select o.stored_at, o.verified_at
+                from freshness.jobs as o
+                where o.data_type = %3$L and o.symbol = k.symbol
+                limit 1
+            ) as j on true
             left join lateral (
                 select
                     true as present,
@@ -95,9 +101,11 @@ begin
         ' revoke all on function freshness.%1$I(text[], timestamptz) from public',
         v_name, v_body
     );
+    perform freshness.define_look_at_key(v_type, v_table, v_where);
 end
 $define$;
 
 comment on function freshness.define_look(text) is
-    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at).'
+    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at), and'
+    ' the one for a single key.'
     ' FR002 names the table or column that is gone.';

@@ -11,21 +11,20 @@ declare
     v_run_at timestamptz;
     v_is_locked boolean;
 begin
-    if cardinality(p_symbols) = 1 then
-        perform freshness.schedule_key(p_data_type, p_symbols[1], p_priority);
-        return;
-    end if;
-
     with looked as materialized (
         select
             l.*,
             j.symbol is not null as known,
             coalesce(p_priority, t.priority)::smallint as priority,
             greatest(l.refresh_at, clock_timestamp()) as run_at,
-            j.state = 'running' or j.run_at <= clock_timestamp() as under_way
+            j.state <> 'running' and j.run_at > clock_timestamp() as waits,
+            -- It may be going away at this very moment: then only the pull is left of it.
+            j.state <> 'running' and j.due_at <= clock_timestamp() as is_due
         from freshness.data_types as t
         cross join lateral freshness.look(t.name, p_symbols) as l
-        left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
+        left join lateral (
+            select o.* from freshness.jobs as o where o.data_type = t.name and o.symbol = l.symbol limit 1
+        ) as j on true
         where t.name = p_data_type
     ),
 
@@ -42,8 +41,8 @@ begin
     ),
 
     pulled as (
-        insert into freshness.pulls (data_type, symbol, reason)
-        select p_data_type, l.symbol, 'watched'
+        insert into freshness.pulls (data_type, symbol, priority, reason)
+        select p_data_type, l.symbol, p_priority, 'watched'
         from looked as l
         where l.symbol not in (select a.symbol from added as a)
     )
@@ -51,7 +50,8 @@ begin
     select
         least(
             (select min(a.run_at) from added as a),
-            (select min(l.run_at) from looked as l where l.known and not l.under_way)
+            (select min(l.run_at) from looked as l where l.waits),
+            (select min(clock_timestamp()) from looked as l where l.is_due)
         ),
         (select bool_or(l.problem like '55P03%') from looked as l)
     into v_run_at, v_is_locked;

@@ -7,25 +7,28 @@ security definer
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Plans are kept: one made while our tables are small must not read all of them when they have grown.
-set enable_hashjoin = off
-set enable_material = off
-set enable_mergejoin = off
 set enable_seqscan = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
-    v_rows bigint[] := array(select i.id from inserted as i);
-    v_is_done boolean := false;
+    v_row record;
+    v_rows integer := 0;
     v_reason text;
 begin
-    if cardinality(v_rows) = 1 then
-        select freshness.watch_plain_subscription(i.id, i.subscription_id, i.entity, to_jsonb(i.filters))
-        into v_is_done
-        from inserted as i;
-    end if;
-    if cardinality(v_rows) > 0 and not v_is_done then
-        perform freshness.watch_subscriptions(v_rows);
+    -- Realtime inserts one row in each statement, except for a subscription to several tables.
+    for v_row in
+        select i.id, i.subscription_id, i.entity, to_jsonb(i.filters) as filters from inserted as i limit 2
+    loop
+        v_rows := v_rows + 1;
+    end loop;
+    if
+        v_rows > 1
+        or v_rows = 1 and not freshness.watch_plain_subscription(
+            v_row.id, v_row.subscription_id, v_row.entity, v_row.filters
+        )
+    then
+        perform freshness.watch_subscriptions(array(select i.id from inserted as i));
     end if;
     return null;
 exception

@@ -22,6 +22,9 @@ begin
     elsif p_lease is null or p_lease <= interval '0' or p_lease > interval '1 day' then
         raise exception using errcode = 'FR008', message = format('lease %s is not between 0 and 1 day', p_lease),
             hint = 'Leases are renewed by calling again; pass a length such as ''5 minutes''.';
+    elsif p_watcher is null or length(p_watcher) not between 1 and 200 then
+        raise exception using errcode = 'FR008', message = 'the watcher''s name does not have 1 to 200 characters',
+            hint = 'Pass a name that is the same at each renewal, such as a user''s id.';
     end if;
 
     -- A renewal is written at most once in a quarter of the lease.
@@ -63,5 +66,5 @@ $$;
 comment on function freshness.watch(text[], text[], text, interval, integer) is
     'Takes or renews a lease on keys: (p_data_types[i], p_symbols[i]) for watcher p_watcher until p_lease from now.'
     ' Data that is stale is queued. Returns a row for each key as freshness.key_states does; unknown data types and'
-    ' invalid symbols are named there, and the others are handled. FR008: lists of different length, or a lease beyond'
-    ' 1 day.';
+    ' invalid symbols are named there, and the others are handled. FR008: lists of different length, a lease beyond'
+    ' 1 day, or a watcher without a name of 1 to 200 characters.';

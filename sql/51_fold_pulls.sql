@@ -1,3 +1,48 @@
+create function freshness.raise_priorities(p_data_type text, p_pulls freshness.pulls[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    with asked as materialized (
+        select p.symbol, max(p.priority) as priority
+        from unnest(p_pulls) as p
+        where p.data_type = p_data_type and p.priority is not null
+        group by p.symbol
+    ),
+
+    lower as materialized (
+        select j.symbol, a.priority
+        from asked as a
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = a.symbol
+        where j.priority < a.priority
+    ),
+
+    free as materialized (
+        select l.symbol, l.priority
+        from lower as l
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
+        for update of j skip locked
+    ),
+
+    raised as (
+        update freshness.jobs as j
+        set priority = f.priority
+        from free as f
+        where j.data_type = p_data_type and j.symbol = f.symbol and j.priority < f.priority
+    )
+
+    insert into freshness.pulls (data_type, symbol, priority, reason)
+    select p_data_type, l.symbol, l.priority, 'locked'
+    from lower as l
+    where l.symbol not in (select f.symbol from free as f);
+end
+$$;
+
+comment on function freshness.raise_priorities(text, freshness.pulls[]) is
+    'Gives jobs of a data type the priority that these pulls ask for, if it is higher. One that somebody holds keeps'
+    ' its pull.';
+
 create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
@@ -62,13 +107,18 @@ begin
             select v_type.data_type, r.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
             from freshness.reconsider(v_type.data_type, v_symbols, v_type.data_changed) as r
             where r.outcome = 'locked';
+            perform freshness.raise_priorities(v_type.data_type, v_pulls);
         exception
             when lock_not_available then
-                insert into freshness.pulls (data_type, symbol, reason)
-                select v_type.data_type, s.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
-                from unnest(v_type.symbols) as s (symbol)
+                insert into freshness.pulls (data_type, symbol, priority, reason)
+                select
+                    v_type.data_type, p.symbol, max(p.priority),
+                    case when v_type.data_changed then 'data changed' else 'locked' end
+                from unnest(v_pulls) as p
+                where p.data_type = v_type.data_type and p.symbol = any (v_type.symbols)
+                group by p.symbol
                 union all
-                select v_type.data_type, nullif(v_type.after, ''), 'all keys' where v_type.after is not null;
+                select v_type.data_type, nullif(v_type.after, ''), null, 'all keys' where v_type.after is not null;
             when others then
                 v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
                 insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);

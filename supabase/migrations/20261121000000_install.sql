@@ -134,7 +134,7 @@ create table freshness.jobs (
     estimated_size_bytes bigint,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
-        (state = 'running') = (worker is not null and fence is not null and started_at is not null)
+        (state = 'running') = (num_nulls(worker, fence, started_at) = 0)
     )
 )
 -- Jobs are rewritten at each refresh: room on the page keeps most rewrites off the indexes' way.
@@ -167,20 +167,18 @@ comment on sequence freshness.fences is 'Numbers of refreshes, one for each clai
 
 -- >>> sql/12_watches.sql
 -- Who is interested in what. A Realtime subscription's watch lives as long as its row in realtime.subscription,
--- which is looked up by id: Realtime's migrations fail on a foreign key to that table.
+-- which is looked up by id: Realtime's migrations fail on a foreign key to that table. Each check costs a subscriber's
+-- statement ten microseconds, so lengths are checked where symbols and watchers come in.
 create table freshness.watches (
     data_type text not null,
-    symbol text not null
-    constraint a_symbol_has_1_to_200_characters check (length(symbol) between 1 and 200),
-    watcher text not null
-    constraint a_watcher_has_1_to_200_characters check (length(watcher) between 1 and 200),
+    symbol text not null,
+    watcher text not null,
     subscription_row bigint,
     subscription_id uuid,
     lease_until timestamptz,
     primary key (data_type, symbol, watcher),
     constraint a_watch_is_a_subscription_or_a_lease check (
-        (subscription_row is not null and subscription_id is not null and lease_until is null)
-        or (subscription_row is null and subscription_id is null and lease_until is not null)
+        num_nonnulls(subscription_row, lease_until) = 1 and num_nonnulls(subscription_row, subscription_id) <> 1
     )
 );
 
@@ -205,6 +203,7 @@ create table freshness.pulls (
     data_type text,
     symbol text,
     subscription_row bigint,
+    priority smallint,
     reason text not null
 )
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
@@ -213,6 +212,7 @@ comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
 comment on column freshness.pulls.subscription_row is
     'id in realtime.subscription that could not be read when it was inserted.';
+comment on column freshness.pulls.priority is 'The job''s priority is to be at least this.';
 comment on column freshness.pulls.reason is 'Why: a word, or the error that kept a trigger from doing it at once.';
 -- <<<
 
@@ -621,7 +621,13 @@ begin
                 end
             from unnest(p_symbols) as k (symbol)
             join freshness.data_types as t on t.name = %3$L
-            left join freshness.jobs as j on j.data_type = %3$L and j.symbol = k.symbol
+            -- With a limit, so that no plan made while there are few jobs reads all of a data type's.
+            left join lateral (
+                select o.stored_at, o.verified_at
+                from freshness.jobs as o
+                where o.data_type = %3$L and o.symbol = k.symbol
+                limit 1
+            ) as j on true
             left join lateral (
                 select
                     true as present,
@@ -676,11 +682,13 @@ begin
         ' revoke all on function freshness.%1$I(text[], timestamptz) from public',
         v_name, v_body
     );
+    perform freshness.define_look_at_key(v_type, v_table, v_where);
 end
 $define$;
 
 comment on function freshness.define_look(text) is
-    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at).'
+    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at), and'
+    ' the one for a single key.'
     ' FR002 names the table or column that is gone.';
 -- <<<
 
@@ -970,6 +978,7 @@ begin
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
     execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
+    execute format('drop function if exists freshness.%I(text, freshness.data_types, freshness.jobs)', 'look_' || name);
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
@@ -1297,57 +1306,82 @@ comment on function freshness.earlier_keys(freshness.data_types, text, text, tex
     ' of each. $1: the latest timestamp that counts.';
 -- <<<
 
--- >>> sql/32_schedule_key.sql
--- Schedule for a single key, which is what a subscriber's statement brings: a few statements by primary key cost a
--- third of the set-based one.
-create function freshness.schedule_key(p_data_type text, p_symbol text, p_priority integer default null)
+-- >>> sql/32_look_at_key.sql
+-- A subscriber's statement brings one key, and waits for what we do. For one key the statements of a small function
+-- cost a third of the set-based look. It has the same name and follows the same rule; t, j, k and d are what the
+-- expressions of both call the registry's row, the job, the symbol and what an age counts from.
+create function freshness.define_look_at_key(p_type freshness.data_types, p_table text, p_where text)
 returns void
 language plpgsql
 set search_path = ''
-as $$
+as $define$
 declare
-    v_now timestamptz := clock_timestamp();
-    v_run_at timestamptz;
-    v_look record;
-    v_job record;
-    v_is_known boolean;
+    v_timestamp text := freshness.timestamp_expression(
+        freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
+        format('r.%I', p_type.timestamp_column)
+    );
+    v_ttl oid := freshness.find_ttl_column(p_type.data_table, p_type.ttl_column);
+    v_body text;
 begin
-    select j.state <> 'running' and j.run_at > v_now as waits into v_job
-    from freshness.jobs as j
-    where j.data_type = p_data_type and j.symbol = p_symbol;
-    v_is_known := found;
-
-    select l.stored_at, l.fresh_until, l.refresh_at, l.problem into v_look
-    from freshness.look(p_data_type, array[p_symbol]) as l;
-    -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
-    if v_look.problem like '55P03%' then
-        raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
-    end if;
-    v_run_at := greatest(v_look.refresh_at, v_now);
-
-    if not v_is_known then
-        insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
-        select
-            p_data_type, p_symbol, coalesce(p_priority, t.priority), v_run_at, v_look.stored_at, v_look.fresh_until,
-            t.estimated_size_bytes
-        from freshness.data_types as t
-        where t.name = p_data_type
-        on conflict do nothing;
-        if found then
-            perform freshness.wake(p_data_type, v_run_at);
-            return;
-        end if;
-    end if;
-
-    insert into freshness.pulls (data_type, symbol, reason) values (p_data_type, p_symbol, 'watched');
-    if v_job.waits then
-        perform freshness.wake(p_data_type, v_run_at);
-    end if;
+    v_body := format(
+        $body$
+        <<k>>
+        declare
+            symbol text := p_symbol;
+        begin
+            <<d>>
+            declare
+                v_now timestamptz := clock_timestamp();
+                stored_at timestamptz;
+                fresh_until timestamptz;
+                counted_at timestamptz;
+                ttl interval;
+            begin
+                select %1$s, %2$s into d.stored_at, d.ttl
+                from %3$s as r
+                where %4$s and isfinite(r.%5$I) and %1$s <= v_now + least(t.ttl, interval '1 minute')
+                order by r.%5$I desc
+                limit 1;
+                d.ttl := coalesce(d.ttl, t.ttl);
+                d.counted_at := case when d.stored_at > v_now then v_now else d.stored_at end;
+                if
+                    coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
+                    and j.verified_at <= v_now + least(t.ttl, interval '1 minute')
+                then
+                    d.counted_at := greatest(d.counted_at, least(j.verified_at, v_now));
+                end if;
+                d.fresh_until := case when d.counted_at is not null then %6$s end;
+                return array[
+                    d.stored_at,
+                    d.fresh_until,
+                    case when isfinite(d.fresh_until)
+                        then greatest(
+                            d.fresh_until - (%7$s), d.counted_at + (d.fresh_until - d.counted_at) / 2
+                        )
+                        else d.fresh_until
+                    end
+                ];
+            end;
+        end
+        $body$,
+        v_timestamp, freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
+        p_table, p_where, p_type.timestamp_column,
+        freshness.deadline_expression(p_type), freshness.ahead_expression(p_type)
+    );
+    execute format(
+        'create or replace function freshness.%1$I('
+        'p_symbol text, t freshness.data_types, j freshness.jobs)'
+        ' returns timestamptz[] language plpgsql stable set search_path = '''' as %2$L;'
+        ' revoke all on function freshness.%1$I(text, freshness.data_types, freshness.jobs) from public',
+        'look_' || p_type.name, v_body
+    );
 end
-$$;
+$define$;
 
-comment on function freshness.schedule_key(text, text, integer) is
-    'What freshness.schedule does, for one key.';
+comment on function freshness.define_look_at_key(freshness.data_types, text, text) is
+    'Writes the function that looks at one key of a registered data type: freshness."look_<name>"(symbol, its row of'
+    ' the registry, its job or null). It returns the stored_at, fresh_until and refresh_at of freshness.look as an'
+    ' array, which costs less than a row in a dynamic statement, and raises what that reports as a problem.';
 -- <<<
 
 -- >>> sql/33_live_watches.sql
@@ -1400,21 +1434,20 @@ declare
     v_run_at timestamptz;
     v_is_locked boolean;
 begin
-    if cardinality(p_symbols) = 1 then
-        perform freshness.schedule_key(p_data_type, p_symbols[1], p_priority);
-        return;
-    end if;
-
     with looked as materialized (
         select
             l.*,
             j.symbol is not null as known,
             coalesce(p_priority, t.priority)::smallint as priority,
             greatest(l.refresh_at, clock_timestamp()) as run_at,
-            j.state = 'running' or j.run_at <= clock_timestamp() as under_way
+            j.state <> 'running' and j.run_at > clock_timestamp() as waits,
+            -- It may be going away at this very moment: then only the pull is left of it.
+            j.state <> 'running' and j.due_at <= clock_timestamp() as is_due
         from freshness.data_types as t
         cross join lateral freshness.look(t.name, p_symbols) as l
-        left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
+        left join lateral (
+            select o.* from freshness.jobs as o where o.data_type = t.name and o.symbol = l.symbol limit 1
+        ) as j on true
         where t.name = p_data_type
     ),
 
@@ -1431,8 +1464,8 @@ begin
     ),
 
     pulled as (
-        insert into freshness.pulls (data_type, symbol, reason)
-        select p_data_type, l.symbol, 'watched'
+        insert into freshness.pulls (data_type, symbol, priority, reason)
+        select p_data_type, l.symbol, p_priority, 'watched'
         from looked as l
         where l.symbol not in (select a.symbol from added as a)
     )
@@ -1440,7 +1473,8 @@ begin
     select
         least(
             (select min(a.run_at) from added as a),
-            (select min(l.run_at) from looked as l where l.known and not l.under_way)
+            (select min(l.run_at) from looked as l where l.waits),
+            (select min(clock_timestamp()) from looked as l where l.is_due)
         ),
         (select bool_or(l.problem like '55P03%') from looked as l)
     into v_run_at, v_is_locked;
@@ -2013,25 +2047,28 @@ security definer
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Plans are kept: one made while our tables are small must not read all of them when they have grown.
-set enable_hashjoin = off
-set enable_material = off
-set enable_mergejoin = off
 set enable_seqscan = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
-    v_rows bigint[] := array(select i.id from inserted as i);
-    v_is_done boolean := false;
+    v_row record;
+    v_rows integer := 0;
     v_reason text;
 begin
-    if cardinality(v_rows) = 1 then
-        select freshness.watch_plain_subscription(i.id, i.subscription_id, i.entity, to_jsonb(i.filters))
-        into v_is_done
-        from inserted as i;
-    end if;
-    if cardinality(v_rows) > 0 and not v_is_done then
-        perform freshness.watch_subscriptions(v_rows);
+    -- Realtime inserts one row in each statement, except for a subscription to several tables.
+    for v_row in
+        select i.id, i.subscription_id, i.entity, to_jsonb(i.filters) as filters from inserted as i limit 2
+    loop
+        v_rows := v_rows + 1;
+    end loop;
+    if
+        v_rows > 1
+        or v_rows = 1 and not freshness.watch_plain_subscription(
+            v_row.id, v_row.subscription_id, v_row.entity, v_row.filters
+        )
+    then
+        perform freshness.watch_subscriptions(array(select i.id from inserted as i));
     end if;
     return null;
 exception
@@ -2090,8 +2127,8 @@ select freshness.attach_subscription_trigger();
 -- <<<
 
 -- >>> sql/43_watch_plain_subscription.sql
--- Nearly every subscription is one filter "symbol=eq.AAPL". Its key needs no parsing of sets, which keeps our share of
--- the subscriber's statement small; all others go through watch_subscriptions.
+-- Nearly every subscription is one filter "symbol=eq.AAPL". Its key goes by a short way, since the subscriber waits:
+-- it adds less than half of what watch_subscriptions adds to the statement. Both leave the same watch, job and pull.
 create function freshness.watch_plain_subscription(
     p_row bigint,
     p_subscription_id uuid,
@@ -2103,13 +2140,17 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-    v_type record;
+    v_found record;
+    v_type freshness.data_types;
+    v_job freshness.jobs;
     v_symbol text;
+    v_now timestamptz;
+    v_times timestamptz[];
+    v_run_at timestamptz;
 begin
-    for v_type in
+    for v_found in
         select
-            t.name,
-            t.symbol_column,
+            t as registered,
             (
                 select a.atttypid in ('text'::regtype, 'varchar'::regtype) from pg_catalog.pg_attribute as a
                 where a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
@@ -2118,17 +2159,18 @@ begin
         where t.data_table in (p_entity, pg_catalog.pg_partition_root(p_entity))
         order by t.name
     loop
+        v_type := v_found.registered;
         if v_type.symbol_column is null then
             v_symbol := 'GLOBAL';
         elsif
-            v_type.is_text
+            v_found.is_text
             and jsonb_array_length(p_filters) = 1
-            and p_filters -> 0 ->> 'column_name' = v_type.symbol_column
-            and p_filters -> 0 ->> 'op' = 'eq'
-            and not coalesce((p_filters -> 0 ->> 'negate')::boolean, false)
-            and length(p_filters -> 0 ->> 'value') between 1 and 200
+            and p_filters #>> '{0,column_name}' = v_type.symbol_column
+            and p_filters #>> '{0,op}' = 'eq'
+            and not coalesce((p_filters #>> '{0,negate}')::boolean, false)
+            and length(p_filters #>> '{0,value}') between 1 and 200
         then
-            v_symbol := p_filters -> 0 ->> 'value';
+            v_symbol := p_filters #>> '{0,value}';
         else
             return false;
         end if;
@@ -2137,8 +2179,40 @@ begin
         values (v_type.name, v_symbol, 'realtime:' || p_row, p_row, p_subscription_id)
         on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
         where watches.subscription_id <> excluded.subscription_id;
-        if found then
-            perform freshness.schedule_key(v_type.name, v_symbol);
+        continue when not found;
+
+        select j.* into v_job from freshness.jobs as j where j.data_type = v_type.name and j.symbol = v_symbol;
+        v_now := clock_timestamp();
+        begin
+            execute format('select freshness.%I($1, $2, $3)', 'look_' || v_type.name)
+                into v_times using v_symbol, v_type, v_job;
+        exception
+            -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim. Any other
+            -- problem is the claim's to name.
+            when lock_not_available then
+                raise;
+            when others then
+                v_times := null;
+        end;
+        v_run_at := greatest(v_times[3], v_now);
+
+        if v_job.symbol is null then
+            insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+            values (
+                v_type.name, v_symbol, v_type.priority, v_run_at, v_times[1], v_times[2],
+                v_type.estimated_size_bytes
+            )
+            on conflict do nothing;
+        end if;
+        if v_job.symbol is not null or not found then
+            insert into freshness.pulls (data_type, symbol, reason) values (v_type.name, v_symbol, 'watched');
+            continue when v_job.state = 'running' or (v_job.run_at <= v_now and v_job.due_at > v_now);
+            -- One that is due may be going away at this very moment: then only the pull is left of it.
+            v_run_at := case when v_job.due_at <= v_now then v_now else v_run_at end;
+        end if;
+        -- Farther moments need nobody to wake, and then the call is saved.
+        if v_run_at < v_now + interval '1 minute' then
+            perform freshness.wake(v_type.name, v_run_at);
         end if;
     end loop;
     return true;
@@ -2146,9 +2220,9 @@ end
 $$;
 
 comment on function freshness.watch_plain_subscription(bigint, uuid, regclass, jsonb) is
-    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys.'
-    ' False when it is not plain, and then freshness.watch_subscriptions reads it: more filters than one eq on the'
-    ' symbol column, or a symbol that needs a cast.';
+    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys,'
+    ' as freshness.watch_subscriptions and freshness.schedule do. False when it is not plain, and then'
+    ' watch_subscriptions reads it: more filters than one eq on the symbol column, or a symbol that needs a cast.';
 -- <<<
 
 -- >>> sql/44_key_states.sql
@@ -2243,6 +2317,9 @@ begin
     elsif p_lease is null or p_lease <= interval '0' or p_lease > interval '1 day' then
         raise exception using errcode = 'FR008', message = format('lease %s is not between 0 and 1 day', p_lease),
             hint = 'Leases are renewed by calling again; pass a length such as ''5 minutes''.';
+    elsif p_watcher is null or length(p_watcher) not between 1 and 200 then
+        raise exception using errcode = 'FR008', message = 'the watcher''s name does not have 1 to 200 characters',
+            hint = 'Pass a name that is the same at each renewal, such as a user''s id.';
     end if;
 
     -- A renewal is written at most once in a quarter of the lease.
@@ -2284,8 +2361,8 @@ $$;
 comment on function freshness.watch(text[], text[], text, interval, integer) is
     'Takes or renews a lease on keys: (p_data_types[i], p_symbols[i]) for watcher p_watcher until p_lease from now.'
     ' Data that is stale is queued. Returns a row for each key as freshness.key_states does; unknown data types and'
-    ' invalid symbols are named there, and the others are handled. FR008: lists of different length, or a lease beyond'
-    ' 1 day.';
+    ' invalid symbols are named there, and the others are handled. FR008: lists of different length, a lease beyond'
+    ' 1 day, or a watcher without a name of 1 to 200 characters.';
 -- <<<
 
 -- >>> sql/46_unwatch.sql
@@ -2593,6 +2670,51 @@ comment on function freshness.reconsider(text, text[], boolean) is
 -- <<<
 
 -- >>> sql/51_fold_pulls.sql
+create function freshness.raise_priorities(p_data_type text, p_pulls freshness.pulls[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    with asked as materialized (
+        select p.symbol, max(p.priority) as priority
+        from unnest(p_pulls) as p
+        where p.data_type = p_data_type and p.priority is not null
+        group by p.symbol
+    ),
+
+    lower as materialized (
+        select j.symbol, a.priority
+        from asked as a
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = a.symbol
+        where j.priority < a.priority
+    ),
+
+    free as materialized (
+        select l.symbol, l.priority
+        from lower as l
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
+        for update of j skip locked
+    ),
+
+    raised as (
+        update freshness.jobs as j
+        set priority = f.priority
+        from free as f
+        where j.data_type = p_data_type and j.symbol = f.symbol and j.priority < f.priority
+    )
+
+    insert into freshness.pulls (data_type, symbol, priority, reason)
+    select p_data_type, l.symbol, l.priority, 'locked'
+    from lower as l
+    where l.symbol not in (select f.symbol from free as f);
+end
+$$;
+
+comment on function freshness.raise_priorities(text, freshness.pulls[]) is
+    'Gives jobs of a data type the priority that these pulls ask for, if it is higher. One that somebody holds keeps'
+    ' its pull.';
+
 create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
@@ -2657,13 +2779,18 @@ begin
             select v_type.data_type, r.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
             from freshness.reconsider(v_type.data_type, v_symbols, v_type.data_changed) as r
             where r.outcome = 'locked';
+            perform freshness.raise_priorities(v_type.data_type, v_pulls);
         exception
             when lock_not_available then
-                insert into freshness.pulls (data_type, symbol, reason)
-                select v_type.data_type, s.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
-                from unnest(v_type.symbols) as s (symbol)
+                insert into freshness.pulls (data_type, symbol, priority, reason)
+                select
+                    v_type.data_type, p.symbol, max(p.priority),
+                    case when v_type.data_changed then 'data changed' else 'locked' end
+                from unnest(v_pulls) as p
+                where p.data_type = v_type.data_type and p.symbol = any (v_type.symbols)
+                group by p.symbol
                 union all
-                select v_type.data_type, nullif(v_type.after, ''), 'all keys' where v_type.after is not null;
+                select v_type.data_type, nullif(v_type.after, ''), null, 'all keys' where v_type.after is not null;
             when others then
                 v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
                 insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);

@@ -40,8 +40,8 @@ select set_eq(
     $$ select * from freshness_pgtap.before $$, 'a job that exists is not touched'
 );
 select results_eq(
-    $$ select symbol from freshness.pulls where data_type = 'pgtap_quote' $$, $$ values ('FRESH') $$,
-    'its key is left in the inbox'
+    $$ select symbol, priority::integer from freshness.pulls where data_type = 'pgtap_quote' $$, $$ values ('FRESH', 9) $$,
+    'its key is left in the inbox, with the priority'
 );
 
 select * from finish();

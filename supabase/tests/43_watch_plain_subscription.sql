@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(6);
+select plan(8);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -35,6 +35,15 @@ select ok(
     'nor is a list'
 );
 select ok(not freshness_pgtap.watched(-2, '[]'), 'nor no filter at all');
+
+select ok(
+    freshness_pgtap.watched(-3, '[{"column_name": "symbol", "op": "eq", "value": "A", "negate": false}]'),
+    'a second subscriber of a key'
+);
+select results_eq(
+    $$ select symbol from freshness.pulls where data_type = 'pgtap_quote' $$, $$ values ('A') $$,
+    'leaves its job to the inbox'
+);
 
 select * from finish();
 rollback;

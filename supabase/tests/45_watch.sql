@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(12);
+select plan(13);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -87,6 +87,10 @@ select throws_ok(
     $$ select freshness.watch(array['pgtap_quote'], array['A'], 'user:1', '0') $$, 'FR008', null, 'and not nothing'
 );
 select is_empty($$ select * from freshness.watch('{}', '{}', 'user:1') $$, 'nothing asked, nothing done');
+
+select throws_ok(
+    $$ select freshness.watch(array['pgtap_quote'], array['A'], '') $$, 'FR008', null, 'a watcher has a name'
+);
 
 select * from finish();
 rollback;

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(9);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -54,6 +54,15 @@ select results_eq(
     $$,
     $$ values (5002::bigint, 0::bigint) $$, 'which ends it'
 );
+insert into freshness.pulls (data_type, symbol, priority, reason)
+values ('pgtap_quote', 'A', 3, 'watched'), ('pgtap_quote', 'A', 7, 'watched'), ('pgtap_quote', 'A', null, 'watched');
+do $$
+begin
+    perform freshness.fold_pulls();
+end
+$$;
+select is(priority::integer, 7, 'a job gets the highest priority that was asked for')
+from freshness.jobs where data_type = 'pgtap_quote' and symbol = 'A';
 
 select * from finish();
 rollback;
