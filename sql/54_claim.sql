@@ -15,7 +15,9 @@ returns table (
     started_at timestamptz,
     stored_at timestamptz,
     attempts integer,
-    due_at timestamptz
+    due_at timestamptz,
+    validators jsonb,
+    alone boolean
 )
 language plpgsql
 rows 10
