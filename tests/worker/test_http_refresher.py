@@ -197,7 +197,7 @@ async def test_rows_that_are_no_objects_have_no_fields(
 async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
     provider: Provider, fetch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyworker.http_refresher.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("pyworker.http_get.MAX_ANSWER_BYTES", 1000)
     provider.respond = always(Answer(b" " * 1001 + b"1"))
     assert await fails(fetch) == "the answer of 127.0.0.1 is over 1000 bytes"
 
@@ -205,7 +205,7 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
 async def test_the_size_counts_after_decompression(
     provider: Provider, fetch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyworker.http_refresher.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("pyworker.http_get.MAX_ANSWER_BYTES", 1000)
     body = gzip.compress(b"[" + b" " * 100_000 + b"]")
     assert len(body) < 1000
     provider.respond = always(Answer(body, headers={"Content-Encoding": "gzip"}))
