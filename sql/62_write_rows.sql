@@ -77,8 +77,8 @@ begin
     perform freshness.lock_rows(p_type, p_job.symbol) where p_type.write_mode = 'replace';
     select l.stored_at into v_stored_at from freshness.look(p_type.name, array[p_job.symbol]) as l;
 
-    -- A stored timestamp ahead of the clock says nothing about what is newer.
-    if v_newest < least(p_job.stored_at, p_job.started_at) then
+    -- A stored timestamp ahead of the clock says nothing about what is newer. (And least passes over a null.)
+    if p_job.stored_at is not null and v_newest < least(p_job.stored_at, p_job.started_at) then
         raise exception using errcode = 'FR006',
             message = format('rows of %s are older than the stored ones of %s', v_newest, p_job.stored_at),
             hint = 'The source answered with an older state; the stored rows are kept.';

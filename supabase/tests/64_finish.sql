@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(34);
+select plan(35);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -154,6 +154,10 @@ select ok(
 )
 from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = 'LAGS';
 select is(price, 2::numeric, 'what came with the same timestamp is stored') from freshness_pgtap.quotes where symbol = 'LAGS';
+select is(
+    freshness_pgtap.refresh('FIRST', jsonb_build_array(jsonb_build_object('fetched_at', now() - interval '1 day'))), 'fresh',
+    'the first rows of a key may be of any time'
+);
 select is(freshness_pgtap.refresh('304', null, '{"etag": "x"}'), 'unchanged', 'a source can confirm what is stored');
 select ok(
     j.fresh_until > now() + interval '59 seconds' and j.run_at = j.fresh_until and j.validators = '{"etag": "x"}',
@@ -187,7 +191,7 @@ select ok(
 )
 from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = '304';
 select set_eq(
-    $$ select symbol, kind, message is null from freshness.events where data_type = 'pgtap_quote' and bytes = 12 $$,
+    $$ select symbol, kind, message is null from freshness.events where data_type = 'pgtap_quote' and symbol <> 'FIRST' and bytes = 12 $$,
     $$ values ('LAGS', 'stale', false), ('304', 'unchanged', true) $$, 'each is on record with its size'
 );
 
