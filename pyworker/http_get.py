@@ -49,7 +49,8 @@ async def get(
         # Their texts can hold the URL, and the URL a key.
         raise RefreshFailed(f"{host} cannot be reached: {type(error).__name__}") from error
     # Read and decoded already: what it says of its encoding would be believed again.
-    kept = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+    raw = response.headers.raw
+    kept = [(name, value) for name, value in raw if name.lower() != b"content-encoding"]
     return httpx.Response(status, headers=kept, content=bytes(body))
 
 
