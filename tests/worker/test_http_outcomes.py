@@ -245,10 +245,9 @@ async def test_a_permanent_answer_sets_a_key_aside_in_the_database(
     provider: Provider,
     configure: Configure,
     connection: Connection,
-    register: Register,
+    quotes: DataType,
     queue: Queue,
 ) -> None:
-    quotes = register()
     watch(connection, quotes, "A")
     provider.respond = lambda _path, _number: Answer({}, 403)
     worker = await queue.announce_worker("test", 15)
