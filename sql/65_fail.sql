@@ -69,8 +69,8 @@ $$;
 
 comment on function freshness.fail is
     'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after the data'
-    ' type''s backoff; after its max_attempts, or at once with p_permanent, it is set aside for an hour. p_retry_at: the'
-    ' source asked not to come earlier (7 days at most), which is no failure of the key and not counted as one; a moment'
-    ' that is past says nothing. p_alone: a batch with the key was refused, so it is fetched by itself next time.'
+    ' type''s backoff; after its max_attempts, or at once with p_permanent, it is set aside for an hour. p_retry_at:'
+    ' the source asked not to come earlier (7 days at most), which is no failure of the key and not counted as one; a'
+    ' moment that is past says nothing. p_alone: a batch with the key was refused, fetched by itself next time.'
     ' p_bytes: size of what was received. Returns scheduled, failed or retry_after, and in how many seconds the job is'
     ' due; no row when the fence was lost.';
