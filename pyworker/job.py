@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ class Job:
     stored_at: datetime | None
     attempts: int
     due_at: datetime
-    validators: Mapping[str, str] | None = None
+    validators: Mapping[str, str] | None = field(default=None, hash=False)
     alone: bool = False
 
 
