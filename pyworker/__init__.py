@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from pyworker.context import Context, SyncContext
 from pyworker.errors import FreshnessError
 from pyworker.job import Job, Key, KeyState, Row
-from pyworker.refreshers import Context, Refresher, RefreshFailed, refresher
+from pyworker.outcomes import Answer, Missing, RefreshFailed, RetryAfter, Rows, Unchanged
+from pyworker.refreshers import Refresher, refresher
 
 __all__ = [
+    "Answer",
     "Context",
     "FreshnessError",
     "Job",
     "Key",
     "KeyState",
+    "Missing",
     "RefreshFailed",
     "Refresher",
+    "RetryAfter",
     "Row",
+    "Rows",
+    "SyncContext",
+    "Unchanged",
     "refresher",
 ]

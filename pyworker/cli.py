@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 import click
 
 from pyworker.configuration import read_configuration
-from pyworker.errors import ConfigurationError, FreshnessError
+from pyworker.errors import ConfigurationError, FreshnessError, InvalidRequest
 from pyworker.listener import Listener
 from pyworker.logs import configure_logging
 from pyworker.project import copy_migrations
@@ -70,6 +71,37 @@ def status(*, as_json: bool) -> None:
     found = asyncio.run(_status(read_settings()))
     # Colours are for a terminal only: echo takes them out elsewhere.
     click.echo(found.line() if as_json else found.text())
+
+
+@freshness.command()
+@click.argument("data_type")
+@click.argument("symbol", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
+def retry(data_type: str, symbol: str | None, *, as_json: bool) -> None:
+    """Release a key that is set aside or held back: it is fetched now.
+
+    Without SYMBOL, all such keys of DATA_TYPE.
+    """
+    released = asyncio.run(_retry(read_settings(), data_type, symbol))
+    if as_json:
+        found = {"data_type": data_type, "symbol": symbol, "released": released}
+        click.echo(json.dumps(found))
+    elif symbol is not None:
+        click.echo(f"Released {data_type} {symbol}.")
+    else:
+        click.echo(f"Released {released} {'key' if released == 1 else 'keys'} of {data_type}.")
+
+
+async def _retry(settings: Settings, data_type: str, symbol: str | None) -> int:
+    async with open_queue(settings.database_url.get_secret_value(), 1) as queue:
+        released = await queue.retry(data_type, symbol)
+        if symbol is not None and not released:
+            raise InvalidRequest(
+                f"{data_type} {symbol} was not released: it"
+                f" {await queue.explain(data_type, symbol)}",
+                "freshness status shows what is set aside",
+            )
+        return released
 
 
 async def _status(settings: Settings) -> Status:

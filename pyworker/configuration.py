@@ -7,11 +7,21 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from pyworker.errors import ConfigurationError
+from pyworker.http_batch import HttpBatchFetch
 from pyworker.http_refresher import HttpFetch
 from pyworker.refreshers import Refresher
 
@@ -26,6 +36,11 @@ class HttpRefresherTable(BaseModel):
     rows: str = ""
     headers: dict[str, str] = Field(default_factory=dict)
     timeout: float | None = Field(default=None, gt=0)
+    epochs: dict[str, Literal["seconds", "milliseconds"]] = Field(default_factory=dict)
+    missing_status: list[int] = Field(default_factory=list)
+    conditional: bool = True
+    symbol: str | None = Field(default=None, min_length=1)
+    max_batch: int | None = Field(default=None, ge=1)
 
     @field_validator("headers")
     @classmethod
@@ -36,6 +51,37 @@ class HttpRefresherTable(BaseModel):
     @classmethod
     def _complete_url(cls, url: str, info: ValidationInfo) -> str:
         return _with_variables(url, info.context or {})
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if "{symbols}" in self.url:
+            if self.symbol is None or self.max_batch is None or "{symbol}" in self.url:
+                raise ValueError(
+                    "a url with {symbols} needs max_batch, and symbol: the field of a row that"
+                    " says which one it is for"
+                )
+        elif self.symbol is not None or self.max_batch is not None:
+            raise ValueError("symbol and max_batch are for a url with {symbols}")
+        unknown = sorted(self.epochs.keys() - self.columns.keys())
+        if unknown:
+            raise ValueError(f"epochs has {unknown[0]}, which is none of columns")
+        return self
+
+    def refresher(self, data_type: str) -> Refresher:
+        """Return what this table describes."""
+        fetch = HttpFetch(
+            self.url,
+            self.columns,
+            self.rows,
+            self.headers,
+            self.epochs,
+            frozenset(self.missing_status),
+            self.conditional,
+        )
+        if self.symbol is None:
+            return Refresher(data_type, fetch, self.timeout)
+        batch = HttpBatchFetch(fetch, self.symbol)
+        return Refresher(data_type, batch, self.timeout, self.max_batch)
 
 
 class Configuration(BaseModel):
@@ -67,12 +113,7 @@ def read_configuration(path: Path) -> list[Refresher]:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{path}: {place}: {first['msg']}") from None
-    return [
-        Refresher(
-            name, HttpFetch(table.url, table.columns, table.rows, table.headers), table.timeout
-        )
-        for name, table in tables.items()
-    ]
+    return [table.refresher(name) for name, table in tables.items()]
 
 
 def _with_variables(text: str, environment: Mapping[str, str | None]) -> str:

@@ -36,6 +36,9 @@ _ERRORS: dict[str, type[FreshnessError]] = {
 # Connection lost, rolled back to be repeated, out of resources, locked, shut down, broken disk.
 _PASSING = ("08", "40", "53", "55P03", "57P", "58")
 
+# Text that is no value of its column's type, a column that must not be empty, unknown columns.
+_MISMATCHES = ("22P02", "22007", "23502", "42", "FR007")
+
 
 @asynccontextmanager
 async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
@@ -109,6 +112,18 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
             "the role in DATABASE_URL may not use schema freshness", "connect as role postgres"
         )
     return None
+
+
+def is_mismatch(error: BaseException | None) -> bool:
+    """Say whether rows were refused because they do not fit the table, now and at the next time.
+
+    Other refusals can be over with the next answer: a check, a value out of range, older rows.
+    """
+    if not isinstance(error, psycopg.Error) or not error.sqlstate:
+        return False
+    # What is refused before a function sees it is no JSON, whatever the table.
+    is_of_a_function = "PL/pgSQL" in (error.diag.context or "")
+    return is_of_a_function and error.sqlstate.startswith(_MISMATCHES)
 
 
 async def _reason(database_url: str) -> DatabaseUnavailable:

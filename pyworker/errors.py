@@ -37,4 +37,9 @@ class WorkerUnknown(FreshnessError):
 
 
 class RowsRejected(FreshnessError):
-    """The rows that a refresher returned cannot be stored; nothing was written."""
+    """The rows that a refresher returned cannot be stored; nothing was written.
+
+    `permanent`: they do not fit the table, and other rows of that source would not either.
+    """
+
+    permanent = False

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from pyworker.job import Job, Row
-from pyworker.refreshers import Context, RefreshFailed
+from pyworker.context import Context
+from pyworker.http_answer import RowMapping, field_of
+from pyworker.http_get import get
+from pyworker.job import Job
+from pyworker.outcomes import Answer, Missing, RefreshFailed, RetryAfter, Rows, Unchanged
 
-MAX_ANSWER_BYTES = 10_000_000
-# The runner's limit ends a fetch; a shorter one here would make a longer `timeout` useless.
-WHOLE_FETCH_IS_LIMITED = httpx.Timeout(None, connect=5)
+_LONGEST_VALIDATOR = 1000
+_VALIDATORS = {"etag": "if-none-match", "last-modified": "if-modified-since"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HttpFetch:
     """Fetches rows with one GET.
 
@@ -27,66 +31,84 @@ class HttpFetch:
         columns: column -> path of the field in each row of the answer, such as `price.last`.
         rows: path of the row or the list of rows in the answer; empty for the whole answer.
         headers: sent with each request; never logged.
+        epochs: column -> "seconds" or "milliseconds", for times that are numbers since 1970.
+        missing_status: answers that say that the source has nothing for the symbol.
+        conditional: whether ETag and Last-Modified are remembered, and asked with.
     """
 
     url: str
     columns: Mapping[str, str]
     rows: str = ""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    epochs: Mapping[str, str] = field(default_factory=dict)
+    missing_status: frozenset[int] = frozenset()
+    conditional: bool = True
 
-    async def __call__(self, job: Job, context: Context) -> Sequence[Row]:
+    async def __call__(self, job: Job, context: Context) -> Answer:
         """Fetch and map; raises `RefreshFailed` with a reason that holds no secret."""
-        if job.symbol in {".", ".."}:
-            # Also percent-encoded they mean another folder, and so another address.
-            raise RefreshFailed(f"symbol {job.symbol} cannot stand in a URL")
-        url = self.url.replace("{symbol}", quote(job.symbol, safe=""))
-        body = await self._get(context.http, url)
-        try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise RefreshFailed("the answer is not JSON") from error
-        rows = _field(answer, self.rows, "the answer")
+        url = self.url.replace("{symbol}", segment(job.symbol))
+        headers = {**self.headers, **self._conditions(job)}
+        response = await get(context.http, url, headers, self.missing_status)
+        if isinstance(response, RetryAfter):
+            return response
+        if response.status_code in self.missing_status:
+            return Missing()
+        validators = self._validators(response)
+        if response.status_code == httpx.codes.NOT_MODIFIED:
+            return Unchanged(validators)
+        rows = field_of(read_json(response), self.rows, "the answer")
         if rows is None:
-            return []
-        return [self._row(each) for each in (rows if isinstance(rows, list) else [rows])]
+            return Rows(validators=validators)
+        mapping = RowMapping(self.columns, self.epochs)
+        found = rows if isinstance(rows, list) else [rows]
+        return Rows((mapping.row(each) for each in found), validators=validators)
 
-    async def _get(self, client: httpx.AsyncClient, url: str) -> bytes:
-        host = httpx.URL(url).host
-        body = bytearray()
-        try:
-            async with client.stream(
-                "GET", url, headers=dict(self.headers), timeout=WHOLE_FETCH_IS_LIMITED
-            ) as response:
-                if response.status_code == httpx.codes.NOT_FOUND:
-                    raise RefreshFailed(f"{host} knows no such symbol (HTTP 404)")
-                if not response.is_success:
-                    raise RefreshFailed(f"{host} answered HTTP {response.status_code}")
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_ANSWER_BYTES:
-                        raise RefreshFailed(
-                            f"the answer of {host} is over {MAX_ANSWER_BYTES} bytes"
-                        )
-        except httpx.TimeoutException as error:
-            raise RefreshFailed(f"{host} did not answer in time") from error
-        except httpx.HTTPError as error:
-            # Their texts can hold the URL, and the URL a key.
-            raise RefreshFailed(f"{host} cannot be reached: {type(error).__name__}") from error
-        return bytes(body)
+    @cached_property
+    def _made_by(self) -> str:
+        # Rows that were mapped in another way have to be fetched again, changed or not.
+        made_by = json.dumps([self.url, self.rows, dict(self.columns), dict(self.epochs)])
+        return hashlib.sha256(made_by.encode()).hexdigest()[:16]
 
-    def _row(self, fields: Any) -> Row:
-        return {
-            column: _field(fields, path, "a row of the answer")
-            for column, path in self.columns.items()
+    def _conditions(self, job: Job) -> dict[str, str]:
+        given = job.validators or {}
+        if not self.conditional or given.get("made-by") != self._made_by:
+            return {}
+        return {header: given[name] for name, header in _VALIDATORS.items() if name in given}
+
+    def _validators(self, response: httpx.Response) -> dict[str, str] | None:
+        if not self.conditional:
+            return None
+        given = {
+            name: value
+            for name in _VALIDATORS
+            if (value := response.headers.get(name, "")) and _can_be_kept(value)
         }
+        return {**given, "made-by": self._made_by} if given else None
 
 
-def _field(value: Any, path: str, where: str) -> Any:
-    for name in filter(None, path.split(".")):
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            raise RefreshFailed(f"{where} has no field {path}")
-    return value
+def segment(symbol: str) -> str:
+    """Return a symbol as a part of a URL's path.
+
+    Raises:
+        RefreshFailed: it would mean another folder, and so another address.
+    """
+    if symbol in {".", ".."}:
+        # Also percent-encoded.
+        raise RefreshFailed(f"symbol {symbol} cannot stand in a URL", permanent=True)
+    return quote(symbol, safe="")
+
+
+def read_json(response: httpx.Response) -> Any:
+    """Return the JSON of an answer.
+
+    Raises:
+        RefreshFailed: it is none.
+    """
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError) as error:
+        raise RefreshFailed("the answer is not JSON") from error
+
+
+def _can_be_kept(value: str) -> bool:
+    return len(value) <= _LONGEST_VALIDATOR and value.isascii() and value.isprintable()

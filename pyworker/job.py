@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,8 @@ class Job:
     `started_at` is the refresh's "as of": rows without a timestamp of their own get it.
     `stored_at` is the timestamp of the newest row stored so far, None when there is none.
     `attempts` counts the failures since the last success. `due_at` can lie a little ahead: the
-    worker waits for it before the fetch.
+    worker waits for it before the fetch. `validators` are those that the source gave last, while
+    the rows that they are of are stored. `alone`: not in a batch, since one with it was refused.
     """
 
     data_type: str
@@ -35,14 +36,17 @@ class Job:
     stored_at: datetime | None
     attempts: int
     due_at: datetime
+    validators: Mapping[str, str] | None = field(default=None, hash=False)
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """How a refresh ended, and in how many seconds its key is due again (None: unknown).
 
-    `outcome` is fresh, unchanged, superseded or missing after a finish; scheduled (to be tried
-    again), failed (set aside) or lost (taken over meanwhile) after a failure.
+    `outcome` is fresh, unchanged, superseded, missing or stale after a finish; scheduled (to be
+    tried again), retry_after (when the source asked for it), failed (set aside) or lost (taken
+    over meanwhile) after a failure.
     """
 
     outcome: str

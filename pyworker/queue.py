@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -12,11 +13,14 @@ from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
-from pyworker.database import Pool, open_pool, translated
+from pyworker.database import Pool, is_mismatch, open_pool, translated
 from pyworker.errors import RowsRejected
 from pyworker.job import Ended, Job, Key, KeyState, Look, Row, Sleeper
+from pyworker.outcomes import Validators
 
 T = TypeVar("T")
+
+_LONGEST_WAIT = 7 * 86400.0
 
 
 class Queue:
@@ -102,8 +106,18 @@ class Queue:
         """Take a worker from the sleepers: it cannot be woken any more."""
         await self._value("select freshness.disarm(%s)", (channel,))
 
-    async def finish(self, job: Job, rows: Sequence[Row]) -> Ended:
+    async def finish(
+        self,
+        job: Job,
+        rows: Sequence[Row] | None,
+        *,
+        validators: Validators | None = None,
+        received: int | None = None,
+    ) -> Ended:
         """Store a refresh's rows and move its job to the next deadline, or do neither.
+
+        None in the place of rows: the source says that what is stored is current. `received` is
+        the size of its answers in bytes.
 
         Raises:
             RowsRejected: the rows are of another symbol, too old, or do not fit the table.
@@ -111,17 +125,72 @@ class Queue:
         """
         try:
             return await self._ended(
-                "select * from freshness.finish(%s, %s, %s, %s)",
-                (job.data_type, job.symbol, job.fence, Jsonb(list(rows), dumps=_dumps)),
+                "select * from freshness.finish(%s, %s, %s, %s, %s, %s)",
+                (
+                    job.data_type,
+                    job.symbol,
+                    job.fence,
+                    None if rows is None else Jsonb(list(rows), dumps=_dumps),
+                    None if validators is None else Jsonb(dict(validators)),
+                    received,
+                ),
             )
+        except RowsRejected as error:
+            error.permanent = is_mismatch(error.__cause__)
+            raise
         except psycopg.DatabaseError as error:
-            raise RowsRejected(error.diag.message_primary or str(error)) from error
+            refused = RowsRejected(error.diag.message_primary or str(error))
+            refused.permanent = is_mismatch(error)
+            raise refused from error
 
-    async def fail(self, job: Job, reason: str) -> Ended:
-        """End a refresh that failed; its job is tried again later, or set aside."""
+    async def fail(
+        self,
+        job: Job,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | datetime | None = None,
+        alone: bool = False,
+        received: int | None = None,
+    ) -> Ended:
+        """End a refresh that failed; its job is tried again later, or set aside.
+
+        It is set aside at once if that is `permanent`, and not tried before the seconds or the
+        moment of `retry_after`; `alone`, next time not in a batch.
+        """
+        is_moment = isinstance(retry_after, datetime)
         return await self._ended(
-            "select * from freshness.fail(%s, %s, %s, %s)",
-            (job.data_type, job.symbol, job.fence, _storable(reason)),
+            "select * from freshness.fail(%s, %s, %s, %s, %s,"
+            " coalesce(%s::timestamptz, clock_timestamp() + make_interval(secs => %s)), %s, %s)",
+            (
+                job.data_type,
+                job.symbol,
+                job.fence,
+                _storable(reason),
+                permanent,
+                retry_after if is_moment else None,
+                None if is_moment or retry_after is None else min(retry_after, _LONGEST_WAIT),
+                alone,
+                received,
+            ),
+        )
+
+    async def retry(self, data_type: str, symbol: str | None) -> int:
+        """Release a key that is set aside or held back, or all of a data type; returns how many.
+
+        Raises:
+            InvalidRequest: there is no such data type.
+        """
+        if symbol is None:
+            return int(await self._value("select freshness.retry(%s)", (data_type,)))
+        return int(await self._value("select freshness.retry(%s, %s)", (data_type, symbol)))
+
+    async def explain(self, data_type: str, symbol: str) -> str:
+        """Return in words what happens to a key, such as "is fresh until ..."."""
+        return str(
+            await self._value(
+                "select explanation from freshness.explain(%s, %s)", (data_type, symbol)
+            )
         )
 
     async def watch(

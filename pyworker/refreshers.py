@@ -5,58 +5,117 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, overload
 
-import httpx
-
+from pyworker.context import Context, SyncContext
 from pyworker.errors import ConfigurationError
-from pyworker.job import Job, Row
+from pyworker.job import Job
+from pyworker.outcomes import Answer, Missing, RefreshFailed, RetryAfter, Unchanged
 
+__all__ = [
+    "Context",
+    "RefreshFailed",
+    "Refresher",
+    "SyncContext",
+    "by_data_type",
+    "load_refreshers",
+    "refresher",
+]
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What every refresher is given beside its job: an HTTP client with sane timeouts."""
+BatchAnswer = Mapping[str, Answer | Exception] | Missing | RetryAfter | Unchanged
 
-    http: httpx.AsyncClient
-
-
-Fetch = Callable[[Job, Context], Awaitable[Sequence[Row]]]
-
-
-class RefreshFailed(Exception):
-    """Raised by a refresher to say in plain words why it got no rows; kept with the job."""
+Fetch = Callable[[Job, Context], Awaitable[Answer]] | Callable[[Job, SyncContext], Answer]
+FetchBatch = (
+    Callable[[Sequence[Job], Context], Awaitable[BatchAnswer]]
+    | Callable[[Sequence[Job], SyncContext], BatchAnswer]
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Refresher:
-    """An async callable for one data type, with its own timeout in seconds (None: the setting)."""
+    """A callable for one data type, with its own timeout in seconds (None: the setting).
 
-    data_type: str
-    fetch: Fetch
-    timeout: float | None = None
-
-    async def __call__(self, job: Job, context: Context) -> Sequence[Row]:
-        """Fetch the rows of the job's key."""
-        return await self.fetch(job, context)
-
-
-def refresher(data_type: str, *, timeout: float | None = None) -> Callable[[Fetch], Refresher]:
-    """Make an async function the refresher of a data type.
-
-    The function gets the job and the context, and returns a list of rows: mappings of columns
-    to values. The symbol column may be left out; so may the timestamp column, and then the start
-    of the fetch is stored. An empty list says that the source has nothing for the symbol. What it
-    raises becomes the job's `last_error`, and the job is tried again later.
-
-    Raises:
-        ConfigurationError: the function is not async.
+    With `max_batch` it takes a list of up to so many jobs; `in_thread` says that it is not async.
     """
 
-    def decorate(fetch: Fetch) -> Refresher:
-        if not inspect.iscoroutinefunction(fetch):
-            raise ConfigurationError(f"the refresher of {data_type} is not an async function")
-        return Refresher(data_type, fetch, timeout)
+    data_type: str
+    fetch: Callable[..., Any]
+    timeout: float | None = None
+    max_batch: int | None = None
+    in_thread: bool = False
+
+    async def __call__(self, job: Job, context: Context) -> Answer:
+        """Fetch the rows of one key."""
+        if self.max_batch is None:
+            answer: Answer = await self.call(job, context)
+            return answer
+        found = self.of_batch(await self.call([job], context), job.symbol)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def call(self, asked: Job | Sequence[Job], context: Context) -> Any:
+        """Call the function for a job, or for a batch of jobs; returns what it returns."""
+        if self.in_thread:
+            return await context.threads.run(lambda: self.fetch(asked, context.for_threads()))
+        return await self.fetch(asked, context)
+
+    def of_batch(self, answers: object, symbol: str) -> Answer | Exception:
+        """Return what the answer to a batch says of one key.
+
+        Raises:
+            RefreshFailed: it is no mapping, nor an outcome for all of them.
+        """
+        if isinstance(answers, Missing | RetryAfter | Unchanged):
+            return answers
+        if not isinstance(answers, Mapping):
+            raise RefreshFailed(
+                "a batch refresher returns a mapping of symbols to rows, not"
+                f" {type(answers).__name__}"
+            )
+        found: Answer | Exception = answers.get(symbol, Missing())
+        return found
+
+
+@overload
+def refresher(
+    data_type: str, *, timeout: float | None = None, max_batch: None = None
+) -> Callable[[Fetch], Refresher]: ...
+
+
+@overload
+def refresher(
+    data_type: str, *, timeout: float | None = None, max_batch: int
+) -> Callable[[FetchBatch], Refresher]: ...
+
+
+def refresher(
+    data_type: str, *, timeout: float | None = None, max_batch: int | None = None
+) -> Callable[[Any], Refresher]:
+    """Make a function the refresher of a data type; docs/refreshers.md has examples.
+
+    An async function gets the job and the context, a plain one the job and the sync context, in a
+    thread of its own. It returns a list of rows (mappings of columns to values), `Unchanged()`,
+    `Missing()` or `RetryAfter(...)`. The symbol column may be left out; so may the timestamp
+    column, and then the start of the fetch is stored. What it raises becomes the job's
+    `last_error`, and the job is tried again later.
+
+    With `max_batch` it gets a list of up to so many jobs, and returns a mapping of their symbols
+    to any of these, or to an error. A symbol that is left out is missing.
+
+    Raises:
+        ConfigurationError: the function yields, or `max_batch` is below 1.
+    """
+    if max_batch is not None and max_batch < 1:
+        raise ConfigurationError(f"max_batch of {data_type} is {max_batch}", "pass 1 or more")
+
+    def decorate(fetch: Callable[..., Any]) -> Refresher:
+        if inspect.isgeneratorfunction(fetch) or inspect.isasyncgenfunction(fetch):
+            raise ConfigurationError(f"the refresher of {data_type} yields", "return a list")
+        is_async = inspect.iscoroutinefunction(fetch)
+        return Refresher(data_type, fetch, timeout, max_batch, in_thread=not is_async)
 
     return decorate
 

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+from typing import Protocol
 
-import httpx
 import stamina
 import structlog
 
-from pyworker.errors import DatabaseUnavailable, FenceLost, RowsRejected
+from pyworker.batches import Batches
+from pyworker.context import Context, open_context
+from pyworker.errors import DatabaseUnavailable, FenceLost
+from pyworker.failure import Failure, failure_of
+from pyworker.fetching import Fetched, fetch, fetch_batch
 from pyworker.job import Ended, Job, Row
-from pyworker.queue import Queue
-from pyworker.refreshers import Context, Refresher, RefreshFailed
+from pyworker.outcomes import Missing, RetryAfter, Rows, Unchanged, Validators
+from pyworker.refreshers import Refresher
+
+__all__ = ["Endings", "Runner", "open_context"]
+
+
+class Endings(Protocol):
+    """How a queue is told of the end of a refresh; see `pyworker.queue.Queue`."""
+
+    async def finish(
+        self,
+        job: Job,
+        rows: Sequence[Row] | None,
+        *,
+        validators: Validators | None = None,
+        received: int | None = None,
+    ) -> Ended:
+        """Store rows, or note that what is stored is current (None)."""
+
+    async def fail(
+        self,
+        job: Job,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | datetime | None = None,
+        alone: bool = False,
+        received: int | None = None,
+    ) -> Ended:
+        """End a refresh that failed."""
 
 
 class Runner:
@@ -21,7 +53,7 @@ class Runner:
 
     def __init__(
         self,
-        queue: Queue,
+        queue: Endings,
         refreshers: Mapping[str, Refresher],
         context: Context,
         fetch_timeout: float,
@@ -30,6 +62,13 @@ class Runner:
         self._refreshers = refreshers
         self._context = context
         self._fetch_timeout = fetch_timeout
+        self._batches = {
+            name: Batches(
+                partial(fetch_batch, each, context=context, limit=fetch_timeout), each.max_batch
+            )
+            for name, each in refreshers.items()
+            if each.max_batch is not None
+        }
         self._log = structlog.get_logger("runner")
 
     @property
@@ -41,93 +80,61 @@ class Runner:
         """Refresh a claimed key and end its job; returns how it ended."""
         log = self._log.bind(data_type=job.data_type, symbol=job.symbol, fence=job.fence)
         log.info("refreshing")
+        fetched = await self._fetch(job)
         try:
-            rows = await self._fetch(job)
-            ended = await self._finish(job, rows)
+            ended, reason = await self._end(job, fetched)
         except FenceLost:
             log.warning("refresh_lost", reason="taken over by another worker")
             return Ended("lost", None)
         except Exception as error:
-            # Whatever a refresher raises, or the table refuses, fails this job and no other.
-            reason = _reason(error)
-            ended = await self._fail(job, reason)
+            ended, reason = await self._end(job, Fetched(failure_of(error), fetched.received))
+        if reason is None:
+            log.info("refreshed", outcome=ended.outcome)
+        else:
             log.warning("refresh_failed", reason=reason, state=ended.outcome)
-            return ended
-        log.info("refreshed", outcome=ended.outcome)
         return ended
 
-    async def _fetch(self, job: Job) -> list[Row]:
+    async def _fetch(self, job: Job) -> Fetched:
+        batches = self._batches.get(job.data_type)
+        if batches is not None:
+            return await batches.fetch(job)
         refresher = self._refreshers[job.data_type]
-        limit = refresher.timeout or self._fetch_timeout
-        try:
-            async with asyncio.timeout(limit) as deadline:
-                rows = await refresher(job, self._context)
-        except TimeoutError as error:
-            if not deadline.expired():
-                raise
-            raise RefreshFailed(f"no answer within {limit:g} s") from error
-        except SystemExit as error:
-            raise RefreshFailed(f"SystemExit: {error}") from error
-        except asyncio.CancelledError as error:
-            # Only the worker's own cancelling ends the task; the refresher's ends its job.
-            if (task := asyncio.current_task()) is None or task.cancelling():
-                raise
-            raise RefreshFailed("the refresher cancelled itself") from error
-        # Checked here, since a refresher without type checks can return anything at all.
-        if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Sequence):
-            raise RefreshFailed(
-                f"a refresher returns a list of rows, not {type(rows).__name__}; [] for nothing"
-            )
-        return list(rows)
+        return await fetch(refresher, job, self._context, self._fetch_timeout)
 
-    async def _finish(self, job: Job, rows: Sequence[Row]) -> Ended:
+    async def _end(self, job: Job, fetched: Fetched) -> tuple[Ended, str | None]:
+        """End a job; returns how, and the reason if it failed."""
         async for attempt in _until_said():
             with attempt:
-                return await self._queue.finish(job, rows)
+                return await self._tell(job, fetched)
         raise AssertionError("retrying has no end")
 
-    async def _fail(self, job: Job, reason: str) -> Ended:
-        async for attempt in _until_said():
-            with attempt:
-                return await self._queue.fail(job, reason)
-        raise AssertionError("retrying has no end")
-
-
-@asynccontextmanager
-async def open_context(concurrency: int) -> AsyncIterator[Context]:
-    """Open the HTTP client that all refreshers share."""
-    async with httpx.AsyncClient(
-        timeout=httpx.Timeout(10, connect=5),
-        limits=httpx.Limits(max_connections=2 * concurrency, max_keepalive_connections=concurrency),
-        headers={"user-agent": "supabase-freshness"},
-        follow_redirects=False,
-    ) as client:
-        yield Context(client)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, RefreshFailed):
-        return str(error)
-    if isinstance(error, RowsRejected):
-        return error.message
-    if isinstance(error, httpx.HTTPError):
-        return _http_reason(error)
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _http_reason(error: httpx.HTTPError) -> str:
-    # Its own text can hold a URL or a header, and these a key.
-    try:
-        host = error.request.url.host
-    except RuntimeError:
-        return type(error).__name__
-    if isinstance(error, httpx.HTTPStatusError):
-        return f"{host} answered HTTP {error.response.status_code}"
-    return f"{host} cannot be reached: {type(error).__name__}"
+    async def _tell(self, job: Job, fetched: Fetched) -> tuple[Ended, str | None]:
+        answer, received = fetched.answer, fetched.received
+        match answer:
+            case RetryAfter(when, reason):
+                failure = Failure(reason, retry_after=when)
+            case Failure():
+                failure = answer
+            case Unchanged(validators):
+                return await self._queue.finish(
+                    job, None, validators=validators, received=received
+                ), None
+            case Missing():
+                return await self._queue.finish(job, [], received=received), None
+            case rows:
+                validators = rows.validators if isinstance(rows, Rows) else None
+                return await self._queue.finish(
+                    job, list(rows), validators=validators, received=received
+                ), None
+        ended = await self._queue.fail(
+            job,
+            failure.reason,
+            permanent=failure.permanent,
+            retry_after=failure.retry_after,
+            alone=failure.alone,
+            received=received,
+        )
+        return ended, failure.reason
 
 
 def _until_said() -> AsyncIterator[stamina.Attempt]:

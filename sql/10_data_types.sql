@@ -24,6 +24,10 @@ create table freshness.data_types (
     constraint a_priority_is_one_digit check (priority between 0 and 9),
     max_attempts smallint not null default 5
     constraint one_attempt_at_least check (max_attempts >= 1),
+    backoff_first interval not null default interval '1 second'
+    constraint a_backoff_is_a_tenth_of_a_second_or_longer check (backoff_first >= interval '0.1 seconds'),
+    backoff_longest interval not null default interval '5 minutes'
+    constraint a_backoff_is_a_day_at_most check (backoff_longest <= interval '1 day'),
     deadline_function text,
     staleness_function text,
     not_before_function text,
@@ -31,6 +35,7 @@ create table freshness.data_types (
     estimated_size_bytes bigint,
     registered_at timestamptz not null default clock_timestamp(),
     constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead_is_auto or refresh_ahead < ttl),
+    constraint a_backoff_grows check (backoff_first <= backoff_longest),
     constraint an_upsert_has_key_columns check (write_mode <> 'upsert' or key_columns is not null)
 );
 
@@ -57,6 +62,9 @@ comment on column freshness.data_types.key_columns is 'Columns of the unique ind
 comment on column freshness.data_types.source is 'Outside provider that the data comes from.';
 comment on column freshness.data_types.priority is 'Priority of its jobs, 0 to 9; higher is more urgent.';
 comment on column freshness.data_types.max_attempts is 'Failed attempts in a row after which a job is set aside.';
+comment on column freshness.data_types.backoff_first is
+    'Wait after a first failed attempt; it doubles with each further one. A random half to all of it.';
+comment on column freshness.data_types.backoff_longest is 'What the wait between failed attempts grows to.';
 comment on column freshness.data_types.deadline_function is
     'Qualified name of a function (timestamptz, interval) -> timestamptz: until when a row is fresh.';
 comment on column freshness.data_types.staleness_function is

@@ -21,6 +21,8 @@ create table freshness.jobs (
     fence bigint,
     started_at timestamptz,
     last_error text,
+    validators jsonb,
+    alone boolean not null default false,
     estimated_size_bytes bigint,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
@@ -52,4 +54,8 @@ comment on column freshness.jobs.attempts is 'Failed attempts since the last suc
 comment on column freshness.jobs.fence is
     'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
 comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on column freshness.jobs.validators is
+    'What the source gave to ask "changed since?" with, such as its ETag; null: nothing. Counts with verified_at only.';
+comment on column freshness.jobs.alone is
+    'Whether the key is fetched by itself, since a batch with it was refused for good; until it succeeds.';
 comment on sequence freshness.fences is 'Numbers of refreshes, one for each claim of a job, never reused.';

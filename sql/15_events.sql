@@ -5,8 +5,8 @@ create table freshness.events (
     kind text not null
     constraint a_kind_is_known check (
         kind in (
-            'refreshing', 'fresh', 'unchanged', 'superseded', 'missing',
-            'failed', 'taken_over', 'handed_back', 'ignored', 'error'
+            'refreshing', 'fresh', 'unchanged', 'superseded', 'missing', 'stale',
+            'failed', 'retry_after', 'taken_over', 'handed_back', 'ignored', 'error'
         )
     ),
     data_type text,
@@ -14,6 +14,7 @@ create table freshness.events (
     worker bigint,
     fence bigint,
     duration interval,
+    bytes bigint,
     message text
 );
 
@@ -22,9 +23,10 @@ create index events_happened_at on freshness.events using brin (happened_at) wit
 comment on table freshness.events is
     'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
 comment on column freshness.events.kind is
-    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over |'
-    ' handed_back: its worker died or stopped. ignored: a subscription that names no key. error: something that needs'
-    ' a look.';
+    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | stale | failed | retry_after: how it ended'
+    ' (freshness.finish, freshness.fail). taken_over | handed_back: its worker died or stopped. ignored: a subscription'
+    ' that names no key. error: something that needs a look.';
 comment on column freshness.events.duration is
     'From the start of the fetch to its end, by the database''s clock; of refreshing: from when its job was due.';
+comment on column freshness.events.bytes is 'Size of the source''s answers as they came over the wire; null: unknown.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';

@@ -17,6 +17,8 @@ create function freshness.register_data_type(
     not_before_function text default null,
     jitter interval default '0',
     estimated_size_bytes bigint default null,
+    backoff_first interval default '1 second',
+    backoff_longest interval default '5 minutes',
     triggers boolean default true
 )
 returns freshness.data_types
@@ -33,13 +35,13 @@ begin
     insert into freshness.data_types as t (
         name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
         refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes
+        staleness_function, not_before_function, estimated_size_bytes, backoff_first, backoff_longest
     )
     values (
         name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column,
         case when v_is_auto then '0' else freshness.read_interval(refresh_ahead, 'refresh_ahead') end,
         v_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes
+        staleness_function, not_before_function, estimated_size_bytes, backoff_first, backoff_longest
     )
     on conflict on constraint data_types_pkey do update set
         data_table = excluded.data_table,
@@ -63,7 +65,9 @@ begin
         deadline_function = excluded.deadline_function,
         staleness_function = excluded.staleness_function,
         not_before_function = excluded.not_before_function,
-        estimated_size_bytes = excluded.estimated_size_bytes
+        estimated_size_bytes = excluded.estimated_size_bytes,
+        backoff_first = excluded.backoff_first,
+        backoff_longest = excluded.backoff_longest
     returning t.* into v_row;
 
     -- Whatever was wrong with its table has been put right.

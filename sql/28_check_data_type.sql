@@ -53,6 +53,11 @@ begin
     perform freshness.refuse('keep_warm', new.keep_warm, 'of 0 or longer')
     where (new.keep_warm >= interval '0') is not true;
 
+    perform freshness.refuse('backoff_first', new.backoff_first, 'from 0.1 seconds to backoff_longest')
+    where (new.backoff_first between interval '0.1 seconds' and new.backoff_longest) is false or new.backoff_first is null;
+    perform freshness.refuse('backoff_longest', new.backoff_longest, 'of a day at most')
+    where (new.backoff_longest <= interval '1 day') is not true;
+
     -- The list of zones is read from files: only when it is needed.
     if
         (tg_op = 'INSERT' or new.time_zone is distinct from old.time_zone)
@@ -97,6 +102,6 @@ comment on function freshness.check_data_type() is
 create trigger check_data_type
 before insert or update of
 name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead_is_auto, jitter, keep_warm,
-write_mode, deadline_function, staleness_function, not_before_function
+write_mode, deadline_function, staleness_function, not_before_function, backoff_first, backoff_longest
 on freshness.data_types
 for each row execute function freshness.check_data_type();

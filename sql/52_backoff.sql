@@ -1,55 +1,38 @@
-create function freshness.backoff(p_attempts integer)
+-- Waits between attempts. Part of each is random, so that keys that failed together do not come back together.
+
+create function freshness.backoff(
+    p_attempts integer,
+    p_first interval default interval '1 second',
+    p_longest interval default interval '5 minutes'
+)
 returns interval
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-    select interval '1 second' * least(power(2, least(p_attempts, 20) - 1), 300) * (0.5 + random() / 2)
-$$;
-
-comment on function freshness.backoff(integer) is
-    'Wait after the given number of failures in a row: 1 s, doubling, at most 5 minutes, of which a random half to'
-    ' all.';
-
-create function freshness.mend_not_before()
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_now timestamptz := clock_timestamp();
-    v_mended integer;
 begin
-    with held as materialized (
-        select
-            j.data_type, j.symbol,
-            v_now + case
-                when t.not_before_function is not null then interval '7 days'
-                when j.state = 'failed' then interval '1 hour'
-                else interval '5 minutes'
-            end as latest
-        from freshness.jobs as j
-        join freshness.data_types as t on t.name = j.data_type
-        where
-            j.not_before > v_now + interval '5 minutes'
-            and j.state <> 'running'
-            and j.not_before > v_now + case
-                when t.not_before_function is not null then interval '7 days'
-                when j.state = 'failed' then interval '1 hour'
-                else interval '5 minutes'
-            end
-        for update of j skip locked
-    )
-
-    update freshness.jobs as j
-    set not_before = h.latest
-    from held as h
-    where j.data_type = h.data_type and j.symbol = h.symbol;
-    get diagnostics v_mended = row_count;
-    return v_mended;
+    return least(p_first * power(2, least(p_attempts, 20) - 1), p_longest) * (0.5 + random() / 2);
 end
 $$;
 
-comment on function freshness.mend_not_before() is
-    'Brings back jobs that are held for longer than anything holds a job (backoff 5 minutes, set aside 1 hour, provider'
-    ' closed 7 days), since the clock was set back, and returns their number.';
+comment on function freshness.backoff(integer, interval, interval) is
+    'Wait after the given number of failures in a row: p_first, doubling, at most p_longest, of which a random half to'
+    ' all.';
+
+create function freshness.stale_wait(p_type freshness.data_types, p_stale_since timestamptz)
+returns interval
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    return least(
+        greatest(clock_timestamp() - p_stale_since, p_type.ttl / 16, p_type.backoff_first),
+        greatest(p_type.ttl, p_type.backoff_longest)
+    ) * (0.5 + random() / 2);
+end
+$$;
+
+comment on function freshness.stale_wait(freshness.data_types, timestamptz) is
+    'Wait after a source answered with nothing newer than rows that are stale: as long as they have been so, which'
+    ' doubles by itself, from a sixteenth of the ttl to the whole, or to backoff_longest if that is longer.';

@@ -9,13 +9,8 @@ create function freshness.claim(
     p_lead interval default '0'
 )
 returns table (
-    data_type text,
-    symbol text,
-    fence bigint,
-    started_at timestamptz,
-    stored_at timestamptz,
-    attempts integer,
-    due_at timestamptz
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
+    due_at timestamptz, validators jsonb, alone boolean
 )
 language plpgsql
 rows 10

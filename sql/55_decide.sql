@@ -3,7 +3,7 @@ create function freshness.decide(
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
-    due_at timestamptz
+    due_at timestamptz, validators jsonb, alone boolean
 )
 language plpgsql
 rows 10
@@ -52,8 +52,7 @@ begin
 
     dropped as (
         delete from freshness.jobs as j
-        using decided as d
-        where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
+        using decided as d where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
     ),
 
     changed as (
@@ -108,7 +107,8 @@ begin
         where c.decision in ('fetch', 'broken')
     )
 
-    select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at
+    select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
+        case when c.verified_at is not null then c.validators end, c.alone
     from changed as c where c.decision = 'fetch';
 end
 $$;

@@ -1,4 +1,4 @@
--- What prepared rows say: which columns they name, and how new they are.
+-- What prepared rows say: which columns they name, and how new they are; and which stored rows they are for.
 
 create function freshness.column_list(p_type freshness.data_types, p_rows jsonb)
 returns text[]
@@ -62,3 +62,30 @@ $$;
 
 comment on function freshness.newest_timestamp(freshness.data_types, jsonb) is
     'Newest timestamp among prepared rows; null when there are none.';
+
+create function freshness.key_condition(p_type freshness.data_types)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
+$$;
+
+comment on function freshness.key_condition(freshness.data_types) is
+    'SQL that picks a key''s rows r; $1 is the symbol.';
+
+create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    execute format(
+        'select from %s as r where %s for update', p_type.data_table, freshness.key_condition(p_type)
+    ) using p_symbol;
+end
+$$;
+
+comment on function freshness.lock_rows(freshness.data_types, text) is
+    'Waits for whoever is changing the rows of a key, so that what is looked at next is what will be replaced.';

@@ -1,4 +1,11 @@
-create function freshness.finish(p_data_type text, p_symbol text, p_fence bigint, p_rows jsonb)
+create function freshness.finish(
+    p_data_type text,
+    p_symbol text,
+    p_fence bigint,
+    p_rows jsonb,
+    p_validators jsonb default null,
+    p_bytes bigint default null
+)
 returns table (outcome text, due_in double precision)
 language plpgsql
 set search_path = ''
@@ -8,10 +15,8 @@ as $$
 declare
     v_type freshness.data_types;
     v_job freshness.jobs;
-    v_rows jsonb;
-    v_newest timestamptz;
+    v_stored record;
     v_now record;
-    v_outcome text;
     v_due_at timestamptz;
     v_verified_at timestamptz;
 begin
@@ -22,37 +27,25 @@ begin
     if v_job.fence is null or v_type.name is null then
         perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
     end if;
-
-    v_rows := freshness.prepare_rows(v_type, p_symbol, p_rows, v_job.started_at);
-    v_newest := freshness.newest_timestamp(v_type, v_rows);
-    if v_type.write_mode = 'replace' then
-        perform freshness.lock_rows(v_type, p_symbol);
-    end if;
-    select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
-
-    -- A stored timestamp ahead of the clock says nothing about what is newer.
-    if v_newest < least(v_job.stored_at, v_job.started_at) then
-        raise exception using errcode = 'FR006',
-            message = format('rows of %s are older than the stored ones of %s', v_newest, v_job.stored_at),
-            hint = 'The source answered with an older state; the stored rows are kept.';
-    elsif v_newest < v_now.stored_at and v_now.stored_at <= clock_timestamp() then
-        v_outcome := 'superseded';
-    else
-        v_outcome := case
-            when jsonb_array_length(v_rows) = 0 then 'missing'
-            when v_newest = v_job.stored_at then 'unchanged'
-            else 'fresh'
-        end;
-        perform set_config('freshness.storing', 'on', true);
-        if v_outcome <> 'missing' or v_type.write_mode = 'replace' then
-            perform freshness.write_rows(v_type, p_symbol, v_rows);
-        end if;
-        perform set_config('freshness.storing', '', true);
-    end if;
-
     -- A clock that was set back meanwhile has not verified the future.
     v_verified_at := least(v_job.started_at, clock_timestamp());
-    select * into v_now from freshness.look(p_data_type, array[p_symbol], v_verified_at) as l;
+
+    v_stored := freshness.store_answer(v_type, v_job, p_rows);
+
+    -- Not verified by this: rows that were stale, and those that were deleted or went back while the source said that
+    -- nothing has changed.
+    if p_rows is null or v_stored.outcome = 'stale' then
+        select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
+        if
+            v_stored.outcome = 'stale'
+            or coalesce(v_now.stored_at, '-infinity') < coalesce(v_job.stored_at, '-infinity')
+        then
+            v_verified_at := null;
+        end if;
+    end if;
+    if v_verified_at is not null then
+        select * into v_now from freshness.look(p_data_type, array[p_symbol], v_verified_at) as l;
+    end if;
     -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at once.
     if
         v_now.refresh_at <= v_verified_at
@@ -67,17 +60,19 @@ begin
     -- The fence is checked last, in the statement that moves the job: a worker that has lost it takes its rows back.
     update freshness.jobs as j
     set
-        state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, last_error = null,
-        not_before = null,
-        verified_at = v_verified_at,
+        state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
+        last_error = v_stored.reason,
+        not_before = v_stored.not_before,
+        verified_at = case when v_stored.outcome = 'stale' then j.verified_at else v_verified_at end,
+        validators = case
+            when v_verified_at is null or v_stored.outcome = 'superseded' then null
+            else coalesce(p_validators, case when p_rows is null then j.validators end)
+        end,
         requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
         required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
         run_at = case
-            when j.required_as_of > j.started_at then clock_timestamp()
-            else least(
-                j.run_at,
-                coalesce(v_now.refresh_at, clock_timestamp() + coalesce(v_type.ttl, interval '1 minute'))
-            )
+            when j.required_as_of > j.started_at or v_verified_at is null then clock_timestamp()
+            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
         end,
         stored_at = v_now.stored_at,
         fresh_until = v_now.fresh_until
@@ -87,21 +82,26 @@ begin
         perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
     end if;
 
-    insert into freshness.events (kind, data_type, symbol, worker, fence, duration)
-    values (v_outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at);
-    if v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05) then
-        perform freshness.measure_refresh_ahead(p_data_type);
-    end if;
-    return query select v_outcome, freshness.seconds_until(v_due_at);
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+    values (
+        v_stored.outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at, p_bytes,
+        v_stored.reason
+    );
+    perform freshness.measure_refresh_ahead(p_data_type)
+    where v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05);
+    return query select v_stored.outcome, freshness.seconds_until(v_due_at);
 end
 $$;
 
-comment on function freshness.finish(text, text, bigint, jsonb) is
+comment on function freshness.finish is
     'Ends a refresh: stores its rows (a json array of objects by column; the symbol and, when missing, the timestamp'
-    ' are filled in) and moves the job to its next deadline, in one transaction. Returns in how many seconds the key'
-    ' is due again, and fresh, unchanged (no newer than before), superseded (somebody stored newer rows meanwhile) or'
-    ' missing (no rows). Errors leave everything as it was: FR003 the fence is lost; FR005 rows for another symbol;'
-    ' FR006 rows older than the stored ones; FR007 rows that do not fit the table, and any error of the table itself.';
+    ' are filled in) and moves the job to its next deadline, in one transaction. Null rows: the source confirmed that'
+    ' the stored ones are current. p_validators: kept for the next refresh; p_bytes: size of the answer. Returns in how'
+    ' many seconds the key is due again, and fresh, unchanged (confirmed, or no newer than before), superseded'
+    ' (somebody stored newer rows meanwhile), missing (no rows: asked again a ttl later) or stale (by their own'
+    ' timestamps the rows are stale and no newer than before: asked again after growing waits). Errors leave'
+    ' everything as it was: FR003 the fence is lost; FR005 rows for another symbol; FR006 rows older than the stored'
+    ' ones; FR007 rows that do not fit the table, and any error of the table itself.';
 
 create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
 returns void

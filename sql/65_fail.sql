@@ -1,41 +1,76 @@
-create function freshness.fail(p_data_type text, p_symbol text, p_fence bigint, p_error text)
+create function freshness.fail(
+    p_data_type text,
+    p_symbol text,
+    p_fence bigint,
+    p_error text,
+    p_permanent boolean default false,
+    p_retry_at timestamptz default null,
+    p_alone boolean default false,
+    p_bytes bigint default null
+)
 returns table (outcome text, due_in double precision)
-language sql
+language plpgsql
+rows 1
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
-    with held as materialized (
-        select j.data_type, j.symbol, j.worker, j.started_at, j.attempts + 1 >= t.max_attempts as is_last
-        from freshness.jobs as j
-        join freshness.data_types as t on t.name = j.data_type
-        where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
-        for update of j
-    ),
+declare
+    v_now timestamptz := clock_timestamp();
+    v_error text := left(p_error, 1000);
+    v_wait interval;
+    v_job freshness.jobs;
+    v_type freshness.data_types;
+    v_is_last boolean;
+    v_due_at timestamptz;
+begin
+    select * into v_job
+    from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
+    for update;
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if v_job.fence is null or v_type.name is null then
+        return;
+    end if;
 
-    failed as (
-        update freshness.jobs as j
-        set
-            state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
-            worker = null, fence = null, started_at = null,
-            attempts = j.attempts + 1,
-            run_at = clock_timestamp(),
-            not_before = clock_timestamp()
-                + case when h.is_last then interval '1 hour' else freshness.backoff(j.attempts + 1) end,
-            last_error = left(p_error, 1000)
-        from held as h
-        where j.data_type = h.data_type and j.symbol = h.symbol
-        returning j.state, j.due_at
-    ),
+    -- A moment that is past says nothing. Never earlier than the source asked for, nor all keys at that very moment.
+    if p_retry_at > v_now then
+        v_wait := least(p_retry_at, v_now + interval '7 days') - v_now;
+        v_wait := v_wait + least(v_wait / 10, interval '10 seconds') * random();
+    end if;
+    v_is_last := v_wait is null and (p_permanent or v_job.attempts + 1 >= v_type.max_attempts);
 
-    noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, message)
-        select 'failed', h.data_type, h.symbol, h.worker, p_fence, clock_timestamp() - h.started_at, left(p_error, 1000)
-        from held as h
-    )
+    update freshness.jobs as j
+    set
+        state = case when v_is_last then 'failed' else 'scheduled' end::freshness.job_state,
+        worker = null, fence = null, started_at = null,
+        attempts = j.attempts + case when v_wait is null then 1 else 0 end,
+        run_at = v_now,
+        not_before = v_now + case
+            when v_wait is not null then v_wait
+            when v_is_last then interval '1 hour'
+            else freshness.backoff(j.attempts + 1, v_type.backoff_first, v_type.backoff_longest)
+        end,
+        last_error = v_error,
+        alone = j.alone or p_alone or p_permanent
+    where j.data_type = p_data_type and j.symbol = p_symbol
+    returning j.due_at into v_due_at;
 
-    select f.state::text, freshness.seconds_until(f.due_at) from failed as f
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+    values (
+        case when v_wait is null then 'failed' else 'retry_after' end, p_data_type, p_symbol, v_job.worker, p_fence,
+        v_now - v_job.started_at, p_bytes, v_error
+    );
+    return query
+    select
+        case when v_wait is not null then 'retry_after' when v_is_last then 'failed' else 'scheduled' end,
+        freshness.seconds_until(v_due_at);
+end
 $$;
 
-comment on function freshness.fail(text, text, bigint, text) is
-    'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after a backoff'
-    ' that doubles from 1 s to 5 minutes, and set aside for an hour after the data type''s max_attempts. Returns the'
-    ' job''s new state, scheduled or failed, and in how many seconds it is due; no row when the fence was lost.';
+comment on function freshness.fail is
+    'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after the data'
+    ' type''s backoff; after its max_attempts, or at once with p_permanent, it is set aside for an hour. p_retry_at:'
+    ' the source asked not to come earlier (7 days at most), which is no failure of the key and not counted as one; a'
+    ' moment that is past says nothing. p_alone: a batch with the key was refused, fetched by itself next time.'
+    ' p_bytes: size of what was received. Returns scheduled, failed or retry_after, and in how many seconds the job is'
+    ' due; no row when the fence was lost.';

@@ -58,9 +58,11 @@ refreshes as (
     select
         percentile_disc(array[0.5, 0.99]) within group (order by extract(epoch from r.duration)::double precision)
             filter (where r.kind = 'refreshing') as delay,
-        100.0 * count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing'))
+        100.0 * count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale'))
         / nullif(
-            count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'failed', 'taken_over')), 0
+            count(*) filter (
+                where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale', 'failed', 'taken_over')
+            ), 0
         ) as succeeded,
         count(*) filter (where r.kind = 'refreshing' and r.before = 'refreshing') as duplicates
     from recent as r

@@ -12,7 +12,7 @@ Way = Literal["card", "subscription"]
 
 # Kinds of freshness.events that end a refresh, and whether data is up to date after it.
 SUCCESSES = frozenset({"fresh", "unchanged", "superseded"})
-ENDS = SUCCESSES | {"missing", "failed", "taken_over", "handed_back"}
+ENDS = SUCCESSES | {"missing", "stale", "failed", "retry_after", "taken_over", "handed_back"}
 
 
 @dataclass(slots=True)

@@ -37,6 +37,53 @@ comment on function freshness.seconds_until(timestamptz) is
     'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
 -- <<<
 
+-- >>> sql/09_mend_not_before.sql
+-- A clock that was set back makes what is held back wait that much longer. When a refresh fails, run_at is that moment
+-- and not_before is after it: so a run_at that lies ahead says by how much the clock has changed.
+create function freshness.mend_not_before()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_mended integer;
+begin
+    with held as materialized (
+        select
+            j.data_type, j.symbol,
+            -- A source may ask for a week; nothing else holds longer than the data type's own times.
+            least(
+                case when isfinite(j.not_before) and j.run_at > v_now then v_now + (j.not_before - j.run_at) end,
+                case when isfinite(j.not_before) and j.run_at <= v_now then j.not_before end,
+                v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
+            ) as not_before
+        from freshness.jobs as j
+        join freshness.data_types as t on t.name = j.data_type
+        where
+            j.state <> 'running'
+            and j.not_before > v_now
+            and (
+                j.run_at > v_now + interval '1 second'
+                or j.not_before > v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
+            )
+        for update of j skip locked
+    )
+
+    update freshness.jobs as j
+    set not_before = h.not_before, run_at = least(j.run_at, v_now)
+    from held as h
+    where j.data_type = h.data_type and j.symbol = h.symbol;
+    get diagnostics v_mended = row_count;
+    return v_mended;
+end
+$$;
+
+comment on function freshness.mend_not_before() is
+    'Brings back jobs that are held for longer than they were meant to be, since the clock was set back, and returns'
+    ' their number.';
+-- <<<
+
 -- >>> sql/10_data_types.sql
 -- The registry: one row for each kind of data, with its table and its time-to-live.
 create table freshness.data_types (
@@ -64,6 +111,10 @@ create table freshness.data_types (
     constraint a_priority_is_one_digit check (priority between 0 and 9),
     max_attempts smallint not null default 5
     constraint one_attempt_at_least check (max_attempts >= 1),
+    backoff_first interval not null default interval '1 second'
+    constraint a_backoff_is_a_tenth_of_a_second_or_longer check (backoff_first >= interval '0.1 seconds'),
+    backoff_longest interval not null default interval '5 minutes'
+    constraint a_backoff_is_a_day_at_most check (backoff_longest <= interval '1 day'),
     deadline_function text,
     staleness_function text,
     not_before_function text,
@@ -71,6 +122,7 @@ create table freshness.data_types (
     estimated_size_bytes bigint,
     registered_at timestamptz not null default clock_timestamp(),
     constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead_is_auto or refresh_ahead < ttl),
+    constraint a_backoff_grows check (backoff_first <= backoff_longest),
     constraint an_upsert_has_key_columns check (write_mode <> 'upsert' or key_columns is not null)
 );
 
@@ -97,6 +149,9 @@ comment on column freshness.data_types.key_columns is 'Columns of the unique ind
 comment on column freshness.data_types.source is 'Outside provider that the data comes from.';
 comment on column freshness.data_types.priority is 'Priority of its jobs, 0 to 9; higher is more urgent.';
 comment on column freshness.data_types.max_attempts is 'Failed attempts in a row after which a job is set aside.';
+comment on column freshness.data_types.backoff_first is
+    'Wait after a first failed attempt; it doubles with each further one. A random half to all of it.';
+comment on column freshness.data_types.backoff_longest is 'What the wait between failed attempts grows to.';
 comment on column freshness.data_types.deadline_function is
     'Qualified name of a function (timestamptz, interval) -> timestamptz: until when a row is fresh.';
 comment on column freshness.data_types.staleness_function is
@@ -131,6 +186,8 @@ create table freshness.jobs (
     fence bigint,
     started_at timestamptz,
     last_error text,
+    validators jsonb,
+    alone boolean not null default false,
     estimated_size_bytes bigint,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
@@ -162,6 +219,10 @@ comment on column freshness.jobs.attempts is 'Failed attempts since the last suc
 comment on column freshness.jobs.fence is
     'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
 comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on column freshness.jobs.validators is
+    'What the source gave to ask "changed since?" with, such as its ETag; null: nothing. Counts with verified_at only.';
+comment on column freshness.jobs.alone is
+    'Whether the key is fetched by itself, since a batch with it was refused for good; until it succeeds.';
 comment on sequence freshness.fences is 'Numbers of refreshes, one for each claim of a job, never reused.';
 -- <<<
 
@@ -242,8 +303,8 @@ create table freshness.events (
     kind text not null
     constraint a_kind_is_known check (
         kind in (
-            'refreshing', 'fresh', 'unchanged', 'superseded', 'missing',
-            'failed', 'taken_over', 'handed_back', 'ignored', 'error'
+            'refreshing', 'fresh', 'unchanged', 'superseded', 'missing', 'stale',
+            'failed', 'retry_after', 'taken_over', 'handed_back', 'ignored', 'error'
         )
     ),
     data_type text,
@@ -251,6 +312,7 @@ create table freshness.events (
     worker bigint,
     fence bigint,
     duration interval,
+    bytes bigint,
     message text
 );
 
@@ -259,11 +321,12 @@ create index events_happened_at on freshness.events using brin (happened_at) wit
 comment on table freshness.events is
     'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
 comment on column freshness.events.kind is
-    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | failed: how it ended. taken_over |'
-    ' handed_back: its worker died or stopped. ignored: a subscription that names no key. error: something that needs'
-    ' a look.';
+    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | stale | failed | retry_after: how it ended'
+    ' (freshness.finish, freshness.fail). taken_over | handed_back: its worker died or stopped. ignored: a subscription'
+    ' that names no key. error: something that needs a look.';
 comment on column freshness.events.duration is
     'From the start of the fetch to its end, by the database''s clock; of refreshing: from when its job was due.';
+comment on column freshness.events.bytes is 'Size of the source''s answers as they came over the wire; null: unknown.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';
 -- <<<
 
@@ -895,6 +958,8 @@ create function freshness.register_data_type(
     not_before_function text default null,
     jitter interval default '0',
     estimated_size_bytes bigint default null,
+    backoff_first interval default '1 second',
+    backoff_longest interval default '5 minutes',
     triggers boolean default true
 )
 returns freshness.data_types
@@ -911,13 +976,13 @@ begin
     insert into freshness.data_types as t (
         name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
         refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes
+        staleness_function, not_before_function, estimated_size_bytes, backoff_first, backoff_longest
     )
     values (
         name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column,
         case when v_is_auto then '0' else freshness.read_interval(refresh_ahead, 'refresh_ahead') end,
         v_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes
+        staleness_function, not_before_function, estimated_size_bytes, backoff_first, backoff_longest
     )
     on conflict on constraint data_types_pkey do update set
         data_table = excluded.data_table,
@@ -941,7 +1006,9 @@ begin
         deadline_function = excluded.deadline_function,
         staleness_function = excluded.staleness_function,
         not_before_function = excluded.not_before_function,
-        estimated_size_bytes = excluded.estimated_size_bytes
+        estimated_size_bytes = excluded.estimated_size_bytes,
+        backoff_first = excluded.backoff_first,
+        backoff_longest = excluded.backoff_longest
     returning t.* into v_row;
 
     -- Whatever was wrong with its table has been put right.
@@ -1047,6 +1114,11 @@ begin
     perform freshness.refuse('keep_warm', new.keep_warm, 'of 0 or longer')
     where (new.keep_warm >= interval '0') is not true;
 
+    perform freshness.refuse('backoff_first', new.backoff_first, 'from 0.1 seconds to backoff_longest')
+    where (new.backoff_first between interval '0.1 seconds' and new.backoff_longest) is false or new.backoff_first is null;
+    perform freshness.refuse('backoff_longest', new.backoff_longest, 'of a day at most')
+    where (new.backoff_longest <= interval '1 day') is not true;
+
     -- The list of zones is read from files: only when it is needed.
     if
         (tg_op = 'INSERT' or new.time_zone is distinct from old.time_zone)
@@ -1091,7 +1163,7 @@ comment on function freshness.check_data_type() is
 create trigger check_data_type
 before insert or update of
 name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead_is_auto, jitter, keep_warm,
-write_mode, deadline_function, staleness_function, not_before_function
+write_mode, deadline_function, staleness_function, not_before_function, backoff_first, backoff_longest
 on freshness.data_types
 for each row execute function freshness.check_data_type();
 -- <<<
@@ -1166,7 +1238,7 @@ declare
     -- Taken care of elsewhere, or of no consequence for a deadline.
     v_apart text[] := array[
         'key_columns', 'source', 'priority', 'max_attempts', 'estimated_size_bytes', 'registered_at', 'write_mode',
-        'look_reads'
+        'look_reads', 'backoff_first', 'backoff_longest'
     ];
 begin
     if tg_op = 'UPDATE' then
@@ -2402,7 +2474,9 @@ begin
     set
         state = 'scheduled', attempts = 0, not_before = null, last_error = null,
         run_at = least(j.run_at, clock_timestamp()), requested_at = clock_timestamp()
-    where j.data_type = p_data_type and j.symbol = p_symbol and j.state <> 'running';
+    where
+        j.data_type = p_data_type and j.state <> 'running'
+        and j.symbol in (select c.symbol from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c);
     if found then
         perform freshness.wake(p_data_type, clock_timestamp());
     end if;
@@ -2413,6 +2487,45 @@ $$;
 comment on function freshness.retry(text, text) is
     'Releases a key that is set aside or held back after failing: it is due now, with its attempts counted anew.'
     ' False when it has no job, or is running.';
+
+create function freshness.retry(p_data_type text)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_released bigint;
+begin
+    if not exists (select from freshness.data_types as t where t.name = p_data_type) then
+        raise exception using errcode = 'FR001', message = format('data type %s is not registered', p_data_type),
+            hint = 'freshness.register_data_type adds one; freshness.data_types has those that are there.';
+    end if;
+    -- In order, as everybody who changes several jobs and waits for them.
+    with held as materialized (
+        select j.symbol
+        from freshness.jobs as j
+        where
+            j.data_type = p_data_type and j.state <> 'running' and j.not_before > clock_timestamp()
+            and (j.state = 'failed' or j.last_error is not null)
+        order by j.symbol
+        for update
+    )
+
+    update freshness.jobs as j
+    set
+        state = 'scheduled', attempts = 0, not_before = null, last_error = null,
+        run_at = least(j.run_at, clock_timestamp())
+    from held as h where j.data_type = p_data_type and j.symbol = h.symbol;
+    get diagnostics v_released = row_count;
+    if v_released > 0 then
+        perform freshness.wake(p_data_type, clock_timestamp());
+    end if;
+    return v_released;
+end
+$$;
+
+comment on function freshness.retry(text) is
+    'Releases all keys of a data type that are set aside or held back, and returns how many. FR001: not registered.';
 -- <<<
 
 -- >>> sql/48_queued_key.sql
@@ -2823,61 +2936,44 @@ comment on function freshness.turns_to_fold(integer) is
 -- <<<
 
 -- >>> sql/52_backoff.sql
-create function freshness.backoff(p_attempts integer)
+-- Waits between attempts. Part of each is random, so that keys that failed together do not come back together.
+
+create function freshness.backoff(
+    p_attempts integer,
+    p_first interval default interval '1 second',
+    p_longest interval default interval '5 minutes'
+)
 returns interval
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-    select interval '1 second' * least(power(2, least(p_attempts, 20) - 1), 300) * (0.5 + random() / 2)
-$$;
-
-comment on function freshness.backoff(integer) is
-    'Wait after the given number of failures in a row: 1 s, doubling, at most 5 minutes, of which a random half to'
-    ' all.';
-
-create function freshness.mend_not_before()
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_now timestamptz := clock_timestamp();
-    v_mended integer;
 begin
-    with held as materialized (
-        select
-            j.data_type, j.symbol,
-            v_now + case
-                when t.not_before_function is not null then interval '7 days'
-                when j.state = 'failed' then interval '1 hour'
-                else interval '5 minutes'
-            end as latest
-        from freshness.jobs as j
-        join freshness.data_types as t on t.name = j.data_type
-        where
-            j.not_before > v_now + interval '5 minutes'
-            and j.state <> 'running'
-            and j.not_before > v_now + case
-                when t.not_before_function is not null then interval '7 days'
-                when j.state = 'failed' then interval '1 hour'
-                else interval '5 minutes'
-            end
-        for update of j skip locked
-    )
-
-    update freshness.jobs as j
-    set not_before = h.latest
-    from held as h
-    where j.data_type = h.data_type and j.symbol = h.symbol;
-    get diagnostics v_mended = row_count;
-    return v_mended;
+    return least(p_first * power(2, least(p_attempts, 20) - 1), p_longest) * (0.5 + random() / 2);
 end
 $$;
 
-comment on function freshness.mend_not_before() is
-    'Brings back jobs that are held for longer than anything holds a job (backoff 5 minutes, set aside 1 hour, provider'
-    ' closed 7 days), since the clock was set back, and returns their number.';
+comment on function freshness.backoff(integer, interval, interval) is
+    'Wait after the given number of failures in a row: p_first, doubling, at most p_longest, of which a random half to'
+    ' all.';
+
+create function freshness.stale_wait(p_type freshness.data_types, p_stale_since timestamptz)
+returns interval
+language plpgsql
+volatile
+set search_path = ''
+as $$
+begin
+    return least(
+        greatest(clock_timestamp() - p_stale_since, p_type.ttl / 16, p_type.backoff_first),
+        greatest(p_type.ttl, p_type.backoff_longest)
+    ) * (0.5 + random() / 2);
+end
+$$;
+
+comment on function freshness.stale_wait(freshness.data_types, timestamptz) is
+    'Wait after a source answered with nothing newer than rows that are stale: as long as they have been so, which'
+    ' doubles by itself, from a sixteenth of the ttl to the whole, or to backoff_longest if that is longer.';
 -- <<<
 
 -- >>> sql/53_take_over.sql
@@ -2956,13 +3052,8 @@ create function freshness.claim(
     p_lead interval default '0'
 )
 returns table (
-    data_type text,
-    symbol text,
-    fence bigint,
-    started_at timestamptz,
-    stored_at timestamptz,
-    attempts integer,
-    due_at timestamptz
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
+    due_at timestamptz, validators jsonb, alone boolean
 )
 language plpgsql
 rows 10
@@ -3073,7 +3164,7 @@ create function freshness.decide(
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
-    due_at timestamptz
+    due_at timestamptz, validators jsonb, alone boolean
 )
 language plpgsql
 rows 10
@@ -3122,8 +3213,7 @@ begin
 
     dropped as (
         delete from freshness.jobs as j
-        using decided as d
-        where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
+        using decided as d where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
     ),
 
     changed as (
@@ -3178,7 +3268,8 @@ begin
         where c.decision in ('fetch', 'broken')
     )
 
-    select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at
+    select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
+        case when c.verified_at is not null then c.validators end, c.alone
     from changed as c where c.decision = 'fetch';
 end
 $$;
@@ -3625,7 +3716,7 @@ comment on function freshness.prepare_rows(freshness.data_types, text, jsonb, ti
 -- <<<
 
 -- >>> sql/61_read_rows.sql
--- What prepared rows say: which columns they name, and how new they are.
+-- What prepared rows say: which columns they name, and how new they are; and which stored rows they are for.
 
 create function freshness.column_list(p_type freshness.data_types, p_rows jsonb)
 returns text[]
@@ -3689,9 +3780,7 @@ $$;
 
 comment on function freshness.newest_timestamp(freshness.data_types, jsonb) is
     'Newest timestamp among prepared rows; null when there are none.';
--- <<<
 
--- >>> sql/62_write_rows.sql
 create function freshness.key_condition(p_type freshness.data_types)
 returns text
 language sql
@@ -3718,7 +3807,9 @@ $$;
 
 comment on function freshness.lock_rows(freshness.data_types, text) is
     'Waits for whoever is changing the rows of a key, so that what is looked at next is what will be replaced.';
+-- <<<
 
+-- >>> sql/62_write_rows.sql
 create function freshness.write_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb)
 returns void
 language plpgsql
@@ -3775,6 +3866,66 @@ $$;
 
 comment on function freshness.write_rows(freshness.data_types, text, jsonb) is
     'Writes prepared rows of one key into its data table by the data type''s write mode, columns that they name only.';
+
+create function freshness.store_answer(
+    p_type freshness.data_types, p_job freshness.jobs, p_rows jsonb,
+    out outcome text, out not_before timestamptz, out reason text
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_rows jsonb;
+    v_newest timestamptz;
+    v_stored_at timestamptz;
+    v_stale_since timestamptz;
+begin
+    if p_rows is null then
+        outcome := 'unchanged';
+        return;
+    end if;
+    v_rows := freshness.prepare_rows(p_type, p_job.symbol, p_rows, p_job.started_at);
+    v_newest := freshness.newest_timestamp(p_type, v_rows);
+    perform freshness.lock_rows(p_type, p_job.symbol) where p_type.write_mode = 'replace';
+    select l.stored_at into v_stored_at from freshness.look(p_type.name, array[p_job.symbol]) as l;
+
+    -- A stored timestamp ahead of the clock says nothing about what is newer. (And least passes over a null.)
+    if p_job.stored_at is not null and v_newest < least(p_job.stored_at, p_job.started_at) then
+        raise exception using errcode = 'FR006',
+            message = format('rows of %s are older than the stored ones of %s', v_newest, p_job.stored_at),
+            hint = 'The source answered with an older state; the stored rows are kept.';
+    elsif v_newest < v_stored_at and v_stored_at <= clock_timestamp() then
+        outcome := 'superseded';
+        return;
+    end if;
+
+    outcome := case
+        when jsonb_array_length(v_rows) = 0 then 'missing' when v_newest = p_job.stored_at then 'unchanged' else 'fresh'
+    end;
+    perform set_config('freshness.storing', 'on', true);
+    if outcome <> 'missing' or p_type.write_mode = 'replace' then
+        perform freshness.write_rows(p_type, p_job.symbol, v_rows);
+    end if;
+    perform set_config('freshness.storing', '', true);
+
+    -- A source that repeats a timestamp of its own, by which its rows are stale, has nothing newer yet.
+    if outcome = 'unchanged' and jsonb_path_exists(p_rows, '$[*].keyvalue() ? (@.key == $c && @.value != null)',
+        jsonb_build_object('c', p_type.timestamp_column))
+    then
+        select l.fresh_until into v_stale_since
+        from freshness.look(p_type.name, array[p_job.symbol], '-infinity') as l where l.fresh_until <= clock_timestamp();
+        if found then
+            outcome := 'stale';
+            not_before := clock_timestamp() + freshness.stale_wait(p_type, v_stale_since);
+            reason := format('the source''s rows of %s are stale and no newer than the stored ones', v_newest);
+        end if;
+    end if;
+end
+$$;
+
+comment on function freshness.store_answer(freshness.data_types, freshness.jobs, jsonb) is
+    'Part of finish: stores the rows of a running job if they are as new as the stored ones (null: the source says that'
+    ' nothing has changed), and says how the refresh ended. stale: not to be tried before not_before, for that reason.';
 -- <<<
 
 -- >>> sql/63_measure_refresh_ahead.sql
@@ -3823,7 +3974,14 @@ comment on function freshness.measure_refresh_ahead(text) is
 -- <<<
 
 -- >>> sql/64_finish.sql
-create function freshness.finish(p_data_type text, p_symbol text, p_fence bigint, p_rows jsonb)
+create function freshness.finish(
+    p_data_type text,
+    p_symbol text,
+    p_fence bigint,
+    p_rows jsonb,
+    p_validators jsonb default null,
+    p_bytes bigint default null
+)
 returns table (outcome text, due_in double precision)
 language plpgsql
 set search_path = ''
@@ -3833,10 +3991,8 @@ as $$
 declare
     v_type freshness.data_types;
     v_job freshness.jobs;
-    v_rows jsonb;
-    v_newest timestamptz;
+    v_stored record;
     v_now record;
-    v_outcome text;
     v_due_at timestamptz;
     v_verified_at timestamptz;
 begin
@@ -3847,37 +4003,25 @@ begin
     if v_job.fence is null or v_type.name is null then
         perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
     end if;
-
-    v_rows := freshness.prepare_rows(v_type, p_symbol, p_rows, v_job.started_at);
-    v_newest := freshness.newest_timestamp(v_type, v_rows);
-    if v_type.write_mode = 'replace' then
-        perform freshness.lock_rows(v_type, p_symbol);
-    end if;
-    select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
-
-    -- A stored timestamp ahead of the clock says nothing about what is newer.
-    if v_newest < least(v_job.stored_at, v_job.started_at) then
-        raise exception using errcode = 'FR006',
-            message = format('rows of %s are older than the stored ones of %s', v_newest, v_job.stored_at),
-            hint = 'The source answered with an older state; the stored rows are kept.';
-    elsif v_newest < v_now.stored_at and v_now.stored_at <= clock_timestamp() then
-        v_outcome := 'superseded';
-    else
-        v_outcome := case
-            when jsonb_array_length(v_rows) = 0 then 'missing'
-            when v_newest = v_job.stored_at then 'unchanged'
-            else 'fresh'
-        end;
-        perform set_config('freshness.storing', 'on', true);
-        if v_outcome <> 'missing' or v_type.write_mode = 'replace' then
-            perform freshness.write_rows(v_type, p_symbol, v_rows);
-        end if;
-        perform set_config('freshness.storing', '', true);
-    end if;
-
     -- A clock that was set back meanwhile has not verified the future.
     v_verified_at := least(v_job.started_at, clock_timestamp());
-    select * into v_now from freshness.look(p_data_type, array[p_symbol], v_verified_at) as l;
+
+    v_stored := freshness.store_answer(v_type, v_job, p_rows);
+
+    -- Not verified by this: rows that were stale, and those that were deleted or went back while the source said that
+    -- nothing has changed.
+    if p_rows is null or v_stored.outcome = 'stale' then
+        select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
+        if
+            v_stored.outcome = 'stale'
+            or coalesce(v_now.stored_at, '-infinity') < coalesce(v_job.stored_at, '-infinity')
+        then
+            v_verified_at := null;
+        end if;
+    end if;
+    if v_verified_at is not null then
+        select * into v_now from freshness.look(p_data_type, array[p_symbol], v_verified_at) as l;
+    end if;
     -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at once.
     if
         v_now.refresh_at <= v_verified_at
@@ -3892,17 +4036,19 @@ begin
     -- The fence is checked last, in the statement that moves the job: a worker that has lost it takes its rows back.
     update freshness.jobs as j
     set
-        state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, last_error = null,
-        not_before = null,
-        verified_at = v_verified_at,
+        state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
+        last_error = v_stored.reason,
+        not_before = v_stored.not_before,
+        verified_at = case when v_stored.outcome = 'stale' then j.verified_at else v_verified_at end,
+        validators = case
+            when v_verified_at is null or v_stored.outcome = 'superseded' then null
+            else coalesce(p_validators, case when p_rows is null then j.validators end)
+        end,
         requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
         required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
         run_at = case
-            when j.required_as_of > j.started_at then clock_timestamp()
-            else least(
-                j.run_at,
-                coalesce(v_now.refresh_at, clock_timestamp() + coalesce(v_type.ttl, interval '1 minute'))
-            )
+            when j.required_as_of > j.started_at or v_verified_at is null then clock_timestamp()
+            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
         end,
         stored_at = v_now.stored_at,
         fresh_until = v_now.fresh_until
@@ -3912,21 +4058,26 @@ begin
         perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
     end if;
 
-    insert into freshness.events (kind, data_type, symbol, worker, fence, duration)
-    values (v_outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at);
-    if v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05) then
-        perform freshness.measure_refresh_ahead(p_data_type);
-    end if;
-    return query select v_outcome, freshness.seconds_until(v_due_at);
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+    values (
+        v_stored.outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at, p_bytes,
+        v_stored.reason
+    );
+    perform freshness.measure_refresh_ahead(p_data_type)
+    where v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05);
+    return query select v_stored.outcome, freshness.seconds_until(v_due_at);
 end
 $$;
 
-comment on function freshness.finish(text, text, bigint, jsonb) is
+comment on function freshness.finish is
     'Ends a refresh: stores its rows (a json array of objects by column; the symbol and, when missing, the timestamp'
-    ' are filled in) and moves the job to its next deadline, in one transaction. Returns in how many seconds the key'
-    ' is due again, and fresh, unchanged (no newer than before), superseded (somebody stored newer rows meanwhile) or'
-    ' missing (no rows). Errors leave everything as it was: FR003 the fence is lost; FR005 rows for another symbol;'
-    ' FR006 rows older than the stored ones; FR007 rows that do not fit the table, and any error of the table itself.';
+    ' are filled in) and moves the job to its next deadline, in one transaction. Null rows: the source confirmed that'
+    ' the stored ones are current. p_validators: kept for the next refresh; p_bytes: size of the answer. Returns in how'
+    ' many seconds the key is due again, and fresh, unchanged (confirmed, or no newer than before), superseded'
+    ' (somebody stored newer rows meanwhile), missing (no rows: asked again a ttl later) or stale (by their own'
+    ' timestamps the rows are stale and no newer than before: asked again after growing waits). Errors leave'
+    ' everything as it was: FR003 the fence is lost; FR005 rows for another symbol; FR006 rows older than the stored'
+    ' ones; FR007 rows that do not fit the table, and any error of the table itself.';
 
 create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
 returns void
@@ -3944,47 +4095,82 @@ comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR
 -- <<<
 
 -- >>> sql/65_fail.sql
-create function freshness.fail(p_data_type text, p_symbol text, p_fence bigint, p_error text)
+create function freshness.fail(
+    p_data_type text,
+    p_symbol text,
+    p_fence bigint,
+    p_error text,
+    p_permanent boolean default false,
+    p_retry_at timestamptz default null,
+    p_alone boolean default false,
+    p_bytes bigint default null
+)
 returns table (outcome text, due_in double precision)
-language sql
+language plpgsql
+rows 1
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
-    with held as materialized (
-        select j.data_type, j.symbol, j.worker, j.started_at, j.attempts + 1 >= t.max_attempts as is_last
-        from freshness.jobs as j
-        join freshness.data_types as t on t.name = j.data_type
-        where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
-        for update of j
-    ),
+declare
+    v_now timestamptz := clock_timestamp();
+    v_error text := left(p_error, 1000);
+    v_wait interval;
+    v_job freshness.jobs;
+    v_type freshness.data_types;
+    v_is_last boolean;
+    v_due_at timestamptz;
+begin
+    select * into v_job
+    from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
+    for update;
+    select * into v_type from freshness.data_types as t where t.name = p_data_type;
+    if v_job.fence is null or v_type.name is null then
+        return;
+    end if;
 
-    failed as (
-        update freshness.jobs as j
-        set
-            state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
-            worker = null, fence = null, started_at = null,
-            attempts = j.attempts + 1,
-            run_at = clock_timestamp(),
-            not_before = clock_timestamp()
-                + case when h.is_last then interval '1 hour' else freshness.backoff(j.attempts + 1) end,
-            last_error = left(p_error, 1000)
-        from held as h
-        where j.data_type = h.data_type and j.symbol = h.symbol
-        returning j.state, j.due_at
-    ),
+    -- A moment that is past says nothing. Never earlier than the source asked for, nor all keys at that very moment.
+    if p_retry_at > v_now then
+        v_wait := least(p_retry_at, v_now + interval '7 days') - v_now;
+        v_wait := v_wait + least(v_wait / 10, interval '10 seconds') * random();
+    end if;
+    v_is_last := v_wait is null and (p_permanent or v_job.attempts + 1 >= v_type.max_attempts);
 
-    noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, message)
-        select 'failed', h.data_type, h.symbol, h.worker, p_fence, clock_timestamp() - h.started_at, left(p_error, 1000)
-        from held as h
-    )
+    update freshness.jobs as j
+    set
+        state = case when v_is_last then 'failed' else 'scheduled' end::freshness.job_state,
+        worker = null, fence = null, started_at = null,
+        attempts = j.attempts + case when v_wait is null then 1 else 0 end,
+        run_at = v_now,
+        not_before = v_now + case
+            when v_wait is not null then v_wait
+            when v_is_last then interval '1 hour'
+            else freshness.backoff(j.attempts + 1, v_type.backoff_first, v_type.backoff_longest)
+        end,
+        last_error = v_error,
+        alone = j.alone or p_alone or p_permanent
+    where j.data_type = p_data_type and j.symbol = p_symbol
+    returning j.due_at into v_due_at;
 
-    select f.state::text, freshness.seconds_until(f.due_at) from failed as f
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+    values (
+        case when v_wait is null then 'failed' else 'retry_after' end, p_data_type, p_symbol, v_job.worker, p_fence,
+        v_now - v_job.started_at, p_bytes, v_error
+    );
+    return query
+    select
+        case when v_wait is not null then 'retry_after' when v_is_last then 'failed' else 'scheduled' end,
+        freshness.seconds_until(v_due_at);
+end
 $$;
 
-comment on function freshness.fail(text, text, bigint, text) is
-    'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after a backoff'
-    ' that doubles from 1 s to 5 minutes, and set aside for an hour after the data type''s max_attempts. Returns the'
-    ' job''s new state, scheduled or failed, and in how many seconds it is due; no row when the fence was lost.';
+comment on function freshness.fail is
+    'Ends a refresh that failed, with its reason (cut at 1,000 characters). The job is tried again after the data'
+    ' type''s backoff; after its max_attempts, or at once with p_permanent, it is set aside for an hour. p_retry_at:'
+    ' the source asked not to come earlier (7 days at most), which is no failure of the key and not counted as one; a'
+    ' moment that is past says nothing. p_alone: a batch with the key was refused, fetched by itself next time.'
+    ' p_bytes: size of what was received. Returns scheduled, failed or retry_after, and in how many seconds the job is'
+    ' due; no row when the fence was lost.';
 -- <<<
 
 -- >>> sql/66_somebody_works.sql
@@ -5245,9 +5431,11 @@ refreshes as (
     select
         percentile_disc(array[0.5, 0.99]) within group (order by extract(epoch from r.duration)::double precision)
             filter (where r.kind = 'refreshing') as delay,
-        100.0 * count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing'))
+        100.0 * count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale'))
         / nullif(
-            count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'failed', 'taken_over')), 0
+            count(*) filter (
+                where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale', 'failed', 'taken_over')
+            ), 0
         ) as succeeded,
         count(*) filter (where r.kind = 'refreshing' and r.before = 'refreshing') as duplicates
     from recent as r

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(6);
+select plan(8);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -33,6 +33,14 @@ select throws_ok(
 select throws_ok(
     $$ update freshness.data_types set key_columns = null where name = 'pgtap_quote' $$, '23514', null,
     'an upsert has columns to go by'
+);
+select throws_ok(
+    $$ update freshness.data_types set backoff_first = '10 minutes' where name = 'pgtap_quote' $$, 'FR002',
+    'backoff_first is 00:10:00', 'waits between attempts grow'
+);
+select throws_ok(
+    $$ update freshness.data_types set backoff_longest = '2 days' where name = 'pgtap_quote' $$, 'FR002',
+    'backoff_longest is 2 days', 'to a day at most'
 );
 
 select * from finish();

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(4);
+select plan(5);
 
 select ok(
     (select bool_and(freshness.backoff(1) between '0.5 seconds' and '1 second') from generate_series(1, 50)),
@@ -13,28 +13,25 @@ select ok(
     'a late one up to five minutes'
 );
 
-create schema freshness_pgtap;
-create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
-do $$
-begin
-    perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute');
-end
-$$;
-insert into freshness.jobs (data_type, symbol, state, run_at, not_before) values
-('pgtap_quote', 'BACK', 'scheduled', now(), now() + interval '5 minutes'),
-('pgtap_quote', 'ASIDE', 'failed', now(), now() + interval '1 hour'),
-('pgtap_quote', 'WRONG', 'scheduled', now(), now() + interval '1 day'),
-('pgtap_quote', 'FOR EVER', 'failed', now(), 'infinity');
-select is(freshness.mend_not_before(), 2, 'what is held for longer than can be comes back: the clock was set back');
-select set_eq(
-    $$
-    select symbol from freshness.jobs
-    where
-        data_type = 'pgtap_quote'
-        and not_before <= clock_timestamp() + case state when 'failed' then interval '1 hour' else '5 minutes' end
-    $$,
-    array['BACK', 'ASIDE', 'WRONG', 'FOR EVER'], 'to the longest that it can be held'
+select ok(
+    (
+        select bool_and(freshness.backoff(3, '2 seconds', '1 hour') between '4 seconds' and '8 seconds')
+        from generate_series(1, 50)
+    ),
+    'it doubles from the first, as the data type says'
 );
+create table pg_temp.quotes (symbol text primary key, fetched_at timestamptz);
+create function pg_temp.wait(p_stale_for interval) returns interval
+language sql as $$
+    select freshness.stale_wait(t, clock_timestamp() - p_stale_for)
+    from freshness.register_data_type('pgtap_quote', 'pg_temp.quotes', ttl => '16 minutes') as t
+$$;
+select ok(
+    pg_temp.wait('1 second') between '30 seconds' and '1 minute'
+    and pg_temp.wait('4 minutes') between '2 minutes' and '4 minutes 1 second',
+    'a source with nothing newer is asked again after as long as its rows have been stale'
+);
+select ok(pg_temp.wait('1 year') between '8 minutes' and '16 minutes', 'at most a ttl later');
 
 select * from finish();
 rollback;

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(24);
+select plan(35);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -124,6 +124,76 @@ select set_eq(
     array['fresh', 'missing', 'unchanged', 'superseded'], 'how each ended is on record'
 );
 select is(current_setting('freshness.storing', true), '', 'the mark for our own triggers is taken back');
+
+-- A source with timestamps of its own, and validators.
+create function freshness_pgtap.refresh(p_symbol text, p_rows jsonb, p_validators jsonb default null) returns text
+language plpgsql as $$
+declare
+    v_fence bigint := freshness_pgtap.run(p_symbol);
+begin
+    return (select f.outcome from freshness.finish('pgtap_quote', p_symbol, v_fence, p_rows, p_validators, 12) as f);
+end
+$$;
+create function freshness_pgtap.said(p_symbol text) returns jsonb
+language sql as $$
+    select to_jsonb(c.validators) from freshness_pgtap.worker as w
+    cross join lateral freshness.claim(w.id, array['pgtap_quote'], 10) as c where c.symbol = p_symbol
+$$;
+insert into freshness_pgtap.quotes values ('LAGS', 1, now() - interval '2 minutes'), ('304', 1, now() - interval '1 hour');
+select is(
+    freshness_pgtap.refresh(
+        'LAGS', jsonb_build_array(jsonb_build_object('price', 2, 'fetched_at', now() - interval '2 minutes')), '{"etag": "x"}'
+    ),
+    'stale', 'a source that repeats what is stale is told apart'
+);
+select ok(
+    j.verified_at is null and j.validators is null and j.fresh_until < now() and j.attempts = 0
+    and j.not_before between now() + interval '25 seconds' and clock_timestamp() + interval '1 minute'
+    and j.last_error like 'the source''s rows of % are stale%',
+    'nothing is verified, and it is asked again after a growing wait'
+)
+from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = 'LAGS';
+select is(price, 2::numeric, 'what came with the same timestamp is stored') from freshness_pgtap.quotes where symbol = 'LAGS';
+select is(
+    freshness_pgtap.refresh('FIRST', jsonb_build_array(jsonb_build_object('fetched_at', now() - interval '1 day'))), 'fresh',
+    'the first rows of a key may be of any time'
+);
+select is(freshness_pgtap.refresh('304', null, '{"etag": "x"}'), 'unchanged', 'a source can confirm what is stored');
+select ok(
+    j.fresh_until > now() + interval '59 seconds' and j.run_at = j.fresh_until and j.validators = '{"etag": "x"}',
+    'then a ttl counts from there, and its validators are kept'
+)
+from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = '304';
+select is(freshness_pgtap.refresh('304', null), 'unchanged', 'again');
+do $$
+begin
+    perform freshness.request('pgtap_quote', array['304'], true);
+end
+$$;
+select is(freshness_pgtap.said('304'), '{"etag": "x"}', 'the next claim hands the validators out');
+update freshness.jobs set state = 'scheduled', worker = null, fence = null, started_at = null, run_at = now()
+where data_type = 'pgtap_quote' and symbol = '304';
+delete from freshness_pgtap.quotes where symbol = '304';
+select is(freshness_pgtap.said('304'), null, 'but not when the rows that they are of are gone');
+do $$
+begin
+    perform freshness.finish('pgtap_quote', j.symbol, j.fence, '[{"price": 1}]', '{"etag": "y"}')
+    from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = '304';
+    perform freshness_pgtap.run('304');
+    delete from freshness_pgtap.quotes where symbol = '304';
+    perform freshness.finish('pgtap_quote', j.symbol, j.fence, null)
+    from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = '304';
+end
+$$;
+select ok(
+    j.verified_at is null and j.validators is null and j.due_at <= clock_timestamp(),
+    'rows that were deleted while the source was asked are not confirmed, but fetched'
+)
+from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = '304';
+select set_eq(
+    $$ select symbol, kind, message is null from freshness.events where data_type = 'pgtap_quote' and symbol <> 'FIRST' and bytes = 12 $$,
+    $$ values ('LAGS', 'stale', false), ('304', 'unchanged', true) $$, 'each is on record with its size'
+);
 
 select * from finish();
 rollback;

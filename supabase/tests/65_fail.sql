@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(17);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -50,6 +50,48 @@ select is_empty(
 select is(
     (select count(*)::integer from freshness.events where data_type = 'pgtap_quote' and kind = 'failed'), 5,
     'each failure is on record'
+);
+
+create function freshness_pgtap.fail(p_symbol text, p_permanent boolean, p_retry_at timestamptz, p_alone boolean)
+returns text
+language sql as $$
+    select freshness.request('pgtap_quote', array[p_symbol]);
+    select f.outcome
+    from freshness_pgtap.worker as w
+    cross join lateral freshness.claim(w.id, array['pgtap_quote'], 1) as c
+    cross join lateral freshness.fail('pgtap_quote', c.symbol, c.fence, 'no', p_permanent, p_retry_at, p_alone, 7) as f
+$$;
+select is(freshness_pgtap.fail('PERMANENT', true, null, false), 'failed', 'a permanent error sets a key aside at once');
+select ok(attempts = 1 and due_at > now() + interval '59 minutes', 'for an hour')
+from freshness.jobs where symbol = 'PERMANENT';
+select is(
+    freshness_pgtap.fail('LIMITED', false, now() + interval '1 hour', false), 'retry_after',
+    'a source can ask not to come earlier'
+);
+select ok(
+    attempts = 0 and state = 'scheduled' and not_before between now() + interval '1 hour' and now() + interval '61 minutes',
+    'which is no failed attempt'
+)
+from freshness.jobs where symbol = 'LIMITED';
+select is(
+    freshness_pgtap.fail('PAST', false, now() - interval '1 hour', false), 'scheduled', 'a moment that is past says nothing'
+);
+do $$
+begin
+    perform freshness_pgtap.fail('FAR', false, 'infinity', false);
+end
+$$;
+select ok(due_at < now() + interval '8 days', 'nor does any hold a key for ever')
+from freshness.jobs where symbol = 'FAR';
+select is(freshness_pgtap.fail('BATCH', false, null, true), 'scheduled', 'what failed in a batch is tried again');
+select ok(alone, 'by itself') from freshness.jobs where symbol = 'BATCH';
+select set_eq(
+    $$ select symbol, kind, bytes from freshness.events where bytes is not null $$,
+    $$
+    values ('PERMANENT', 'failed', 7::bigint), ('LIMITED', 'retry_after', 7), ('PAST', 'failed', 7),
+    ('FAR', 'retry_after', 7), ('BATCH', 'failed', 7)
+    $$,
+    'each is on record with its outcome and size'
 );
 
 select * from finish();

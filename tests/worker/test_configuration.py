@@ -97,6 +97,13 @@ def test_a_dollar_without_braces_is_only_a_dollar(tmp_path: Path) -> None:
         (QUOTE + "timeout = 0", "refreshers.quote.timeout: Input should be greater than 0"),
         (QUOTE + 'timeuot = "5"', "refreshers.quote.timeuot: Extra inputs are not permitted"),
         ("refreshers = 5", "refreshers: Input should be a valid dictionary"),
+        (
+            QUOTE.replace("example/", "example/{symbols}"),
+            "refreshers.quote: Value error, a url with {symbols} needs max_batch, and symbol",
+        ),
+        (QUOTE + "max_batch = 5", "refreshers.quote: Value error, symbol and max_batch are for"),
+        (QUOTE + 'epochs = {at = "seconds"}', "refreshers.quote: Value error, epochs has at"),
+        (QUOTE + 'epochs = {price = "days"}', "refreshers.quote.epochs.price: Input should be"),
         ("[refresher.quote]", "refresher: Extra inputs are not permitted"),
     ],
 )

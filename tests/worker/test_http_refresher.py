@@ -14,6 +14,7 @@ import pytest
 from pyworker.http_refresher import HttpFetch
 from pyworker.job import Job, Row
 from pyworker.local.cluster import free_port
+from pyworker.outcomes import Rows
 from pyworker.refreshers import Context, RefreshFailed
 from pyworker.runner import open_context
 from tests.worker.provider import Answer, Provider
@@ -42,7 +43,7 @@ def fetch(provider: Provider, context: Context) -> Callable[..., Any]:
     ) -> list[Row]:
         url = f"{provider.url}/quotes/{{symbol}}?key={SECRET}"
         headers = {"X-Api-Key": SECRET}
-        return list(await HttpFetch(url, columns, rows, headers)(job_of(symbol), context))
+        return await _rows(HttpFetch(url, columns, rows, headers), context, symbol)
 
     return run
 
@@ -197,7 +198,7 @@ async def test_rows_that_are_no_objects_have_no_fields(
 async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
     provider: Provider, fetch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyworker.http_refresher.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("pyworker.http_get.MAX_ANSWER_BYTES", 1000)
     provider.respond = always(Answer(b" " * 1001 + b"1"))
     assert await fails(fetch) == "the answer of 127.0.0.1 is over 1000 bytes"
 
@@ -205,7 +206,7 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end(
 async def test_the_size_counts_after_decompression(
     provider: Provider, fetch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyworker.http_refresher.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("pyworker.http_get.MAX_ANSWER_BYTES", 1000)
     body = gzip.compress(b"[" + b" " * 100_000 + b"]")
     assert len(body) < 1000
     provider.respond = always(Answer(body, headers={"Content-Encoding": "gzip"}))
@@ -257,5 +258,7 @@ async def test_secrets_are_not_in_the_representation() -> None:
     assert SECRET not in repr(HttpFetch("https://h/", COLUMNS, "", {"X-Api-Key": SECRET}))
 
 
-async def _rows(fetch: HttpFetch, context: Context) -> list[Row]:
-    return list(await fetch(job_of("AAPL"), context))
+async def _rows(fetch: HttpFetch, context: Context, symbol: str = "AAPL") -> list[Row]:
+    answer = await fetch(job_of(symbol), context)
+    assert isinstance(answer, Rows)
+    return answer

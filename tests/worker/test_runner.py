@@ -55,22 +55,30 @@ class Attempt:
         return await runner.run(claimed or await self.claim())
 
     async def fails(
-        self, fetch: Callable[[Job, Context], Awaitable[Any]], limit: float | None = None
+        self,
+        fetch: Callable[[Job, Context], Awaitable[Any]],
+        limit: float | None = None,
+        *,
+        state: str = "scheduled",
     ) -> str:
         """Run a fetch that must fail and change nothing; returns the reason kept with the job."""
         ended = await self.run(fetch, limit=limit)
-        assert ended.outcome == "scheduled"
+        assert ended.outcome == state
         assert ended.due_in is not None
         assert price(self.connection, self.quotes, "AAPL") == 1
-        state, attempts, error, worker, held_back = job(
+        found, attempts, error, worker, held_back = job(
             self.connection,
             self.quotes,
             "AAPL",
             "j.state::text, j.attempts, j.last_error, j.worker, j.not_before > j.run_at",
         )
-        assert (state, attempts, worker, held_back) == ("scheduled", 1, None, True)
+        assert (found, attempts, worker, held_back) == (state, 1, None, True)
         assert events(self.connection, self.quotes, "AAPL") == ["refreshing", "failed"]
         return str(error)
+
+    async def fails_for_good(self, fetch: Callable[[Job, Context], Awaitable[Any]]) -> str:
+        """Run a fetch that must set the key aside at once; returns the reason."""
+        return await self.fails(fetch, state="failed")
 
 
 @pytest.fixture
@@ -174,7 +182,7 @@ async def test_what_is_no_list_of_rows_fails_the_job(
 
 @pytest.mark.parametrize("row", [2, None, "AAPL"])
 async def test_a_row_that_is_no_mapping_fails_the_job(attempt: Attempt, row: Any) -> None:
-    reason = await attempt.fails(returning([{"price": 2}, row]))
+    reason = await attempt.fails_for_good(returning([{"price": 2}, row]))
     assert reason == "a refresher returns a list of rows, each a mapping of columns"
 
 
@@ -192,14 +200,14 @@ async def test_rows_older_than_the_stored_ones_fail_the_job(attempt: Attempt) ->
 
 
 async def test_an_unknown_column_is_named(attempt: Attempt) -> None:
-    reason = await attempt.fails(returning([{"price": 2, "volume": 5}]))
+    reason = await attempt.fails_for_good(returning([{"price": 2, "volume": 5}]))
     assert (
         reason == f'column "volume" of table {attempt.quotes.table} does not exist or is generated'
     )
 
 
 async def test_a_value_of_the_wrong_type_is_named(attempt: Attempt) -> None:
-    assert '"cheap"' in await attempt.fails(returning([{"price": "cheap"}]))
+    assert '"cheap"' in await attempt.fails_for_good(returning([{"price": "cheap"}]))
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -263,7 +271,7 @@ async def test_the_url_of_an_http_error_is_kept_out_of_the_reason(attempt: Attem
         response.raise_for_status()
         return []
 
-    assert await attempt.fails(refused) == "api.example answered HTTP 401"
+    assert await attempt.fails_for_good(refused) == "api.example answered HTTP 401"
 
 
 async def test_a_header_that_cannot_be_sent_is_kept_out_of_the_reason(attempt: Attempt) -> None:

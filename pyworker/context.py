@@ -1,0 +1,74 @@
+"""What refreshers are given beside their jobs, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import httpx
+
+from pyworker.meter import Meter
+from pyworker.threads import Threads
+
+
+@dataclass(frozen=True, slots=True)
+class SyncContext:
+    """What a refresher that is a plain function is given: an HTTP client for threads."""
+
+    http: httpx.Client
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every async refresher is given beside its job: an HTTP client with sane timeouts.
+
+    The rest is for those that run refreshers: `for_threads` opens the other client, once.
+    """
+
+    http: httpx.AsyncClient
+    for_threads: Callable[[], SyncContext] = field(
+        default=lambda: SyncContext(httpx.Client()), repr=False
+    )
+    threads: Threads = field(default_factory=lambda: Threads(10), repr=False)
+    meter: Meter = field(default_factory=Meter, repr=False)
+
+
+@asynccontextmanager
+async def open_context(
+    concurrency: int, transport: httpx.MockTransport | None = None
+) -> AsyncIterator[Context]:
+    """Open the HTTP clients that all refreshers share; `transport` stands in for the network."""
+    meter = Meter()
+    options: dict[str, Any] = {
+        "timeout": httpx.Timeout(10, connect=5),
+        "limits": httpx.Limits(
+            max_connections=2 * concurrency, max_keepalive_connections=concurrency
+        ),
+        "headers": {"user-agent": "supabase-freshness"},
+        "follow_redirects": False,
+        "transport": transport,
+    }
+    hooks: dict[str, list[Callable[..., Any]]] = {"response": [meter.watch]}
+    with _client_for_threads(meter, options) as for_threads:
+        async with httpx.AsyncClient(event_hooks=hooks, **options) as client:
+            yield Context(client, for_threads, Threads(concurrency), meter)
+
+
+@contextmanager
+def _client_for_threads(
+    meter: Meter, options: dict[str, Any]
+) -> Iterator[Callable[[], SyncContext]]:
+    opened: list[httpx.Client] = []
+
+    # Loading the certificates takes as long as some fetches: not for those who need no thread.
+    @cache
+    def context() -> SyncContext:
+        opened.append(httpx.Client(event_hooks={"response": [meter.watch_sync]}, **options))
+        return SyncContext(opened[0])
+
+    yield context
+    for client in opened:
+        client.close()

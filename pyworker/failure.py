@@ -1,0 +1,62 @@
+"""What an error of a refresh means: the reason in words without secrets, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from pyworker.errors import RowsRejected
+from pyworker.outcomes import RefreshFailed
+from pyworker.retry_after import PERMANENT, retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a refresh failed; set aside at once if permanent, else when to try again, if known.
+
+    `alone`: next time without the others of its batch.
+    """
+
+    reason: str
+    permanent: bool = False
+    retry_after: float | datetime | None = None
+    alone: bool = False
+
+
+def failure_of(error: Exception, batch: int = 1) -> Failure:
+    """Return what an error means for each key of a batch of so many."""
+    failure = _failure_of(error)
+    if batch == 1 or not failure.permanent:
+        return failure
+    # One key may have spoiled it for all: each by itself, to find out which.
+    return Failure(f"{failure.reason} (in a batch of {batch} keys)", alone=True)
+
+
+def _failure_of(error: Exception) -> Failure:
+    if isinstance(error, RefreshFailed):
+        return Failure(str(error), error.permanent)
+    if isinstance(error, RowsRejected):
+        return Failure(error.message, error.permanent)
+    if isinstance(error, httpx.HTTPStatusError):
+        status = error.response.status_code
+        return Failure(_http_reason(error), status in PERMANENT, retry_after(error.response))
+    if isinstance(error, httpx.HTTPError):
+        return Failure(_http_reason(error))
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return Failure(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def _http_reason(error: httpx.HTTPError) -> str:
+    # Its own text can hold a URL or a header, and these a key.
+    try:
+        host = error.request.url.host
+    except RuntimeError:
+        return type(error).__name__
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"{host} answered HTTP {error.response.status_code}"
+    return f"{host} cannot be reached: {type(error).__name__}"

@@ -1,0 +1,80 @@
+"""One call of a refresher: with a limit, and with an end that is always an answer or an error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyworker.context import Context
+from pyworker.failure import Failure, failure_of
+from pyworker.job import Job
+from pyworker.outcomes import Answer, RefreshFailed, checked
+from pyworker.refreshers import Refresher
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch brought for one key, and the bytes that it took (None: unknown)."""
+
+    answer: Answer | Failure
+    received: int | None = None
+
+
+async def fetch(refresher: Refresher, job: Job, context: Context, limit: float) -> Fetched:
+    """Fetch one key; `limit` in seconds. Raises only when the task is cancelled."""
+    with context.meter.measure() as received:
+        try:
+            return Fetched(checked(await _call(refresher, job, context, limit)), received.known)
+        except Exception as error:
+            return Fetched(failure_of(error), received.known)
+
+
+async def fetch_batch(
+    refresher: Refresher, jobs: Sequence[Job], context: Context, limit: float
+) -> dict[str, Fetched]:
+    """Fetch several keys in one call; a key that is left out of the answer is missing."""
+    with context.meter.measure() as received:
+        try:
+            answers = await _call(refresher, jobs, context, limit)
+            found: dict[str, object] = {
+                job.symbol: refresher.of_batch(answers, job.symbol) for job in jobs
+            }
+        except Exception as error:
+            failure = failure_of(error, len(jobs))
+            found = {job.symbol: failure for job in jobs}
+    # Nobody knows whose bytes they were.
+    share = received.known and max(received.known // len(jobs), 1)
+    return {symbol: Fetched(_judged(answer), share) for symbol, answer in found.items()}
+
+
+def _judged(answer: object) -> Answer | Failure:
+    if isinstance(answer, Failure):
+        return answer
+    if isinstance(answer, Exception):
+        return failure_of(answer)
+    try:
+        return checked(answer)
+    except RefreshFailed as error:
+        return failure_of(error)
+
+
+async def _call(
+    refresher: Refresher, asked: Job | Sequence[Job], context: Context, limit: float
+) -> object:
+    limit = refresher.timeout or limit
+    try:
+        async with asyncio.timeout(limit) as deadline:
+            return await refresher.call(asked, context)
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        goes_on = "; its thread goes on, and its result is dropped" if refresher.in_thread else ""
+        raise RefreshFailed(f"no answer within {limit:g} s{goes_on}") from error
+    except SystemExit as error:
+        raise RefreshFailed(f"SystemExit: {error}") from error
+    except asyncio.CancelledError as error:
+        # Only the worker's own cancelling ends the task; the refresher's ends its job.
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        raise RefreshFailed("the refresher cancelled itself") from error

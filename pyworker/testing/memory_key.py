@@ -1,0 +1,57 @@
+"""One key of the in-memory queue: its job and its stored rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pyworker.job import Row
+from pyworker.outcomes import Validators
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class MemoryKey:
+    """What freshness.jobs and the data table hold of a key; see sql/11_jobs.sql."""
+
+    run_at: datetime
+    rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)
+    not_before: datetime = NEVER
+    required_as_of: datetime = NEVER
+    verified_at: datetime | None = None
+    looked_stored_at: datetime | None = None
+    fence: int | None = None
+    started_at: datetime = NEVER
+    attempts: int = 0
+    is_set_aside: bool = False
+    validators: Validators | None = None
+    alone: bool = False
+    last_error: str | None = None
+
+    @property
+    def due_at(self) -> datetime:
+        """When it is to be claimed, unless it runs."""
+        return max(self.run_at, self.not_before)
+
+    def stored_at(self, timestamp_column: str) -> datetime | None:
+        """Return the timestamp of the newest row."""
+        return max((moment_of(row[timestamp_column]) for row in self.rows.values()), default=None)
+
+    def fresh_until(
+        self, timestamp_column: str, ttl: timedelta, *, verified: bool = True
+    ) -> datetime | None:
+        """Return when the rows go stale; None when there are none and none are known to be."""
+        counted = [self.stored_at(timestamp_column), self.verified_at if verified else None]
+        return max((at + ttl for at in counted if at is not None), default=None)
+
+
+def moment_of(value: Any) -> datetime:
+    """Read a timestamp as a data table does; without a zone it is in UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
