@@ -22,6 +22,7 @@ create table freshness.jobs (
     started_at timestamptz,
     last_error text,
     estimated_size_bytes bigint,
+    calls smallint not null default 0,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
         (state = 'running') = (worker is not null and fence is not null and started_at is not null)
@@ -52,4 +53,17 @@ comment on column freshness.jobs.attempts is 'Failed attempts since the last suc
 comment on column freshness.jobs.fence is
     'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
 comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on column freshness.jobs.calls is
+    'Calls of its source that the running refresh may make; 0 without a source.';
 comment on sequence freshness.fences is 'Numbers of refreshes, one for each claim of a job, never reused.';
+
+-- The function is there before its table is: its body is read when it first runs.
+create trigger spend_on_update
+after update of state on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
+execute function freshness.spend();
+
+create trigger spend_on_delete
+after delete on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0)
+execute function freshness.spend();

@@ -37,6 +37,412 @@ comment on function freshness.seconds_until(timestamptz) is
     'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
 -- <<<
 
+-- >>> sql/03_sources.sql
+-- Outside providers with their budgets. What a running job may cost is on the job; what ended ones did cost is in
+-- spent_calls: nothing is counted twice or kept in a counter that a crash could leave wrong.
+create table freshness.sources (
+    name text primary key
+    constraint a_name_is_short_and_plain check (name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,49}$'),
+    calls_per_minute integer
+    constraint one_call_per_minute_at_least check (calls_per_minute >= 1),
+    burst integer
+    constraint a_burst_is_part_of_a_minute check (burst between 1 and calls_per_minute),
+    calls_in_flight integer
+    constraint one_call_in_flight_at_least check (calls_in_flight >= 1),
+    bytes_per_30_days bigint
+    constraint bytes_are_positive check (bytes_per_30_days >= 1),
+    tokens double precision,
+    tokens_at timestamptz,
+    short_since timestamptz,
+    opens_at timestamptz,
+    failures integer not null default 0,
+    pauses integer not null default 0,
+    paused_until timestamptz,
+    pause_reason text
+)
+with (fillfactor = 50);
+
+create table freshness.spent_calls (
+    source text not null,
+    spent_at timestamptz not null default clock_timestamp(),
+    calls integer not null,
+    bytes bigint not null
+);
+
+create index spent_calls_source on freshness.spent_calls (source, spent_at);
+
+create table freshness.spent_days (
+    source text not null,
+    day date not null,
+    calls bigint not null,
+    bytes bigint not null,
+    primary key (source, day)
+);
+
+comment on table freshness.sources is 'Providers of data and what they allow. Null: no limit.';
+comment on column freshness.sources.calls_per_minute is
+    'Calls in any 60 seconds, as the provider counts them: a call counts from its claim until 60 s after its end.';
+comment on column freshness.sources.burst is
+    'Calls that may start at once; the others are spread evenly over the minute. Null: all of a minute''s.';
+comment on column freshness.sources.calls_in_flight is 'Calls that may be under way at the same time.';
+comment on column freshness.sources.bytes_per_30_days is 'Bytes that may be fetched in any 30 days, counted by days.';
+comment on column freshness.sources.tokens is
+    'Calls that could have started at tokens_at without leaving the even pace; null: a whole burst.';
+comment on column freshness.sources.short_since is 'Since when due jobs wait for the budget; null: none does.';
+comment on column freshness.sources.opens_at is 'When the next claim may get something, while due jobs wait.';
+comment on column freshness.sources.failures is 'Failures of the source itself in a row.';
+comment on column freshness.sources.pauses is 'Pauses in a row that repeated failures caused; each is longer.';
+comment on column freshness.sources.paused_until is 'No call starts before: it asked for that, or failed repeatedly.';
+comment on table freshness.spent_calls is 'Calls that have ended, append-only; folded into spent_days a minute later.';
+comment on table freshness.spent_days is 'Calls and bytes of each day (UTC); 30 days are kept.';
+-- <<<
+
+-- >>> sql/04_register_source.sql
+create function freshness.register_source(
+    name text,
+    calls_per_minute integer default null,
+    burst integer default null,
+    calls_in_flight integer default null,
+    bytes_per_30_days bigint default null
+)
+returns freshness.sources
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_variable
+declare
+    v_row freshness.sources;
+    v_wrong text := case
+        when name is null or name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,49}$' then 'name is ' || coalesce(quote_literal(name), 'null')
+        when calls_per_minute < 1 then 'calls_per_minute is ' || calls_per_minute
+        when calls_in_flight < 1 then 'calls_in_flight is ' || calls_in_flight
+        when bytes_per_30_days < 1 then 'bytes_per_30_days is ' || bytes_per_30_days
+        when burst < 1 or burst > coalesce(calls_per_minute, 0) then 'burst is ' || burst
+    end;
+begin
+    if v_wrong is not null then
+        raise exception using errcode = 'FR002', message = v_wrong,
+            hint = 'A name has up to 50 letters, digits, ''_'', ''-'' and ''.''; limits are 1 or more, null for none; a'
+            ' burst is at most calls_per_minute.';
+    end if;
+    insert into freshness.sources as s (name, calls_per_minute, burst, calls_in_flight, bytes_per_30_days)
+    values (name, calls_per_minute, burst, calls_in_flight, bytes_per_30_days)
+    on conflict on constraint sources_pkey do update set
+        calls_per_minute = excluded.calls_per_minute,
+        burst = excluded.burst,
+        calls_in_flight = excluded.calls_in_flight,
+        bytes_per_30_days = excluded.bytes_per_30_days
+    returning s.* into v_row;
+    -- A wider budget counts at once.
+    perform freshness.wake(t.name, clock_timestamp()) from freshness.data_types as t where t.source = v_row.name;
+    return v_row;
+end
+$$;
+
+comment on function freshness.register_source is
+    'Adds a source with its budget, or changes it; what it has spent stays counted. Null: no limit. FR002 names a limit'
+    ' that makes no sense.';
+-- <<<
+
+-- >>> sql/05_allowance.sql
+-- How many calls a source allows at this moment, and if none, when to ask again.
+--
+-- Why no 60 seconds at the provider hold more than calls_per_minute: take the call of such a window that was claimed
+-- last, at c. The window ends after c, so it begins after c - 60 s, and each other call in it ended later than that: at
+-- c it was either running or among the calls spent in the last 60 s, and was counted. Claims of one source wait for
+-- each other at its row, so none is missed.
+create function freshness.allowance(p_source freshness.sources)
+returns table (calls integer, bytes bigint, opens_at timestamptz)
+language plpgsql
+rows 1
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_used record;
+    v_recent bigint;
+    v_tokens double precision := freshness.tokens(p_source, v_now);
+    v_reaches_limit boolean;
+    v_over integer;
+begin
+    -- One statement, one snapshot: a call that ends at this moment is either running or spent.
+    select r.calls, r.bytes, s.calls as recent, s.bytes as spent
+    into v_used
+    from (
+        select coalesce(sum(j.calls), 0)::integer as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes
+        from freshness.jobs as j
+        where
+            j.state = 'running' and j.calls > 0
+            and j.data_type in (select t.name from freshness.data_types as t where t.source = p_source.name)
+    ) as r
+    cross join (
+        select
+            coalesce(sum(c.calls) filter (where c.spent_at > v_now - interval '60 seconds'), 0)::integer as calls,
+            coalesce(sum(c.bytes), 0) as bytes
+        from freshness.spent_calls as c
+        where c.source = p_source.name
+    ) as s;
+
+    calls := least(
+        p_source.calls_per_minute - v_used.calls - v_used.recent,
+        floor(v_tokens)::integer,
+        p_source.calls_in_flight - v_used.calls,
+        -- After a pause that failures caused, one call tries whether the source is back.
+        case when p_source.pauses > 0 then 1 - v_used.calls end
+    );
+    bytes := p_source.bytes_per_30_days - v_used.bytes - v_used.spent - (
+        select coalesce(sum(d.bytes), 0)
+        from freshness.spent_days as d
+        where d.source = p_source.name and d.day > (v_now at time zone 'UTC')::date - 30
+    );
+    if p_source.paused_until > v_now then
+        calls := 0;
+        opens_at := p_source.paused_until;
+    elsif bytes <= 0 then
+        calls := 0;
+        -- A day's bytes leave the account at midnight.
+        opens_at := date_trunc('day', v_now at time zone 'UTC' + interval '1 day') at time zone 'UTC';
+    elsif calls <= 0 then
+        v_over := v_used.calls + v_used.recent - p_source.calls_per_minute;
+        opens_at := greatest(
+            -- The call whose leaving makes room; none: one that runs has to end, which its worker notices first.
+            case when v_over >= 0 then coalesce(
+                (
+                    select min(c.spent_at) + interval '60 seconds'
+                    from (
+                        select o.spent_at, sum(o.calls) over (order by o.spent_at) as freed
+                        from freshness.spent_calls as o
+                        where o.source = p_source.name and o.spent_at > v_now - interval '60 seconds'
+                    ) as c
+                    where c.freed > v_over
+                ),
+                v_now + interval '250 milliseconds'
+            ) end,
+            case when v_tokens < 1 then
+                v_now + make_interval(secs => (1 - v_tokens) * 60 / p_source.calls_per_minute)
+            end,
+            case when v_used.calls >= p_source.calls_in_flight or p_source.pauses > 0
+                then v_now + interval '250 milliseconds'
+            end
+        );
+    end if;
+    calls := greatest(calls, 0);
+    return next;
+end
+$$;
+
+comment on function freshness.allowance(freshness.sources) is
+    'Calls and bytes that a source (its row, locked) allows now; null: no limit. opens_at: when to ask again if none.';
+
+create function freshness.tokens(p_source freshness.sources, p_now timestamptz)
+returns double precision
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+    -- A clock that was set back neither gives nor takes.
+    return least(
+        p_source.burst,
+        coalesce(
+            p_source.tokens + greatest(extract(epoch from p_now - p_source.tokens_at)::double precision, 0)
+            * p_source.calls_per_minute / 60,
+            p_source.burst
+        )
+    );
+end
+$$;
+
+comment on function freshness.tokens(freshness.sources, timestamptz) is
+    'Calls that may start at p_now without leaving the even pace (a token bucket); null: the source has no burst.';
+-- <<<
+
+-- >>> sql/06_spend.sql
+-- A job that leaves the state running, whichever way, has spent its calls: a trigger, so that no way can forget it.
+create function freshness.spend()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_job record;
+begin
+    v_job := case when tg_op = 'DELETE' then old else new end;
+    insert into freshness.spent_calls (source, calls, bytes)
+    select t.source, v_job.calls, coalesce(v_job.estimated_size_bytes, 0)
+    from freshness.data_types as t
+    where t.name = v_job.data_type and t.source is not null;
+    return null;
+end
+$$;
+
+comment on function freshness.spend() is
+    'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may first set'
+    ' jobs.calls and estimated_size_bytes to what was really used.';
+
+create function freshness.fold_spent_calls(p_source text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    -- The clock was set back: what was spent then counts from now on.
+    update freshness.spent_calls as c set spent_at = v_now
+    where c.source = p_source and c.spent_at > v_now + interval '1 second';
+
+    with gone as (
+        delete from freshness.spent_calls as c
+        where c.source = p_source and c.spent_at <= v_now - interval '60 seconds'
+        returning c.*
+    )
+
+    insert into freshness.spent_days as d (source, day, calls, bytes)
+    select p_source, (g.spent_at at time zone 'UTC')::date, sum(g.calls), sum(g.bytes)
+    from gone as g
+    group by 2
+    order by 2
+    on conflict (source, day) do update set calls = d.calls + excluded.calls, bytes = d.bytes + excluded.bytes;
+end
+$$;
+
+comment on function freshness.fold_spent_calls(text) is
+    'Moves calls that no minute counts any more into the day''s sum. Called with the source''s row locked.';
+-- <<<
+
+-- >>> sql/07_open_source.sql
+-- The budget side of a claim: opened before it chooses, charged with what it chose. The row of the source stays locked
+-- until the claim commits.
+create function freshness.open_source(p_source text)
+returns table (calls integer, bytes bigint)
+language plpgsql
+rows 1
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_source freshness.sources;
+begin
+    select * into v_source from freshness.sources as s where s.name = p_source for no key update;
+    if not found then
+        return query select null::integer, null::bigint;
+        return;
+    end if;
+    perform from (
+        select min(c.spent_at) as oldest, max(c.spent_at) as newest
+        from freshness.spent_calls as c
+        where c.source = p_source
+    ) as c
+    where c.oldest < clock_timestamp() - interval '90 seconds' or c.newest > clock_timestamp() + interval '1 second';
+    if found then
+        perform freshness.fold_spent_calls(p_source);
+    end if;
+    return query select a.calls, a.bytes from freshness.allowance(v_source) as a;
+end
+$$;
+
+comment on function freshness.open_source(text) is
+    'Locks a source and returns the calls and bytes that may be claimed now; null: no limit.';
+
+create function freshness.charge_source(p_source text, p_calls integer, p_is_short boolean)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_source freshness.sources;
+    v_now timestamptz := clock_timestamp();
+begin
+    update freshness.sources as s
+    set
+        tokens = freshness.tokens(s, v_now) - p_calls,
+        tokens_at = v_now,
+        short_since = case when p_is_short then coalesce(s.short_since, v_now) end,
+        opens_at = null
+    where s.name = p_source and (p_calls > 0 or p_is_short or s.short_since is not null)
+    returning s.* into v_source;
+    if p_is_short then
+        update freshness.sources as s
+        -- Something is allowed, but not as much as the next job costs: soon again.
+        set opens_at = coalesce(
+            (select a.opens_at from freshness.allowance(v_source) as a), v_now + interval '250 milliseconds'
+        )
+        where s.name = p_source;
+    end if;
+end
+$$;
+
+comment on function freshness.charge_source(text, integer, boolean) is
+    'Takes the calls of a claim from the even pace, and writes down whether due jobs are left waiting for the budget,'
+    ' and until when.';
+-- <<<
+
+-- >>> sql/08_pause_source.sql
+-- When a source fails or asks to be left alone, all its jobs wait; their own backoff does not count up.
+create function freshness.pause_source(p_source text, p_until timestamptz, p_reason text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    update freshness.sources as s
+    set
+        paused_until = greatest(s.paused_until, least(p_until, clock_timestamp() + interval '1 day')),
+        pause_reason = left(p_reason, 1000)
+    where s.name = p_source;
+end
+$$;
+
+comment on function freshness.pause_source(text, timestamptz, text) is
+    'Lets no call of a source start before p_until, a day ahead at most: it asked for that (Retry-After, 429).';
+
+create function freshness.note_source_failure(p_source text, p_reason text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    -- Calls that were under way when a pause began say nothing new.
+    update freshness.sources as s
+    set
+        failures = s.failures + 1,
+        pauses = s.pauses + f.is_pause::integer,
+        paused_until = case when f.is_pause then f.until else s.paused_until end,
+        pause_reason = case when f.is_pause then left(p_reason, 1000) else s.pause_reason end
+    from (
+        select
+            o.failures >= 4 or o.pauses > 0 as is_pause,
+            clock_timestamp() + least(interval '10 seconds' * power(2, least(o.pauses, 10)), interval '10 minutes')
+            * (0.9 + 0.2 * random()) as until
+        from freshness.sources as o
+        where o.name = p_source
+    ) as f
+    where s.name = p_source and coalesce(s.paused_until, '-infinity') <= clock_timestamp();
+end
+$$;
+
+comment on function freshness.note_source_failure(text, text) is
+    'Counts a failure of the source itself. From the fifth in a row on it is paused, for 10 s and then twice as long'
+    ' each time, 10 minutes at most; after a pause one call at a time tries whether it is back.';
+
+create function freshness.note_source_success(p_source text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    update freshness.sources as s set failures = 0, pauses = 0, pause_reason = null, opens_at = null
+    where s.name = p_source and (s.failures > 0 or s.pauses > 0);
+end
+$$;
+
+comment on function freshness.note_source_success(text) is 'Ends the count of failures: the source answers again.';
+-- <<<
+
 -- >>> sql/10_data_types.sql
 -- The registry: one row for each kind of data, with its table and its time-to-live.
 create table freshness.data_types (
@@ -60,6 +466,8 @@ create table freshness.data_types (
     constraint a_write_mode_is_known check (write_mode in ('upsert', 'append', 'replace')),
     key_columns text[],
     source text,
+    calls_per_refresh smallint not null default 1
+    constraint a_refresh_makes_one_call_at_least check (calls_per_refresh >= 1),
     priority smallint not null default 0
     constraint a_priority_is_one_digit check (priority between 0 and 9),
     max_attempts smallint not null default 5
@@ -95,6 +503,7 @@ comment on column freshness.data_types.write_mode is
     'upsert: insert or update by key_columns; append: add rows; replace: the key''s rows become the fetched ones.';
 comment on column freshness.data_types.key_columns is 'Columns of the unique index that an upsert goes by.';
 comment on column freshness.data_types.source is 'Outside provider that the data comes from.';
+comment on column freshness.data_types.calls_per_refresh is 'Calls of its source that one refresh makes.';
 comment on column freshness.data_types.priority is 'Priority of its jobs, 0 to 9; higher is more urgent.';
 comment on column freshness.data_types.max_attempts is 'Failed attempts in a row after which a job is set aside.';
 comment on column freshness.data_types.deadline_function is
@@ -132,6 +541,7 @@ create table freshness.jobs (
     started_at timestamptz,
     last_error text,
     estimated_size_bytes bigint,
+    calls smallint not null default 0,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
         (state = 'running') = (worker is not null and fence is not null and started_at is not null)
@@ -162,7 +572,20 @@ comment on column freshness.jobs.attempts is 'Failed attempts since the last suc
 comment on column freshness.jobs.fence is
     'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
 comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on column freshness.jobs.calls is
+    'Calls of its source that the running refresh may make; 0 without a source.';
 comment on sequence freshness.fences is 'Numbers of refreshes, one for each claim of a job, never reused.';
+
+-- The function is there before its table is: its body is read when it first runs.
+create trigger spend_on_update
+after update of state on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
+execute function freshness.spend();
+
+create trigger spend_on_delete
+after delete on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0)
+execute function freshness.spend();
 -- <<<
 
 -- >>> sql/12_watches.sql
