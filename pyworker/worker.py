@@ -7,8 +7,10 @@ import random
 
 import structlog
 
+from pyworker.database_clock import DatabaseClock
 from pyworker.errors import DatabaseUnavailable, WorkerUnknown
 from pyworker.job import Job
+from pyworker.lead import Lead
 from pyworker.listener import Listener
 from pyworker.looks import Looks
 from pyworker.queue import Queue
@@ -26,7 +28,8 @@ class Worker:
     """Claims due jobs and runs them, at most `concurrency` at once.
 
     A loop of looks: each claims what is due and asks when the next thing will be. A signal of the
-    listener, a timer and a freed slot all do the same: they bring the next look forward.
+    listener, a timer and a freed slot all do the same: they bring the next look forward. The timer
+    is early by the time that a claim takes; what is claimed early waits for its deadline.
 
     `looks` is a queue for the looks alone. With one connection of its own its plans stay warm,
     and no long sweep holds a look up.
@@ -46,7 +49,9 @@ class Worker:
         looks: Queue | None = None,
     ) -> None:
         self._queue = queue
-        self._looks = Looks(looks or queue, listener, runner.data_types)
+        self._clock = DatabaseClock()
+        self._lead = Lead()
+        self._looks = Looks(looks or queue, listener, runner.data_types, self._clock)
         self._runner = runner
         self._listener = listener
         self._name = name
@@ -60,7 +65,7 @@ class Worker:
         self._look_now = asyncio.Event()
         self._must_claim = True
         self._timer: asyncio.TimerHandle | None = None
-        self._check: asyncio.TimerHandle | None = None
+        self._planned_at: float | None = None
         self._fruitless_looks = 0
         self._log = structlog.get_logger("worker").bind(worker=name)
 
@@ -76,6 +81,7 @@ class Worker:
                 group.create_task(self._listener.run(self._claim_now)),
                 group.create_task(self._beat()),
                 group.create_task(self._sweep()),
+                group.create_task(self._look_regularly()),
                 group.create_task(self._wait_for(stop)),
             ]
             while not stop.is_set():
@@ -88,7 +94,6 @@ class Worker:
         await self._leave()
 
     async def _try_to_look(self) -> None:
-        wait = self._fallback_poll_interval * random.uniform(0.8, 1)  # noqa: S311 - spreads looks
         try:
             await self._look()
         except WorkerUnknown:
@@ -99,7 +104,6 @@ class Worker:
             self._claim_in(_POLL_WITHOUT_LISTENER)
         if not self._looks.can_be_woken:
             self._claim_in(_POLL_WITHOUT_LISTENER)
-        self._check_in(wait)
 
     async def _look(self) -> None:
         """Claim and start what is due, and plan the next look."""
@@ -112,7 +116,10 @@ class Worker:
             return
         if not must_claim and not await self._is_due():
             return
-        jobs = await self._looks.claim(self._id, free)
+        planned_at, self._planned_at = self._planned_at, None
+        jobs = await self._looks.claim(self._id, free, self._lead.seconds)
+        if planned_at is not None:
+            self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in jobs:
             self._start(job)
         if len(jobs) == free:
@@ -124,25 +131,31 @@ class Worker:
 
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
-        moment = await self._looks.rest(self._id, self._look_now)
-        if moment is not None and moment > 0:
-            self._claim_in(moment)
-        return moment is not None and moment <= 0
+        lead = self._lead.seconds
+        moment = await self._looks.rest(self._id, self._look_now, lead)
+        if moment is not None and moment > lead:
+            self._claim_in(moment - lead)
+        return moment is not None and moment <= lead
 
     async def _rest(self, *, fruitless: bool) -> None:
-        moment = await self._looks.rest(self._id, self._look_now)
+        lead = self._lead.seconds
+        moment = await self._looks.rest(self._id, self._look_now, lead)
         is_fruitless = fruitless and moment is not None and moment <= 0
         self._fruitless_looks = self._fruitless_looks + 1 if is_fruitless else 0
         if is_fruitless:
             # Due, and yet not to be had: another transaction holds it for a moment.
-            moment = min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST)
-        if moment is not None:
-            self._claim_in(moment)
+            self._claim_in(min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST))
+        elif moment is not None:
+            # What the claim has just left is not to be had before its time.
+            self._claim_in(moment if fruitless and moment <= lead else moment - lead)
 
-    def _check_in(self, seconds: float) -> None:
-        if self._check is not None:
-            self._check.cancel()
-        self._check = asyncio.get_running_loop().call_later(seconds, self._look_now.set)
+    async def _look_regularly(self) -> None:
+        # Each process has its own place within the interval, whatever wakes all of them at once.
+        wait = self._fallback_poll_interval * random.random()  # noqa: S311 - spreads looks
+        while True:
+            await asyncio.sleep(wait)
+            self._look_now.set()
+            wait = self._fallback_poll_interval
 
     def _claim_now(self) -> None:
         self._must_claim = True
@@ -157,10 +170,11 @@ class Worker:
             if self._timer.when() <= when:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(when, self._time_to_claim)
+        self._timer = loop.call_at(when, self._time_to_claim, when)
 
-    def _time_to_claim(self) -> None:
+    def _time_to_claim(self, planned_at: float) -> None:
         self._timer = None
+        self._planned_at = planned_at
         self._claim_now()
 
     def _start(self, job: Job) -> None:
@@ -169,9 +183,10 @@ class Worker:
         task.add_done_callback(self._ended)
 
     async def _run(self, job: Job) -> None:
+        await self._clock.wait_until(job.due_at)
         ended = await self._runner.run(job)
         if ended.due_in is not None:
-            self._claim_in(ended.due_in)
+            self._claim_in(ended.due_in - self._lead.seconds)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         was_full = len(self._running) >= self._concurrency
