@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from pyworker.database_clock import DatabaseClock
-from pyworker.job import Job, Look
+from pyworker.job import Job, Look, Sleeper
 from pyworker.listener import Listener
 from pyworker.queue import Queue
 
@@ -33,15 +33,22 @@ class Looks:
         """Whether a signal can reach us at the moment."""
         return self._listener.sleeper is not None
 
-    async def claim(self, worker: int, free: int, lead: float) -> list[Job]:
-        """Take up to `free` jobs due within `lead` (s); we are armed if fewer were there."""
+    async def claim(
+        self, worker: int, free: int, lead: float, *, stays_awake: bool = False
+    ) -> list[Job]:
+        """Take up to `free` jobs due within `lead` (s); we are armed if fewer were there.
+
+        Not when the worker `stays_awake`: until its next claim nobody needs to tell it anything.
+        """
         sleeper = self._listener.sleeper
         if sleeper is None and self._is_armed:
             await self._queue.disarm(self._listener.channel)
+        if sleeper is not None and stays_awake:
+            sleeper = Sleeper(sleeper.channel, None)
         jobs = await self._queue.claim(worker, self._data_types, free, sleeper, lead)
         if jobs:
             self._clock.note(jobs[-1].started_at)
-        self._is_armed = sleeper is not None and len(jobs) < free
+        self._is_armed = sleeper is not None and not stays_awake and len(jobs) < free
         return jobs
 
     async def hand_on(self) -> None:

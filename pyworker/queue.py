@@ -56,7 +56,8 @@ class Queue:
     ) -> list[Job]:
         """Take up to `limit` jobs of these data types; arm the sleeper if slots are left.
 
-        Those that are due, or will be within `lead` seconds: wait for their `due_at`.
+        Those that are due, or will be within `lead` seconds: wait for their `due_at`. A sleeper
+        without a listener stays awake: it claims again within a second, without being told.
         """
         sleeper = sleeper or Sleeper(None, None)
         return await self._rows(

@@ -20,6 +20,7 @@ SWEEP_INTERVAL = 360.0
 """Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
 
 _RETRY_FIRST, _RETRY_LAST = 0.005, 0.25
+_LINGER = 0.005
 _POLL_WITHOUT_LISTENER = 1.0
 _CANCEL_TIMEOUT = 5.0
 
@@ -64,6 +65,8 @@ class Worker:
         self._running: set[asyncio.Task[None]] = set()
         self._look_now = asyncio.Event()
         self._must_claim = True
+        self._signals = 0
+        self._lingers = False
         self._timer: asyncio.TimerHandle | None = None
         self._planned_at: float | None = None
         self._fruitless_looks = 0
@@ -78,7 +81,7 @@ class Worker:
         await self._announce()
         async with asyncio.TaskGroup() as group:
             background = [
-                group.create_task(self._listener.run(self._claim_now)),
+                group.create_task(self._listener.run(self._hear)),
                 group.create_task(self._beat()),
                 group.create_task(self._sweep()),
                 group.create_task(self._look_regularly()),
@@ -117,17 +120,29 @@ class Worker:
         if not must_claim and not await self._is_due():
             return
         planned_at, self._planned_at = self._planned_at, None
-        jobs = await self._looks.claim(self._id, free, self._lead.seconds)
+        signals, self._signals = self._signals, 0
+        # Told twice for one look: to stay awake costs less than so many signals.
+        lingers = self._lingers = self._lingers or signals > 1
+        lead = self._lead.seconds + (_LINGER if lingers else 0)
+        jobs = await self._looks.claim(self._id, free, lead, stays_awake=lingers)
         if planned_at is not None:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in jobs:
             self._start(job)
         if len(jobs) == free:
-            # More may be due; a job that ended during the claim has left a slot for it.
-            if len(self._running) < self._concurrency:
+            self._lingers = False
+            # More may be due; a job that ended during the claim has left a slot for it. What we
+            # were told meanwhile is to be handed on.
+            if len(self._running) < self._concurrency or self._signals:
                 self._claim_now()
             return
-        await self._rest(fruitless=not jobs)
+        if not lingers:
+            await self._rest(fruitless=not jobs)
+        elif jobs:
+            self._claim_in(_LINGER)
+        else:
+            self._lingers = False
+            self._claim_now()
 
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
@@ -156,6 +171,11 @@ class Worker:
             await asyncio.sleep(wait)
             self._look_now.set()
             wait = self._fallback_poll_interval
+
+    def _hear(self) -> None:
+        self._signals += 1
+        if not self._lingers:
+            self._claim_now()
 
     def _claim_now(self) -> None:
         self._must_claim = True

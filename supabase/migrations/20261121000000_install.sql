@@ -2708,6 +2708,8 @@ begin
     -- Without a free slot it must not be taken for one that can be woken.
     if v_left <= 0 then
         perform freshness.disarm(p_channel);
+    elsif p_listener is null then
+        perform freshness.stay_awake(p_channel);
     elsif p_channel is not null then
         perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
     end if;
@@ -2719,7 +2721,8 @@ comment on function freshness.claim(bigint, text[], integer, text, integer, inte
     ' priority first, then the longest due. Looks before it hands out: what nobody wants or what is fresh goes away or'
     ' to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of", fence what'
     ' finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if it has a'
-    ' slot left (freshness.arm), and must settle before it sleeps. FR004: the worker is not announced.';
+    ' slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and claims again'
+    ' within a second. FR004: the worker is not announced.';
 -- <<<
 
 -- >>> sql/55_decide.sql
@@ -3867,6 +3870,19 @@ $$;
 comment on function freshness.arm(text, bigint, text[], integer) is
     'Puts a worker among the sleepers: p_channel is its own channel, p_listener the backend that listens to it already.'
     ' Commit, and call freshness.settle before sleeping.';
+
+create function freshness.stay_awake(p_channel text)
+returns void
+language sql
+set search_path = ''
+as $$
+    update freshness.sleepers as s
+    set asleep_until = clock_timestamp(), looked_at = clock_timestamp()
+    where s.channel = p_channel
+$$;
+
+comment on function freshness.stay_awake(text) is
+    'Says that a worker is awake and looks again within a second, without being told; then it has to arm.';
 
 create function freshness.hand_on(p_data_types text[])
 returns void
