@@ -56,10 +56,11 @@ def measure() -> Iterator[Figure]:
             ).fetchall()
         )
         begun = _all_fetches(fetches, deadlines)
-        claims = connection.execute(
-            "select extract(epoch from duration)::float8 * 1000 from freshness.events"
+        row = connection.execute(
+            "select 100 * avg((duration = interval '0')::integer)::float8 from freshness.events"
             " where kind = 'refreshing'"
-        ).fetchall()
+        ).fetchone()
+        ahead = row[0] if row else 0.0
     late = [(begun[symbol] - due) * 1000 for symbol, due in deadlines.items()]
     loop = [(-due % PERIOD_OF_THE_LOOP) * 1000 for due in deadlines.values()]
     for name, share, target in (("p50", 0.5, 3.0), ("p99", 0.99, 15.0), ("max", 1.0, None)):
@@ -70,8 +71,8 @@ def measure() -> Iterator[Figure]:
             baseline=percentile(loop, share),
             target=target,
         )
-    # How much of it passes until the claim has begun to hand the job out, by the database's clock.
-    yield Figure("lateness_of_claims_p50", percentile([delay for (delay,) in claims], 0.5), "ms")
+    # The others had passed their deadline when the claim read the clock.
+    yield Figure("claimed_ahead", ahead, "%", better="higher")
     # A refresh that starts before its deadline would flatter the others.
     yield Figure("lateness_min", min(late), "ms", target=0, better="higher")
 

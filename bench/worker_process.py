@@ -1,4 +1,7 @@
-"""A real `freshness run` whose refresher does nothing but note when it was called."""
+"""A real `freshness run` whose refresher does nothing but note when it was called.
+
+It holds the symbols that begin with HELD for an hour.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,14 @@ import psycopg
 CONCURRENCY = 50
 COMMAND = (sys.executable, "-m", "pyworker.cli", "run")
 REFRESHER = """
-import os, time
+import asyncio, os, time
 from pyworker import refresher
 
 @refresher("bench_quote")
 async def quote(job, context):
     os.write(3, f"{time.time()} {job.symbol}\\n".encode())
+    if job.symbol.startswith("HELD"):
+        await asyncio.sleep(3600)
     return [{"price": 1}]
 """
 
@@ -51,6 +56,8 @@ def worker_process(url: str) -> Iterator[Path]:
                 "DATABASE_URL": url,
                 "FRESHNESS_REFRESHERS": "bench_refreshers",
                 "FRESHNESS_CONCURRENCY": str(CONCURRENCY),
+                "FRESHNESS_FETCH_TIMEOUT": "3600",
+                "FRESHNESS_SHUTDOWN_TIMEOUT": "1",
                 "PYTHONPATH": os.pathsep.join((name, str(Path(__file__).resolve().parents[1]))),
             },
             cwd=folder,

@@ -24,7 +24,8 @@ class Job:
 
     `started_at` is the refresh's "as of": rows without a timestamp of their own get it.
     `stored_at` is the timestamp of the newest row stored so far, None when there is none.
-    `attempts` counts the failures since the last success.
+    `attempts` counts the failures since the last success. `due_at` can lie a little ahead: the
+    worker waits for it before the fetch.
     """
 
     data_type: str
@@ -62,13 +63,14 @@ class Look:
 
     `seconds` until something is due (0 or less: now; None: nothing is known). `settled`: nobody
     is left who may have written a job without seeing that we sleep; otherwise `since` and
-    `suspects` are for the next look.
+    `suspects` are for the next look. `looked_at` is the database's clock.
     """
 
     seconds: float | None
     settled: bool
     since: int | None
     suspects: list[str] | None
+    looked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

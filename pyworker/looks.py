@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from pyworker.job import Job, Look
+from pyworker.database_clock import DatabaseClock
+from pyworker.job import Job, Look, Sleeper
 from pyworker.listener import Listener
 from pyworker.queue import Queue
 
@@ -18,10 +19,13 @@ class Looks:
     Without a listener nobody can wake us, and the worker has to poll.
     """
 
-    def __init__(self, queue: Queue, listener: Listener, data_types: Sequence[str]) -> None:
+    def __init__(
+        self, queue: Queue, listener: Listener, data_types: Sequence[str], clock: DatabaseClock
+    ) -> None:
         self._queue = queue
         self._listener = listener
         self._data_types = data_types
+        self._clock = clock
         self._is_armed = False
 
     @property
@@ -29,21 +33,30 @@ class Looks:
         """Whether a signal can reach us at the moment."""
         return self._listener.sleeper is not None
 
-    async def claim(self, worker: int, free: int) -> list[Job]:
-        """Take up to `free` due jobs; afterwards we are armed if fewer were there."""
+    async def claim(
+        self, worker: int, free: int, lead: float, *, stays_awake: bool = False
+    ) -> list[Job]:
+        """Take up to `free` jobs due within `lead` (s); we are armed if fewer were there.
+
+        Not when the worker `stays_awake`: until its next claim nobody needs to tell it anything.
+        """
         sleeper = self._listener.sleeper
         if sleeper is None and self._is_armed:
             await self._queue.disarm(self._listener.channel)
-        jobs = await self._queue.claim(worker, self._data_types, free, sleeper)
-        self._is_armed = sleeper is not None and len(jobs) < free
+        if sleeper is not None and stays_awake:
+            sleeper = Sleeper(sleeper.channel, None)
+        jobs = await self._queue.claim(worker, self._data_types, free, sleeper, lead)
+        if jobs:
+            self._clock.note(jobs[-1].started_at)
+        self._is_armed = sleeper is not None and not stays_awake and len(jobs) < free
         return jobs
 
     async def hand_on(self) -> None:
         """Let somebody else keep the time: we have no free slot."""
         await self._queue.hand_on(self._data_types)
 
-    async def rest(self, worker: int, interruption: asyncio.Event) -> float | None:
-        """Return in how many seconds something is due (0 or less: now), when that is certain.
+    async def rest(self, worker: int, interruption: asyncio.Event, lead: float) -> float | None:
+        """Return in how many seconds something is due, when that is certain or it is within `lead`.
 
         None: nothing is known, or `interruption` was set meanwhile.
         """
@@ -54,9 +67,10 @@ class Looks:
         pause = _FIRST_PAUSE
         while True:
             look = await self._queue.settle(worker, self._data_types, sleeper, look)
-            if look.settled or (look.seconds is not None and look.seconds <= 0):
+            self._clock.note(look.looked_at)
+            if look.settled or (look.seconds is not None and look.seconds <= lead):
                 return look.seconds
-            wait = pause if look.seconds is None else min(pause, look.seconds)
+            wait = pause if look.seconds is None else min(pause, look.seconds - lead)
             try:
                 async with asyncio.timeout(wait):
                     await interruption.wait()

@@ -52,12 +52,17 @@ class Queue:
         data_types: Sequence[str],
         limit: int,
         sleeper: Sleeper | None = None,
+        lead: float = 0.0,
     ) -> list[Job]:
-        """Take up to `limit` due jobs of these data types; arm the sleeper if slots are left."""
+        """Take up to `limit` jobs of these data types; arm the sleeper if slots are left.
+
+        Those that are due, or will be within `lead` seconds: wait for their `due_at`. A sleeper
+        without a listener stays awake: it claims again within a second, without being told.
+        """
         sleeper = sleeper or Sleeper(None, None)
         return await self._rows(
-            "select * from freshness.claim(%s, %s, %s, %s, %s)",
-            (worker, list(data_types), limit, sleeper.channel, sleeper.listener),
+            "select * from freshness.claim(%s, %s, %s, %s, %s, make_interval(secs => %s))",
+            (worker, list(data_types), limit, sleeper.channel, sleeper.listener, lead),
             class_row(Job),
         )
 
@@ -73,17 +78,17 @@ class Queue:
         self, worker: int, data_types: Sequence[str], sleeper: Sleeper, last: Look | None = None
     ) -> Look:
         """Look whether an armed worker may sleep; `last` is what the look before returned."""
-        last = last or Look(None, False, None, None)
         [look] = await self._rows(
-            "select seconds, settled, since::text::bigint as since, suspects"
+            "select seconds, settled, since::text::bigint as since, suspects,"
+            " clock_timestamp() as looked_at"
             " from freshness.settle(%s, %s, %s, %s, %s::text::xid8, %s)",
             (
                 sleeper.channel,
                 worker,
                 list(data_types),
                 sleeper.listener,
-                last.since,
-                last.suspects,
+                last and last.since,
+                last and last.suspects,
             ),
             class_row(Look),
         )

@@ -7,8 +7,10 @@ import random
 
 import structlog
 
+from pyworker.database_clock import DatabaseClock
 from pyworker.errors import DatabaseUnavailable, WorkerUnknown
 from pyworker.job import Job
+from pyworker.lead import Lead
 from pyworker.listener import Listener
 from pyworker.looks import Looks
 from pyworker.queue import Queue
@@ -18,6 +20,7 @@ SWEEP_INTERVAL = 360.0
 """Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
 
 _RETRY_FIRST, _RETRY_LAST = 0.005, 0.25
+_LINGER = 0.005
 _POLL_WITHOUT_LISTENER = 1.0
 _CANCEL_TIMEOUT = 5.0
 
@@ -26,7 +29,8 @@ class Worker:
     """Claims due jobs and runs them, at most `concurrency` at once.
 
     A loop of looks: each claims what is due and asks when the next thing will be. A signal of the
-    listener, a timer and a freed slot all do the same: they bring the next look forward.
+    listener, a timer and a freed slot all do the same: they bring the next look forward. The timer
+    is early by the time that a claim takes; what is claimed early waits for its deadline.
 
     `looks` is a queue for the looks alone. With one connection of its own its plans stay warm,
     and no long sweep holds a look up.
@@ -46,7 +50,9 @@ class Worker:
         looks: Queue | None = None,
     ) -> None:
         self._queue = queue
-        self._looks = Looks(looks or queue, listener, runner.data_types)
+        self._clock = DatabaseClock()
+        self._lead = Lead()
+        self._looks = Looks(looks or queue, listener, runner.data_types, self._clock)
         self._runner = runner
         self._listener = listener
         self._name = name
@@ -59,8 +65,10 @@ class Worker:
         self._running: set[asyncio.Task[None]] = set()
         self._look_now = asyncio.Event()
         self._must_claim = True
+        self._signals = 0
+        self._lingers = False
         self._timer: asyncio.TimerHandle | None = None
-        self._check: asyncio.TimerHandle | None = None
+        self._planned_at: float | None = None
         self._fruitless_looks = 0
         self._log = structlog.get_logger("worker").bind(worker=name)
 
@@ -73,9 +81,10 @@ class Worker:
         await self._announce()
         async with asyncio.TaskGroup() as group:
             background = [
-                group.create_task(self._listener.run(self._claim_now)),
+                group.create_task(self._listener.run(self._hear)),
                 group.create_task(self._beat()),
                 group.create_task(self._sweep()),
+                group.create_task(self._look_regularly()),
                 group.create_task(self._wait_for(stop)),
             ]
             while not stop.is_set():
@@ -88,7 +97,6 @@ class Worker:
         await self._leave()
 
     async def _try_to_look(self) -> None:
-        wait = self._fallback_poll_interval * random.uniform(0.8, 1)  # noqa: S311 - spreads looks
         try:
             await self._look()
         except WorkerUnknown:
@@ -99,7 +107,6 @@ class Worker:
             self._claim_in(_POLL_WITHOUT_LISTENER)
         if not self._looks.can_be_woken:
             self._claim_in(_POLL_WITHOUT_LISTENER)
-        self._check_in(wait)
 
     async def _look(self) -> None:
         """Claim and start what is due, and plan the next look."""
@@ -112,37 +119,63 @@ class Worker:
             return
         if not must_claim and not await self._is_due():
             return
-        jobs = await self._looks.claim(self._id, free)
+        planned_at, self._planned_at = self._planned_at, None
+        signals, self._signals = self._signals, 0
+        # Told twice for one look: to stay awake costs less than so many signals.
+        lingers = self._lingers = self._lingers or signals > 1
+        lead = self._lead.seconds + (_LINGER if lingers else 0)
+        jobs = await self._looks.claim(self._id, free, lead, stays_awake=lingers)
+        if planned_at is not None:
+            self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in jobs:
             self._start(job)
         if len(jobs) == free:
-            # More may be due; a job that ended during the claim has left a slot for it.
-            if len(self._running) < self._concurrency:
+            self._lingers = False
+            # More may be due; a job that ended during the claim has left a slot for it. What we
+            # were told meanwhile is to be handed on.
+            if len(self._running) < self._concurrency or self._signals:
                 self._claim_now()
             return
-        await self._rest(fruitless=not jobs)
+        if not lingers:
+            await self._rest(fruitless=not jobs)
+        elif jobs:
+            self._claim_in(_LINGER)
+        else:
+            self._lingers = False
+            self._claim_now()
 
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
-        moment = await self._looks.rest(self._id, self._look_now)
-        if moment is not None and moment > 0:
-            self._claim_in(moment)
-        return moment is not None and moment <= 0
+        lead = self._lead.seconds
+        moment = await self._looks.rest(self._id, self._look_now, lead)
+        if moment is not None and moment > lead:
+            self._claim_in(moment - lead)
+        return moment is not None and moment <= lead
 
     async def _rest(self, *, fruitless: bool) -> None:
-        moment = await self._looks.rest(self._id, self._look_now)
+        lead = self._lead.seconds
+        moment = await self._looks.rest(self._id, self._look_now, lead)
         is_fruitless = fruitless and moment is not None and moment <= 0
         self._fruitless_looks = self._fruitless_looks + 1 if is_fruitless else 0
         if is_fruitless:
             # Due, and yet not to be had: another transaction holds it for a moment.
-            moment = min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST)
-        if moment is not None:
-            self._claim_in(moment)
+            self._claim_in(min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST))
+        elif moment is not None:
+            # What the claim has just left is not to be had before its time.
+            self._claim_in(moment if fruitless and moment <= lead else moment - lead)
 
-    def _check_in(self, seconds: float) -> None:
-        if self._check is not None:
-            self._check.cancel()
-        self._check = asyncio.get_running_loop().call_later(seconds, self._look_now.set)
+    async def _look_regularly(self) -> None:
+        # Each process has its own place within the interval, whatever wakes all of them at once.
+        wait = self._fallback_poll_interval * random.random()  # noqa: S311 - spreads looks
+        while True:
+            await asyncio.sleep(wait)
+            self._look_now.set()
+            wait = self._fallback_poll_interval
+
+    def _hear(self) -> None:
+        self._signals += 1
+        if not self._lingers:
+            self._claim_now()
 
     def _claim_now(self) -> None:
         self._must_claim = True
@@ -157,10 +190,11 @@ class Worker:
             if self._timer.when() <= when:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(when, self._time_to_claim)
+        self._timer = loop.call_at(when, self._time_to_claim, when)
 
-    def _time_to_claim(self) -> None:
+    def _time_to_claim(self, planned_at: float) -> None:
         self._timer = None
+        self._planned_at = planned_at
         self._claim_now()
 
     def _start(self, job: Job) -> None:
@@ -169,9 +203,10 @@ class Worker:
         task.add_done_callback(self._ended)
 
     async def _run(self, job: Job) -> None:
+        await self._clock.wait_until(job.due_at)
         ended = await self._runner.run(job)
         if ended.due_in is not None:
-            self._claim_in(ended.due_in)
+            self._claim_in(ended.due_in - self._lead.seconds)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         was_full = len(self._running) >= self._concurrency

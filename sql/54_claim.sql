@@ -5,7 +5,8 @@ create function freshness.claim(
     p_data_types text[],
     p_limit integer,
     p_channel text default null,
-    p_listener integer default null
+    p_listener integer default null,
+    p_lead interval default '0'
 )
 returns table (
     data_type text,
@@ -29,6 +30,7 @@ declare
     v_due freshness.jobs[];
     v_type record;
     v_now timestamptz;
+    v_horizon timestamptz;
     v_left integer := p_limit;
     v_claimed integer;
     v_is_set_back boolean;
@@ -54,19 +56,23 @@ begin
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
+        v_horizon := v_now + p_lead;
         v_due := array(
             select d.job
             from generate_series(9, 0, -1) as class (priority)
-            cross join unnest(p_data_types) as t (name)
+            cross join freshness.data_types as t
             cross join lateral (
                 select j as job
                 from freshness.jobs as j
                 where
-                    j.data_type = t.name and j.priority = class.priority and j.due_at <= v_now and j.state <> 'running'
+                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                    -- A staleness function knows nothing ahead: it is asked at the deadline.
+                    and j.due_at <= case when t.staleness_function is null then v_horizon else v_now end
                 order by j.due_at
                 limit v_left
                 for update skip locked
             ) as d
+            where t.name = any (p_data_types)
             order by (d.job).priority desc, (d.job).due_at
             limit v_left
         );
@@ -85,7 +91,7 @@ begin
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.registered, v_due, v_now,
+                p_worker, v_type.registered, v_due, v_horizon,
                 case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
@@ -97,15 +103,18 @@ begin
     -- Without a free slot it must not be taken for one that can be woken.
     if v_left <= 0 then
         perform freshness.disarm(p_channel);
+    elsif p_listener is null then
+        perform freshness.stay_awake(p_channel);
     elsif p_channel is not null then
         perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
     end if;
 end
 $$;
 
-comment on function freshness.claim(bigint, text[], integer, text, integer) is
-    'Takes up to p_limit due jobs of these data types for a worker, most urgent priority first, then the longest due.'
-    ' Looks before it hands out: what nobody wants or what is fresh goes away or to its deadline instead. Commit before'
-    ' the fetch. started_at is its "as of", fence what finish and fail ask for. With p_channel and p_listener the'
-    ' worker is among the sleepers afterwards if it has a slot left (freshness.arm), and must settle before it sleeps.'
-    ' FR004: the worker is not announced.';
+comment on function freshness.claim(bigint, text[], integer, text, integer, interval) is
+    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker: most urgent'
+    ' priority first, then the longest due. Looks before it hands out: what nobody wants or what is fresh goes away or'
+    ' to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of", fence what'
+    ' finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if it has a'
+    ' slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and claims again'
+    ' within a second. FR004: the worker is not announced.';

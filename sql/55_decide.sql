@@ -1,5 +1,5 @@
 create function freshness.decide(
-    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_now timestamptz, p_problem text
+    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_horizon timestamptz, p_problem text
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
@@ -19,15 +19,15 @@ begin
     return query
     with looked as materialized (
         select
-            d.symbol, d.due_at, l.stored_at, l.fresh_until, l.refresh_at,
-            coalesce(w.viewers, 0) as viewers,
+            d.symbol, l.stored_at, l.fresh_until, l.refresh_at, coalesce(w.viewers, 0) as viewers,
+            greatest(d.due_at, case when d.required_as_of is null then l.refresh_at end) as due_at,
             coalesce(p_problem, l.problem) as problem,
             case
                 when coalesce(p_problem, l.problem) is not null then 'broken'
                 when d.required_as_of is not null then 'fetch'
                 when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + v_keep_warm <= p_now then 'drop' else 'warm' end
-                when l.refresh_at > p_now then 'wait'
+                    case when d.unwatched_at + v_keep_warm <= p_horizon then 'drop' else 'warm' end
+                when l.refresh_at > p_horizon then 'wait'
                 else 'fetch'
             end as decision
         from unnest(p_due) as d
@@ -38,10 +38,10 @@ begin
 
     decided as materialized (
         select
-            l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
-            coalesce(l.problem, a.problem) as problem,
-            case when a.problem is not null then 'broken' when a.closed_until > p_now then 'closed' else l.decision end
-            as decision
+            l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
+            greatest(l.due_at, a.closed_until) as due_at, coalesce(l.problem, a.problem) as problem,
+            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed' else l.decision
+            end as decision
         from looked as l
         left join (
             select n.* from freshness.ask_not_before(
@@ -64,22 +64,22 @@ begin
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
             run_at = case d.decision
                 when 'fetch' then 'infinity'
-                when 'warm' then coalesce(j.unwatched_at, p_now) + v_keep_warm
+                when 'warm' then coalesce(j.unwatched_at, p_horizon) + v_keep_warm
                 when 'wait' then d.refresh_at
                 when 'closed' then j.run_at
-                else p_now
+                else p_horizon
             end,
             not_before = case d.decision
                 when 'fetch' then j.not_before
-                when 'broken' then p_now + interval '1 minute'
+                when 'broken' then p_horizon + interval '1 minute'
                 -- Asked again after a week at the latest: the function may have changed its mind.
-                when 'closed' then least(d.closed_until, p_now + interval '7 days')
+                when 'closed' then least(d.closed_until, p_horizon + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
-            unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_now) end,
+            unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_horizon) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
             last_error = case
                 when d.decision = 'broken' then d.problem
@@ -102,19 +102,19 @@ begin
         select
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
             c.data_type, c.symbol, c.worker, c.fence,
-            case c.decision when 'fetch' then c.started_at - c.was_due_at end,
+            case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
             case c.decision when 'broken' then c.last_error end
         from changed as c
         where c.decision in ('fetch', 'broken')
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at
-    from changed as c
-    where c.decision = 'fetch';
+    from changed as c where c.decision = 'fetch';
 end
 $$;
 
 comment on function freshness.decide(bigint, freshness.data_types, freshness.jobs[], timestamptz, text) is
     'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
-    ' fetch, now running; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
-    ' set aside for a minute as broken. p_problem: why none of them can be looked at.';
+    ' fetch, now running, with when they may; the others wait for their deadline or for their provider to open, stay'
+    ' warm, go away, or are set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says'
+    ' when it does. p_problem: why none of them can be looked at.';

@@ -53,6 +53,19 @@ comment on function freshness.arm(text, bigint, text[], integer) is
     'Puts a worker among the sleepers: p_channel is its own channel, p_listener the backend that listens to it already.'
     ' Commit, and call freshness.settle before sleeping.';
 
+create function freshness.stay_awake(p_channel text)
+returns void
+language sql
+set search_path = ''
+as $$
+    update freshness.sleepers as s
+    set asleep_until = clock_timestamp(), looked_at = clock_timestamp()
+    where s.channel = p_channel
+$$;
+
+comment on function freshness.stay_awake(text) is
+    'Says that a worker is awake and looks again within a second, without being told; then it has to arm.';
+
 create function freshness.hand_on(p_data_types text[])
 returns void
 language plpgsql

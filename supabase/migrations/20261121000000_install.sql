@@ -3131,7 +3131,8 @@ create function freshness.claim(
     p_data_types text[],
     p_limit integer,
     p_channel text default null,
-    p_listener integer default null
+    p_listener integer default null,
+    p_lead interval default '0'
 )
 returns table (
     data_type text,
@@ -3155,6 +3156,7 @@ declare
     v_due freshness.jobs[];
     v_type record;
     v_now timestamptz;
+    v_horizon timestamptz;
     v_left integer := p_limit;
     v_claimed integer;
     v_is_set_back boolean;
@@ -3180,19 +3182,23 @@ begin
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
+        v_horizon := v_now + p_lead;
         v_due := array(
             select d.job
             from generate_series(9, 0, -1) as class (priority)
-            cross join unnest(p_data_types) as t (name)
+            cross join freshness.data_types as t
             cross join lateral (
                 select j as job
                 from freshness.jobs as j
                 where
-                    j.data_type = t.name and j.priority = class.priority and j.due_at <= v_now and j.state <> 'running'
+                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                    -- A staleness function knows nothing ahead: it is asked at the deadline.
+                    and j.due_at <= case when t.staleness_function is null then v_horizon else v_now end
                 order by j.due_at
                 limit v_left
                 for update skip locked
             ) as d
+            where t.name = any (p_data_types)
             order by (d.job).priority desc, (d.job).due_at
             limit v_left
         );
@@ -3211,7 +3217,7 @@ begin
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.registered, v_due, v_now,
+                p_worker, v_type.registered, v_due, v_horizon,
                 case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
@@ -3223,23 +3229,26 @@ begin
     -- Without a free slot it must not be taken for one that can be woken.
     if v_left <= 0 then
         perform freshness.disarm(p_channel);
+    elsif p_listener is null then
+        perform freshness.stay_awake(p_channel);
     elsif p_channel is not null then
         perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
     end if;
 end
 $$;
 
-comment on function freshness.claim(bigint, text[], integer, text, integer) is
-    'Takes up to p_limit due jobs of these data types for a worker, most urgent priority first, then the longest due.'
-    ' Looks before it hands out: what nobody wants or what is fresh goes away or to its deadline instead. Commit before'
-    ' the fetch. started_at is its "as of", fence what finish and fail ask for. With p_channel and p_listener the'
-    ' worker is among the sleepers afterwards if it has a slot left (freshness.arm), and must settle before it sleeps.'
-    ' FR004: the worker is not announced.';
+comment on function freshness.claim(bigint, text[], integer, text, integer, interval) is
+    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker: most urgent'
+    ' priority first, then the longest due. Looks before it hands out: what nobody wants or what is fresh goes away or'
+    ' to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of", fence what'
+    ' finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if it has a'
+    ' slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and claims again'
+    ' within a second. FR004: the worker is not announced.';
 -- <<<
 
 -- >>> sql/55_decide.sql
 create function freshness.decide(
-    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_now timestamptz, p_problem text
+    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_horizon timestamptz, p_problem text
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
@@ -3259,15 +3268,15 @@ begin
     return query
     with looked as materialized (
         select
-            d.symbol, d.due_at, l.stored_at, l.fresh_until, l.refresh_at,
-            coalesce(w.viewers, 0) as viewers,
+            d.symbol, l.stored_at, l.fresh_until, l.refresh_at, coalesce(w.viewers, 0) as viewers,
+            greatest(d.due_at, case when d.required_as_of is null then l.refresh_at end) as due_at,
             coalesce(p_problem, l.problem) as problem,
             case
                 when coalesce(p_problem, l.problem) is not null then 'broken'
                 when d.required_as_of is not null then 'fetch'
                 when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + v_keep_warm <= p_now then 'drop' else 'warm' end
-                when l.refresh_at > p_now then 'wait'
+                    case when d.unwatched_at + v_keep_warm <= p_horizon then 'drop' else 'warm' end
+                when l.refresh_at > p_horizon then 'wait'
                 else 'fetch'
             end as decision
         from unnest(p_due) as d
@@ -3278,10 +3287,10 @@ begin
 
     decided as materialized (
         select
-            l.symbol, l.due_at, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
-            coalesce(l.problem, a.problem) as problem,
-            case when a.problem is not null then 'broken' when a.closed_until > p_now then 'closed' else l.decision end
-            as decision
+            l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
+            greatest(l.due_at, a.closed_until) as due_at, coalesce(l.problem, a.problem) as problem,
+            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed' else l.decision
+            end as decision
         from looked as l
         left join (
             select n.* from freshness.ask_not_before(
@@ -3304,22 +3313,22 @@ begin
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
             run_at = case d.decision
                 when 'fetch' then 'infinity'
-                when 'warm' then coalesce(j.unwatched_at, p_now) + v_keep_warm
+                when 'warm' then coalesce(j.unwatched_at, p_horizon) + v_keep_warm
                 when 'wait' then d.refresh_at
                 when 'closed' then j.run_at
-                else p_now
+                else p_horizon
             end,
             not_before = case d.decision
                 when 'fetch' then j.not_before
-                when 'broken' then p_now + interval '1 minute'
+                when 'broken' then p_horizon + interval '1 minute'
                 -- Asked again after a week at the latest: the function may have changed its mind.
-                when 'closed' then least(d.closed_until, p_now + interval '7 days')
+                when 'closed' then least(d.closed_until, p_horizon + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
-            unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_now) end,
+            unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_horizon) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
             last_error = case
                 when d.decision = 'broken' then d.problem
@@ -3342,22 +3351,22 @@ begin
         select
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
             c.data_type, c.symbol, c.worker, c.fence,
-            case c.decision when 'fetch' then c.started_at - c.was_due_at end,
+            case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
             case c.decision when 'broken' then c.last_error end
         from changed as c
         where c.decision in ('fetch', 'broken')
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at
-    from changed as c
-    where c.decision = 'fetch';
+    from changed as c where c.decision = 'fetch';
 end
 $$;
 
 comment on function freshness.decide(bigint, freshness.data_types, freshness.jobs[], timestamptz, text) is
     'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
-    ' fetch, now running; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
-    ' set aside for a minute as broken. p_problem: why none of them can be looked at.';
+    ' fetch, now running, with when they may; the others wait for their deadline or for their provider to open, stay'
+    ' warm, go away, or are set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says'
+    ' when it does. p_problem: why none of them can be looked at.';
 -- <<<
 
 -- >>> sql/56_ask_not_before.sql
@@ -4382,6 +4391,19 @@ $$;
 comment on function freshness.arm(text, bigint, text[], integer) is
     'Puts a worker among the sleepers: p_channel is its own channel, p_listener the backend that listens to it already.'
     ' Commit, and call freshness.settle before sleeping.';
+
+create function freshness.stay_awake(p_channel text)
+returns void
+language sql
+set search_path = ''
+as $$
+    update freshness.sleepers as s
+    set asleep_until = clock_timestamp(), looked_at = clock_timestamp()
+    where s.channel = p_channel
+$$;
+
+comment on function freshness.stay_awake(text) is
+    'Says that a worker is awake and looks again within a second, without being told; then it has to arm.';
 
 create function freshness.hand_on(p_data_types text[])
 returns void

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(7);
+select plan(11);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -61,6 +61,45 @@ select is(
 select throws_ok(
     $$ select * from freshness.claim(-1, array['pgtap_quote'], 1) $$, 'FR004', null, 'a worker announces itself first'
 );
+
+create table freshness_pgtap.news (like freshness_pgtap.quotes including all);
+create function freshness_pgtap.is_old(timestamptz, integer) returns boolean
+language sql as 'select $1 <= now() - make_interval(mins => $2)';
+do $$
+begin
+    perform freshness.register_data_type(
+        'pgtap_news', 'freshness_pgtap.news', ttl => '1 minute', staleness_function => 'freshness_pgtap.is_old'
+    );
+end
+$$;
+insert into freshness_pgtap.quotes select 'SOON', 1, now() - interval '50 seconds';
+insert into freshness_pgtap.news select 'SOON', 1, now() - interval '50 seconds';
+do $$
+begin
+    perform freshness.watch(array['pgtap_quote', 'pgtap_news'], array['SOON', 'SOON'], 'user:1');
+end
+$$;
+update freshness.jobs set run_at = now() + interval '10 seconds' where data_type = 'pgtap_news';
+create table freshness_pgtap.ahead as
+select c.*
+from freshness_pgtap.worker as w
+cross join lateral freshness.claim(
+    w.id, array['pgtap_quote', 'pgtap_news'], 10, p_lead => interval '20 seconds'
+) as c;
+select set_eq(
+    $$ select data_type, symbol, due_at from freshness_pgtap.ahead where symbol = 'SOON' $$,
+    $$ values ('pgtap_quote', 'SOON', now() + interval '10 seconds') $$,
+    'with a lead it takes what will be due by then, and says when; but a staleness function cannot be asked ahead'
+);
+select ok(
+    started_at < due_at, 'its "as of" is the claim: a refresh asked for from now on is not satisfied by this one'
+) from freshness_pgtap.ahead where symbol = 'SOON';
+select is(
+    (select e.duration from freshness.events as e where e.data_type = 'pgtap_quote' and e.symbol = 'SOON'),
+    interval '0', 'and it is in time'
+);
+select ok(due_at = now() + interval '10 seconds' and state = 'scheduled', 'the other one waits for its deadline')
+from freshness.jobs where data_type = 'pgtap_news' and symbol = 'SOON';
 
 select * from finish();
 rollback;

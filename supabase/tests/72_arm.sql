@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(10);
 
 create schema freshness_pgtap;
 create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
@@ -37,6 +37,13 @@ select isnt(
 update freshness.sleepers set looked_at = clock_timestamp() - interval '2 minutes' where channel like 'pgtap_%';
 do $$ begin perform freshness.arm('pgtap_b', 2, array['pgtap_quote'], pg_backend_pid()); end $$;
 select isnt(freshness_pgtap.until('pgtap_b'), 'infinity'::timestamptz, 'nor when the first has not looked for long');
+
+do $$ begin perform freshness.stay_awake('pgtap_b'); end $$;
+select ok(
+    freshness_pgtap.until('pgtap_b') between now() and clock_timestamp(), 'who stays awake is not asleep any more'
+);
+do $$ begin perform freshness.stay_awake('pgtap_nobody'); end $$;
+select is(freshness_pgtap.until('pgtap_nobody'), null, 'and nobody gets into the list by that');
 
 do $$ begin perform freshness.disarm('pgtap_a'); end $$;
 select is(freshness_pgtap.until('pgtap_a'), null, 'who is disarmed is not in the list');

@@ -79,6 +79,11 @@ class Sleeper:
         self._looking.execute("select freshness.disarm(%s)", [self.channel])
         self.is_armed, self.asleep_until = False, None
 
+    def stay_awake(self) -> None:
+        """Look without falling asleep: nobody has to tell us anything until we arm."""
+        self._looking.execute("select freshness.stay_awake(%s)", [self.channel])
+        self.is_armed, self.asleep_until = False, None
+
     def wake_up(self) -> None:
         """Be awake again, as after a signal or at the time."""
         self.asleep_until, self.saw_something_due = None, False

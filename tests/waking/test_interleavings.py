@@ -97,6 +97,54 @@ def test_two_workers_fall_asleep_while_a_job_is_written(
     second.leave()
 
 
+def test_a_worker_that_stays_awake_goes_to_sleep_while_a_job_is_written(
+    connect: Connect, quotes: DataType, connection: Connection
+) -> None:
+    """In all 70 orders it sees the job, or is told of it."""
+    sleeper = Sleeper(connect, quotes.name)
+    producing = connect()
+    orders = list(interleavings(PRODUCER, ("stay awake", "arm", "settle 1", "settle 2")))
+    for order in orders:
+        # Asleep until it was told something else.
+        sleeper.wake_up()
+        sleeper.arm()
+        sleeper.settle()
+        sleeper.wake_up()
+        producer = Producer(producing, quotes.name, "read committed")
+        steps = {
+            **producer_steps(producer),
+            "stay awake": sleeper.stay_awake,
+            "arm": sleeper.arm,
+            "settle 1": sleeper.settle,
+            "settle 2": sleeper.settle,
+        }
+        run(order, steps)
+        sleeper.settle()
+        told = sleeper.heard()
+        assert sleeper.saw_something_due or told, f"lost in the order {order}"
+        connection.execute("delete from freshness.jobs where data_type = %s", [quotes.name])
+        connection.execute("delete from freshness.sleepers where channel = %s", [sleeper.channel])
+    assert len(orders) == 70
+    sleeper.leave()
+
+
+def test_nobody_tells_a_worker_that_stays_awake(
+    connect: Connect, quotes: DataType, connection: Connection
+) -> None:
+    """So a rush of requests costs one signal, not one each."""
+    sleeper = Sleeper(connect, quotes.name)
+    sleeper.arm()
+    sleeper.settle()
+    sleeper.stay_awake()
+    producer = Producer(connection, quotes.name, "read committed")
+    producer.begin()
+    producer.write()
+    producer.gate()
+    producer.commit()
+    assert sleeper.heard() == []
+    sleeper.leave()
+
+
 def test_a_worker_gets_full_while_a_job_is_written(
     connect: Connect, quotes: DataType, connection: Connection
 ) -> None:

@@ -66,6 +66,12 @@ class Waking(RuleBasedStateMachine):
         self.sleepers[worker].settle()
 
     @rule(worker=WORKERS)
+    def stay_awake(self, worker: int) -> None:
+        """It was told twice for one look: it looks again soon, whatever it is told."""
+        if not self.full[worker]:
+            self.sleepers[worker].stay_awake()
+
+    @rule(worker=WORKERS)
     def fill(self, worker: int) -> None:
         """It has no free slot any more; what it hears then it hands on."""
         self.sleepers[worker].fill()
