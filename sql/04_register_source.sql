@@ -31,7 +31,8 @@ begin
         calls_per_minute = excluded.calls_per_minute,
         burst = excluded.burst,
         calls_in_flight = excluded.calls_in_flight,
-        bytes_per_30_days = excluded.bytes_per_30_days
+        bytes_per_30_days = excluded.bytes_per_30_days,
+        opens_at = null
     returning s.* into v_row;
     -- A wider budget counts at once.
     perform freshness.wake(t.name, clock_timestamp()) from freshness.data_types as t where t.source = v_row.name;

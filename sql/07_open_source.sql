@@ -31,35 +31,73 @@ $$;
 comment on function freshness.open_source(text) is
     'Locks a source and returns the calls and bytes that may be claimed now; null: no limit.';
 
-create function freshness.charge_source(p_source text, p_calls integer, p_is_short boolean)
+create function freshness.open_sources(p_data_types text[], p_lead interval)
+returns jsonb
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return (
+        select coalesce(jsonb_object_agg(o.name, to_jsonb(a)), '{}')
+        from (
+            -- In one order for all, and only those that something waits for.
+            select distinct s.name
+            from freshness.data_types as t
+            join freshness.sources as s on s.name = t.source
+            cross join generate_series(9, 0, -1) as class (priority)
+            cross join lateral (
+                select from freshness.jobs as j
+                where
+                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                    and j.due_at <= clock_timestamp() + p_lead
+                limit 1
+            ) as d
+            where t.name = any (p_data_types)
+            order by s.name
+        ) as o
+        cross join lateral freshness.open_source(o.name) as a
+    );
+end
+$$;
+
+comment on function freshness.open_sources(text[], interval) is
+    'Opens the sources that due jobs of these data types need: {"name": {"calls": 5, "bytes": null}}.';
+
+create function freshness.charge_sources(p_worker bigint, p_since timestamptz, p_sources text[], p_short text[])
 returns void
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-    v_source freshness.sources;
     v_now timestamptz := clock_timestamp();
 begin
     update freshness.sources as s
     set
-        tokens = freshness.tokens(s, v_now) - p_calls,
+        tokens = freshness.tokens(s, v_now) - c.calls,
         tokens_at = v_now,
-        short_since = case when p_is_short then coalesce(s.short_since, v_now) end,
+        short_since = case when s.name = any (p_short) then coalesce(s.short_since, v_now) end,
         opens_at = null
-    where s.name = p_source and (p_calls > 0 or p_is_short or s.short_since is not null)
-    returning s.* into v_source;
-    if p_is_short then
-        update freshness.sources as s
-        -- Something is allowed, but not as much as the next job costs: soon again.
-        set opens_at = coalesce(
-            (select a.opens_at from freshness.allowance(v_source) as a), v_now + interval '250 milliseconds'
-        )
-        where s.name = p_source;
-    end if;
+    from (
+        select t.source, coalesce(sum(j.calls), 0) as calls
+        from freshness.data_types as t
+        left join freshness.jobs as j
+            on j.data_type = t.name and j.state = 'running' and j.worker = p_worker and j.started_at >= p_since
+        where t.source = any (p_sources)
+        group by t.source
+    ) as c
+    where s.name = c.source and (c.calls > 0 or s.short_since is not null or s.name = any (p_short));
+
+    update freshness.sources as s
+    -- Something may be allowed, but not as much as the next job costs: soon again.
+    set opens_at = coalesce(
+        (select a.opens_at from freshness.allowance(s) as a), v_now + interval '250 milliseconds'
+    )
+    where s.name = any (p_short);
 end
 $$;
 
-comment on function freshness.charge_source(text, integer, boolean) is
-    'Takes the calls of a claim from the even pace, and writes down whether due jobs are left waiting for the budget,'
-    ' and until when.';
+comment on function freshness.charge_sources(bigint, timestamptz, text[], text[]) is
+    'Takes what a worker has claimed since p_since from the sources'' even pace, and writes down which of them due jobs'
+    ' have to wait for, and until when.';

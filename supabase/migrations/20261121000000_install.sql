@@ -131,7 +131,8 @@ begin
         calls_per_minute = excluded.calls_per_minute,
         burst = excluded.burst,
         calls_in_flight = excluded.calls_in_flight,
-        bytes_per_30_days = excluded.bytes_per_30_days
+        bytes_per_30_days = excluded.bytes_per_30_days,
+        opens_at = null
     returning s.* into v_row;
     -- A wider budget counts at once.
     perform freshness.wake(t.name, clock_timestamp()) from freshness.data_types as t where t.source = v_row.name;
@@ -347,38 +348,76 @@ $$;
 comment on function freshness.open_source(text) is
     'Locks a source and returns the calls and bytes that may be claimed now; null: no limit.';
 
-create function freshness.charge_source(p_source text, p_calls integer, p_is_short boolean)
+create function freshness.open_sources(p_data_types text[], p_lead interval)
+returns jsonb
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return (
+        select coalesce(jsonb_object_agg(o.name, to_jsonb(a)), '{}')
+        from (
+            -- In one order for all, and only those that something waits for.
+            select distinct s.name
+            from freshness.data_types as t
+            join freshness.sources as s on s.name = t.source
+            cross join generate_series(9, 0, -1) as class (priority)
+            cross join lateral (
+                select from freshness.jobs as j
+                where
+                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                    and j.due_at <= clock_timestamp() + p_lead
+                limit 1
+            ) as d
+            where t.name = any (p_data_types)
+            order by s.name
+        ) as o
+        cross join lateral freshness.open_source(o.name) as a
+    );
+end
+$$;
+
+comment on function freshness.open_sources(text[], interval) is
+    'Opens the sources that due jobs of these data types need: {"name": {"calls": 5, "bytes": null}}.';
+
+create function freshness.charge_sources(p_worker bigint, p_since timestamptz, p_sources text[], p_short text[])
 returns void
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-    v_source freshness.sources;
     v_now timestamptz := clock_timestamp();
 begin
     update freshness.sources as s
     set
-        tokens = freshness.tokens(s, v_now) - p_calls,
+        tokens = freshness.tokens(s, v_now) - c.calls,
         tokens_at = v_now,
-        short_since = case when p_is_short then coalesce(s.short_since, v_now) end,
+        short_since = case when s.name = any (p_short) then coalesce(s.short_since, v_now) end,
         opens_at = null
-    where s.name = p_source and (p_calls > 0 or p_is_short or s.short_since is not null)
-    returning s.* into v_source;
-    if p_is_short then
-        update freshness.sources as s
-        -- Something is allowed, but not as much as the next job costs: soon again.
-        set opens_at = coalesce(
-            (select a.opens_at from freshness.allowance(v_source) as a), v_now + interval '250 milliseconds'
-        )
-        where s.name = p_source;
-    end if;
+    from (
+        select t.source, coalesce(sum(j.calls), 0) as calls
+        from freshness.data_types as t
+        left join freshness.jobs as j
+            on j.data_type = t.name and j.state = 'running' and j.worker = p_worker and j.started_at >= p_since
+        where t.source = any (p_sources)
+        group by t.source
+    ) as c
+    where s.name = c.source and (c.calls > 0 or s.short_since is not null or s.name = any (p_short));
+
+    update freshness.sources as s
+    -- Something may be allowed, but not as much as the next job costs: soon again.
+    set opens_at = coalesce(
+        (select a.opens_at from freshness.allowance(s) as a), v_now + interval '250 milliseconds'
+    )
+    where s.name = any (p_short);
 end
 $$;
 
-comment on function freshness.charge_source(text, integer, boolean) is
-    'Takes the calls of a claim from the even pace, and writes down whether due jobs are left waiting for the budget,'
-    ' and until when.';
+comment on function freshness.charge_sources(bigint, timestamptz, text[], text[]) is
+    'Takes what a worker has claimed since p_since from the sources'' even pace, and writes down which of them due jobs'
+    ' have to wait for, and until when.';
 -- <<<
 
 -- >>> sql/08_pause_source.sql
@@ -1606,7 +1645,16 @@ begin
     order by s.asleep_until
     limit 1;
 
-    if v_asleep_until > p_run_at then
+    if
+        v_asleep_until > p_run_at
+        -- Whoever found the source's budget used up wakes when it opens again.
+        and not exists (
+            select
+            from freshness.data_types as t
+            join freshness.sources as s on s.name = t.source
+            where t.name = p_data_type and s.opens_at > greatest(p_run_at, clock_timestamp())
+        )
+    then
         perform pg_notify(v_channel, p_run_at::text);
     end if;
 end
@@ -3156,7 +3204,8 @@ declare
     v_due freshness.jobs[];
     v_type record;
     v_now timestamptz;
-    v_horizon timestamptz;
+    v_allowed jsonb;
+    v_short text[];
     v_left integer := p_limit;
     v_claimed integer;
     v_is_set_back boolean;
@@ -3182,27 +3231,9 @@ begin
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
-        v_horizon := v_now + p_lead;
-        v_due := array(
-            select d.job
-            from generate_series(9, 0, -1) as class (priority)
-            cross join freshness.data_types as t
-            cross join lateral (
-                select j as job
-                from freshness.jobs as j
-                where
-                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    -- A staleness function knows nothing ahead: it is asked at the deadline.
-                    and j.due_at <= case when t.staleness_function is null then v_horizon else v_now end
-                order by j.due_at
-                limit v_left
-                for update skip locked
-            ) as d
-            where t.name = any (p_data_types)
-            order by (d.job).priority desc, (d.job).due_at
-            limit v_left
-        );
-        exit when cardinality(v_due) = 0;
+        v_allowed := freshness.open_sources(p_data_types, p_lead);
+        select d.due, d.short into v_due, v_short
+        from freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed) as d;
 
         for v_type in
             select
@@ -3217,13 +3248,16 @@ begin
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.registered, v_due, v_horizon,
+                p_worker, v_type.registered, v_due, v_now + p_lead,
                 case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;
-        exit when v_left <= 0;
+        if v_allowed <> '{}' then
+            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_short);
+        end if;
+        exit when v_left <= 0 or cardinality(v_due) = 0;
     end loop;
 
     -- Without a free slot it must not be taken for one that can be woken.
@@ -3238,12 +3272,12 @@ end
 $$;
 
 comment on function freshness.claim(bigint, text[], integer, text, integer, interval) is
-    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker: most urgent'
-    ' priority first, then the longest due. Looks before it hands out: what nobody wants or what is fresh goes away or'
-    ' to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of", fence what'
-    ' finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if it has a'
-    ' slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and claims again'
-    ' within a second. FR004: the worker is not announced.';
+    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker, as far as their'
+    ' sources allow, the best first (freshness.due_jobs). Looks before it hands out: what nobody wants or what is fresh'
+    ' goes away or to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of",'
+    ' fence what finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if'
+    ' it has a slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and'
+    ' claims again within a second. FR004: the worker is not announced.';
 -- <<<
 
 -- >>> sql/55_decide.sql
@@ -3261,8 +3295,7 @@ as $$
 #variable_conflict use_column
 declare
     v_name text := p_type.name;
-    v_keep_warm interval := p_type.keep_warm;
-    v_has_hours boolean := p_type.not_before_function is not null;
+    v_has_budget boolean := exists (select from freshness.sources as s where s.name = p_type.source);
     v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = v_name);
 begin
     return query
@@ -3275,7 +3308,7 @@ begin
                 when coalesce(p_problem, l.problem) is not null then 'broken'
                 when d.required_as_of is not null then 'fetch'
                 when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + v_keep_warm <= p_horizon then 'drop' else 'warm' end
+                    case when d.unwatched_at + p_type.keep_warm <= p_horizon then 'drop' else 'warm' end
                 when l.refresh_at > p_horizon then 'wait'
                 else 'fetch'
             end as decision
@@ -3295,7 +3328,7 @@ begin
         left join (
             select n.* from freshness.ask_not_before(
                 v_name, array(select f.symbol from looked as f where f.decision = 'fetch')
-            ) as n where v_has_hours
+            ) as n where p_type.not_before_function is not null
         ) as a on a.symbol = l.symbol
     ),
 
@@ -3313,7 +3346,7 @@ begin
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
             run_at = case d.decision
                 when 'fetch' then 'infinity'
-                when 'warm' then coalesce(j.unwatched_at, p_horizon) + v_keep_warm
+                when 'warm' then coalesce(j.unwatched_at, p_horizon) + p_type.keep_warm
                 when 'wait' then d.refresh_at
                 when 'closed' then j.run_at
                 else p_horizon
@@ -3325,6 +3358,7 @@ begin
                 when 'closed' then least(d.closed_until, p_horizon + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
+            calls = case when d.decision = 'fetch' and v_has_budget then p_type.calls_per_refresh else 0 end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
@@ -4294,8 +4328,9 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
     return (
-        select min(d.due_at)
-        from unnest(p_data_types) as t (name)
+        select min(greatest(d.due_at, s.opens_at))
+        from freshness.data_types as t
+        left join freshness.sources as s on s.name = t.source and s.opens_at > clock_timestamp()
         cross join generate_series(0, 9) as class (priority)
         cross join lateral (
             select j.due_at
@@ -4304,12 +4339,13 @@ begin
             order by j.due_at
             limit 1
         ) as d
+        where t.name = any (p_data_types)
     );
 end
 $$;
 
 comment on function freshness.next_due(text[]) is
-    'When the next job of these data types is due; null when there is none.';
+    'When the next job of these data types is due and its source open; null when there is none.';
 
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz
@@ -4535,6 +4571,91 @@ as $$
 $$;
 
 comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
+-- <<<
+
+-- >>> sql/74_due_jobs.sql
+-- Which of the due jobs come first. When all can be served their order hardly matters; when not, viewers times age
+-- keeps the most viewers with fresh data without letting anything grow old for ever, where "most overdue first" is the
+-- worst order of all (docs/order.md).
+create function freshness.due_jobs(
+    p_data_types text[],
+    p_limit integer,
+    p_lead interval,
+    p_allowed jsonb,
+    out due freshness.jobs[],
+    out short text[]
+)
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_places tid[];
+begin
+    with candidates as materialized (
+        select
+            j.ctid as place, t.source, t.calls_per_refresh, coalesce(j.estimated_size_bytes, 0) as bytes,
+            -- Age lifts a key through the classes: nothing waits for ever.
+            j.priority + floor(extract(epoch from v_now - j.run_at) / (10 * extract(epoch from t.ttl))) as class,
+            j.requested_at is not null or (j.stored_at is null and j.verified_at is null) as is_asked_for,
+            greatest(j.viewers, 1) * extract(epoch from v_now - j.run_at + t.ttl) as score
+        from generate_series(9, 0, -1) as class (priority)
+        cross join freshness.data_types as t
+        cross join lateral (
+            select d.ctid, d.*
+            from freshness.jobs as d
+            where
+                d.data_type = t.name and d.priority = class.priority and d.state <> 'running'
+                -- A staleness function knows nothing ahead: it is asked at the deadline.
+                and d.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
+            order by d.due_at
+            limit case when p_allowed ? t.source then 5000 else greatest(2 * p_limit, 100) end
+        ) as j
+        where t.name = any (p_data_types)
+    ),
+
+    ranked as materialized (
+        select
+            c.place, c.source,
+            row_number() over best as rank,
+            sum(c.calls_per_refresh) over (partition by c.source order by class desc, is_asked_for desc, score desc, place)
+            <= (p_allowed -> c.source ->> 'calls')::bigint as has_calls,
+            sum(c.bytes) over (partition by c.source order by class desc, is_asked_for desc, score desc, place)
+            <= (p_allowed -> c.source ->> 'bytes')::bigint as has_bytes
+        from candidates as c
+        window best as (order by c.class desc, c.is_asked_for desc, c.score desc, c.place)
+    )
+
+    select
+        -- Twice as many as asked for: others may hold some of them.
+        (
+            array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true))
+        )[:2 * p_limit],
+        array_agg(distinct r.source) filter (where not r.has_calls or not r.has_bytes)
+    into v_places, short
+    from ranked as r;
+
+    due := array(
+        select l.job
+        from (
+            select j as job, array_position(v_places, j.ctid) as rank
+            from freshness.jobs as j
+            where j.ctid = any (v_places) and j.state <> 'running'
+            order by rank
+            limit p_limit
+            for update skip locked
+        ) as l
+        order by l.rank
+    );
+end
+$$;
+
+comment on function freshness.due_jobs(text[], integer, interval, jsonb) is
+    'Part of claim: locks up to p_limit jobs of these data types that are due within p_lead, the best first: by class'
+    ' (priority, and one more for each 10 ttl of waiting), what somebody asked for, viewers times age. p_allowed: what'
+    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.';
 -- <<<
 
 -- >>> sql/75_end_watches.sql
@@ -5445,6 +5566,9 @@ alter table freshness.watches enable row level security;
 alter table freshness.pulls enable row level security;
 alter table freshness.workers enable row level security;
 alter table freshness.sleepers enable row level security;
+alter table freshness.sources enable row level security;
+alter table freshness.spent_calls enable row level security;
+alter table freshness.spent_days enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
 alter table freshness.freshness_samples enable row level security;
