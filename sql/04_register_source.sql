@@ -43,3 +43,20 @@ $$;
 comment on function freshness.register_source is
     'Adds a source with its budget, or changes it; what it has spent stays counted. Null: no limit. FR002 names a limit'
     ' that makes no sense.';
+
+create function freshness.unregister_source(name text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+    delete from freshness.spent_calls as c where c.source = name;
+    delete from freshness.spent_days as d where d.source = name;
+    delete from freshness.sources as s where s.name = name;
+    return found;
+end
+$$;
+
+comment on function freshness.unregister_source(text) is
+    'Removes a source with all that it has spent; its data types go on without a budget. False when there was none.';

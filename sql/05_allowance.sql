@@ -81,7 +81,7 @@ begin
             end
         );
     end if;
-    calls := greatest(calls, 0);
+    calls := case when calls < 0 then 0 else calls end;
     return next;
 end
 $$;

@@ -32,7 +32,7 @@ declare
     -- Taken care of elsewhere, or of no consequence for a deadline.
     v_apart text[] := array[
         'key_columns', 'source', 'priority', 'max_attempts', 'estimated_size_bytes', 'registered_at', 'write_mode',
-        'look_reads'
+        'look_reads', 'calls_per_refresh'
     ];
 begin
     if tg_op = 'UPDATE' then

@@ -143,6 +143,23 @@ $$;
 comment on function freshness.register_source is
     'Adds a source with its budget, or changes it; what it has spent stays counted. Null: no limit. FR002 names a limit'
     ' that makes no sense.';
+
+create function freshness.unregister_source(name text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+    delete from freshness.spent_calls as c where c.source = name;
+    delete from freshness.spent_days as d where d.source = name;
+    delete from freshness.sources as s where s.name = name;
+    return found;
+end
+$$;
+
+comment on function freshness.unregister_source(text) is
+    'Removes a source with all that it has spent; its data types go on without a budget. False when there was none.';
 -- <<<
 
 -- >>> sql/05_allowance.sql
@@ -229,7 +246,7 @@ begin
             end
         );
     end if;
-    calls := greatest(calls, 0);
+    calls := case when calls < 0 then 0 else calls end;
     return next;
 end
 $$;
@@ -1349,6 +1366,7 @@ create function freshness.register_data_type(
     not_before_function text default null,
     jitter interval default '0',
     estimated_size_bytes bigint default null,
+    calls_per_refresh integer default 1,
     triggers boolean default true
 )
 returns freshness.data_types
@@ -1364,14 +1382,14 @@ begin
     -- The registry's own triggers check the rest, write the look function and have the keys looked at again.
     insert into freshness.data_types as t (
         name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
-        refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes
+        refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, calls_per_refresh, priority, max_attempts,
+        deadline_function, staleness_function, not_before_function, estimated_size_bytes
     )
     values (
         name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column,
         case when v_is_auto then '0' else freshness.read_interval(refresh_ahead, 'refresh_ahead') end,
-        v_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes
+        v_is_auto, jitter, keep_warm, write_mode, source, calls_per_refresh, priority, max_attempts,
+        deadline_function, staleness_function, not_before_function, estimated_size_bytes
     )
     on conflict on constraint data_types_pkey do update set
         data_table = excluded.data_table,
@@ -1390,6 +1408,7 @@ begin
         write_mode = excluded.write_mode,
         key_columns = excluded.key_columns,
         source = excluded.source,
+        calls_per_refresh = excluded.calls_per_refresh,
         priority = excluded.priority,
         max_attempts = excluded.max_attempts,
         deadline_function = excluded.deadline_function,
@@ -1584,7 +1603,7 @@ declare
     -- Taken care of elsewhere, or of no consequence for a deadline.
     v_apart text[] := array[
         'key_columns', 'source', 'priority', 'max_attempts', 'estimated_size_bytes', 'registered_at', 'write_mode',
-        'look_reads'
+        'look_reads', 'calls_per_refresh'
     ];
 begin
     if tg_op = 'UPDATE' then
