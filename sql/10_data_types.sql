@@ -20,6 +20,8 @@ create table freshness.data_types (
     constraint a_write_mode_is_known check (write_mode in ('upsert', 'append', 'replace')),
     key_columns text[],
     source text,
+    calls_per_refresh smallint not null default 1
+    constraint a_refresh_makes_one_call_at_least check (calls_per_refresh >= 1),
     priority smallint not null default 0
     constraint a_priority_is_one_digit check (priority between 0 and 9),
     max_attempts smallint not null default 5
@@ -60,6 +62,7 @@ comment on column freshness.data_types.write_mode is
     'upsert: insert or update by key_columns; append: add rows; replace: the key''s rows become the fetched ones.';
 comment on column freshness.data_types.key_columns is 'Columns of the unique index that an upsert goes by.';
 comment on column freshness.data_types.source is 'Outside provider that the data comes from.';
+comment on column freshness.data_types.calls_per_refresh is 'Calls of its source that one refresh makes.';
 comment on column freshness.data_types.priority is 'Priority of its jobs, 0 to 9; higher is more urgent.';
 comment on column freshness.data_types.max_attempts is 'Failed attempts in a row after which a job is set aside.';
 comment on column freshness.data_types.backoff_first is

@@ -24,6 +24,7 @@ create table freshness.jobs (
     validators jsonb,
     alone boolean not null default false,
     estimated_size_bytes bigint,
+    calls smallint not null default 0,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
         (state = 'running') = (num_nulls(worker, fence, started_at) = 0)
@@ -58,4 +59,17 @@ comment on column freshness.jobs.validators is
     'What the source gave to ask "changed since?" with, such as its ETag; null: nothing. Counts with verified_at only.';
 comment on column freshness.jobs.alone is
     'Whether the key is fetched by itself, since a batch with it was refused for good; until it succeeds.';
+comment on column freshness.jobs.calls is
+    'Calls of its source that the running refresh may make; 0 without a source.';
 comment on sequence freshness.fences is 'Numbers of refreshes, one for each claim of a job, never reused.';
+
+-- The function is there before its table is: its body is read when it first runs.
+create trigger spend_on_update
+after update of state on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
+execute function freshness.spend();
+
+create trigger spend_on_delete
+after delete on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0)
+execute function freshness.spend();

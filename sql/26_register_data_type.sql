@@ -19,6 +19,7 @@ create function freshness.register_data_type(
     estimated_size_bytes bigint default null,
     backoff_first interval default '1 second',
     backoff_longest interval default '5 minutes',
+    calls_per_refresh integer default 1,
     triggers boolean default true
 )
 returns freshness.data_types
@@ -34,14 +35,16 @@ begin
     -- The registry's own triggers check the rest, write the look function and have the keys looked at again.
     insert into freshness.data_types as t (
         name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
-        refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes, backoff_first, backoff_longest
+        refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, calls_per_refresh, priority, max_attempts,
+        deadline_function, staleness_function, not_before_function, estimated_size_bytes, backoff_first,
+        backoff_longest
     )
     values (
         name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column,
         case when v_is_auto then '0' else freshness.read_interval(refresh_ahead, 'refresh_ahead') end,
-        v_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes, backoff_first, backoff_longest
+        v_is_auto, jitter, keep_warm, write_mode, source, calls_per_refresh, priority, max_attempts,
+        deadline_function, staleness_function, not_before_function, estimated_size_bytes, backoff_first,
+        backoff_longest
     )
     on conflict on constraint data_types_pkey do update set
         data_table = excluded.data_table,
@@ -60,6 +63,7 @@ begin
         write_mode = excluded.write_mode,
         key_columns = excluded.key_columns,
         source = excluded.source,
+        calls_per_refresh = excluded.calls_per_refresh,
         priority = excluded.priority,
         max_attempts = excluded.max_attempts,
         deadline_function = excluded.deadline_function,

@@ -30,7 +30,16 @@ begin
     order by s.asleep_until
     limit 1;
 
-    if v_asleep_until > p_run_at then
+    if
+        v_asleep_until > p_run_at
+        -- Whoever found the source's budget used up wakes when it opens again.
+        and not exists (
+            select
+            from freshness.data_types as t
+            join freshness.sources as s on s.name = t.source
+            where t.name = p_data_type and s.opens_at > greatest(p_run_at, clock_timestamp())
+        )
+    then
         perform pg_notify(v_channel, p_run_at::text);
     end if;
 end

@@ -25,7 +25,8 @@ declare
     v_due freshness.jobs[];
     v_type record;
     v_now timestamptz;
-    v_horizon timestamptz;
+    v_allowed jsonb;
+    v_short text[];
     v_left integer := p_limit;
     v_claimed integer;
     v_is_set_back boolean;
@@ -51,27 +52,9 @@ begin
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
-        v_horizon := v_now + p_lead;
-        v_due := array(
-            select d.job
-            from generate_series(9, 0, -1) as class (priority)
-            cross join freshness.data_types as t
-            cross join lateral (
-                select j as job
-                from freshness.jobs as j
-                where
-                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    -- A staleness function knows nothing ahead: it is asked at the deadline.
-                    and j.due_at <= case when t.staleness_function is null then v_horizon else v_now end
-                order by j.due_at
-                limit v_left
-                for update skip locked
-            ) as d
-            where t.name = any (p_data_types)
-            order by (d.job).priority desc, (d.job).due_at
-            limit v_left
-        );
-        exit when cardinality(v_due) = 0;
+        v_allowed := freshness.open_sources(p_data_types, p_lead);
+        select d.due, d.short into v_due, v_short
+        from freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed) as d;
 
         for v_type in
             select
@@ -86,13 +69,16 @@ begin
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.registered, v_due, v_horizon,
+                p_worker, v_type.registered, v_due, v_now + p_lead,
                 case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;
-        exit when v_left <= 0;
+        if v_allowed <> '{}' then
+            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_short);
+        end if;
+        exit when v_left <= 0 or cardinality(v_due) = 0;
     end loop;
 
     -- Without a free slot it must not be taken for one that can be woken.
@@ -107,9 +93,9 @@ end
 $$;
 
 comment on function freshness.claim(bigint, text[], integer, text, integer, interval) is
-    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker: most urgent'
-    ' priority first, then the longest due. Looks before it hands out: what nobody wants or what is fresh goes away or'
-    ' to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of", fence what'
-    ' finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if it has a'
-    ' slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and claims again'
-    ' within a second. FR004: the worker is not announced.';
+    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker, as far as their'
+    ' sources allow, the best first (freshness.due_jobs). Looks before it hands out: what nobody wants or what is fresh'
+    ' goes away or to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of",'
+    ' fence what finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if'
+    ' it has a slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and'
+    ' claims again within a second. FR004: the worker is not announced.';

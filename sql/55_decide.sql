@@ -12,8 +12,7 @@ as $$
 #variable_conflict use_column
 declare
     v_name text := p_type.name;
-    v_keep_warm interval := p_type.keep_warm;
-    v_has_hours boolean := p_type.not_before_function is not null;
+    v_has_budget boolean := exists (select from freshness.sources as s where s.name = p_type.source);
     v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = v_name);
 begin
     return query
@@ -26,7 +25,7 @@ begin
                 when coalesce(p_problem, l.problem) is not null then 'broken'
                 when d.required_as_of is not null then 'fetch'
                 when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + v_keep_warm <= p_horizon then 'drop' else 'warm' end
+                    case when d.unwatched_at + p_type.keep_warm <= p_horizon then 'drop' else 'warm' end
                 when l.refresh_at > p_horizon then 'wait'
                 else 'fetch'
             end as decision
@@ -46,7 +45,7 @@ begin
         left join (
             select n.* from freshness.ask_not_before(
                 v_name, array(select f.symbol from looked as f where f.decision = 'fetch')
-            ) as n where v_has_hours
+            ) as n where p_type.not_before_function is not null
         ) as a on a.symbol = l.symbol
     ),
 
@@ -63,7 +62,7 @@ begin
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
             run_at = case d.decision
                 when 'fetch' then 'infinity'
-                when 'warm' then coalesce(j.unwatched_at, p_horizon) + v_keep_warm
+                when 'warm' then coalesce(j.unwatched_at, p_horizon) + p_type.keep_warm
                 when 'wait' then d.refresh_at
                 when 'closed' then j.run_at
                 else p_horizon
@@ -75,6 +74,7 @@ begin
                 when 'closed' then least(d.closed_until, p_horizon + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
+            calls = case when d.decision = 'fetch' and v_has_budget then p_type.calls_per_refresh else 0 end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,

@@ -6,8 +6,9 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
     return (
-        select min(d.due_at)
-        from unnest(p_data_types) as t (name)
+        select min(greatest(d.due_at, s.opens_at))
+        from freshness.data_types as t
+        left join freshness.sources as s on s.name = t.source and s.opens_at > clock_timestamp()
         cross join generate_series(0, 9) as class (priority)
         cross join lateral (
             select j.due_at
@@ -16,12 +17,13 @@ begin
             order by j.due_at
             limit 1
         ) as d
+        where t.name = any (p_data_types)
     );
 end
 $$;
 
 comment on function freshness.next_due(text[]) is
-    'When the next job of these data types is due; null when there is none.';
+    'When the next job of these data types is due and its source open; null when there is none.';
 
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz

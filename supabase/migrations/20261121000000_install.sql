@@ -37,6 +37,468 @@ comment on function freshness.seconds_until(timestamptz) is
     'Seconds from now by the database''s clock, negative when past; null for null and for never (infinity).';
 -- <<<
 
+-- >>> sql/03_sources.sql
+-- Outside providers with their budgets. What a running job may cost is on the job; what ended ones did cost is in
+-- spent_calls: nothing is counted twice or kept in a counter that a crash could leave wrong.
+create table freshness.sources (
+    name text primary key
+    constraint a_name_is_short_and_plain check (name ~ '^[A-Za-z][A-Za-z0-9_.-]{0,49}$'),
+    calls_per_minute integer
+    constraint one_call_per_minute_at_least check (calls_per_minute >= 1),
+    burst integer
+    constraint a_burst_is_part_of_a_minute check (burst between 1 and calls_per_minute),
+    calls_in_flight integer
+    constraint one_call_in_flight_at_least check (calls_in_flight >= 1),
+    bytes_per_30_days bigint
+    constraint bytes_are_positive check (bytes_per_30_days >= 1),
+    tokens double precision,
+    tokens_at timestamptz,
+    short_since timestamptz,
+    opens_at timestamptz,
+    failures integer not null default 0,
+    pauses integer not null default 0,
+    paused_until timestamptz,
+    pause_reason text
+)
+with (fillfactor = 50);
+
+create table freshness.spent_calls (
+    source text not null,
+    spent_at timestamptz not null default clock_timestamp(),
+    calls integer not null,
+    bytes bigint not null
+);
+
+create index spent_calls_source on freshness.spent_calls (source, spent_at);
+
+create table freshness.spent_days (
+    source text not null,
+    day date not null,
+    calls bigint not null,
+    bytes bigint not null,
+    primary key (source, day)
+);
+
+comment on table freshness.sources is 'Providers of data and what they allow. Null: no limit.';
+comment on column freshness.sources.calls_per_minute is
+    'Calls in any 60 seconds, as the provider counts them: a call counts from its claim until 60 s after its end.';
+comment on column freshness.sources.burst is
+    'Calls that may start at once; the others are spread evenly over the minute. Null: all of a minute''s.';
+comment on column freshness.sources.calls_in_flight is 'Calls that may be under way at the same time.';
+comment on column freshness.sources.bytes_per_30_days is 'Bytes that may be fetched in any 30 days, counted by days.';
+comment on column freshness.sources.tokens is
+    'Calls that could have started at tokens_at without leaving the even pace; null: a whole burst.';
+comment on column freshness.sources.short_since is 'Since when due jobs wait for the budget; null: none does.';
+comment on column freshness.sources.opens_at is 'When the next claim may get something, while due jobs wait.';
+comment on column freshness.sources.failures is 'Failures of the source itself in a row.';
+comment on column freshness.sources.pauses is 'Pauses in a row that repeated failures caused; each is longer.';
+comment on column freshness.sources.paused_until is 'No call starts before: it asked for that, or failed repeatedly.';
+comment on table freshness.spent_calls is 'Calls that have ended, append-only; folded into spent_days a minute later.';
+comment on table freshness.spent_days is 'Calls and bytes of each day (UTC); 30 days are kept.';
+-- <<<
+
+-- >>> sql/04_register_source.sql
+create function freshness.register_source(
+    name text,
+    calls_per_minute integer default null,
+    burst integer default null,
+    calls_in_flight integer default null,
+    bytes_per_30_days bigint default null
+)
+returns freshness.sources
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_variable
+declare
+    v_row freshness.sources;
+    v_wrong text := case
+        when name is null or name !~ '^[A-Za-z][A-Za-z0-9_.-]{0,49}$' then 'name is ' || coalesce(quote_literal(name), 'null')
+        when calls_per_minute < 1 then 'calls_per_minute is ' || calls_per_minute
+        when calls_in_flight < 1 then 'calls_in_flight is ' || calls_in_flight
+        when bytes_per_30_days < 1 then 'bytes_per_30_days is ' || bytes_per_30_days
+        when burst < 1 or burst > coalesce(calls_per_minute, 0) then 'burst is ' || burst
+    end;
+begin
+    if v_wrong is not null then
+        raise exception using errcode = 'FR002', message = v_wrong,
+            hint = 'A name has up to 50 letters, digits, ''_'', ''-'' and ''.''; limits are 1 or more, null for none; a'
+            ' burst is at most calls_per_minute.';
+    end if;
+    insert into freshness.sources as s (name, calls_per_minute, burst, calls_in_flight, bytes_per_30_days)
+    values (name, calls_per_minute, burst, calls_in_flight, bytes_per_30_days)
+    on conflict on constraint sources_pkey do update set
+        calls_per_minute = excluded.calls_per_minute,
+        burst = excluded.burst,
+        calls_in_flight = excluded.calls_in_flight,
+        bytes_per_30_days = excluded.bytes_per_30_days,
+        opens_at = null
+    returning s.* into v_row;
+    -- A wider budget counts at once.
+    perform freshness.wake(t.name, clock_timestamp()) from freshness.data_types as t where t.source = v_row.name;
+    return v_row;
+end
+$$;
+
+comment on function freshness.register_source is
+    'Adds a source with its budget, or changes it; what it has spent stays counted. Null: no limit. FR002 names a limit'
+    ' that makes no sense.';
+
+create function freshness.unregister_source(name text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_variable
+begin
+    delete from freshness.spent_calls as c where c.source = name;
+    delete from freshness.spent_days as d where d.source = name;
+    delete from freshness.sources as s where s.name = name;
+    return found;
+end
+$$;
+
+comment on function freshness.unregister_source(text) is
+    'Removes a source with all that it has spent; its data types go on without a budget. False when there was none.';
+-- <<<
+
+-- >>> sql/05_allowance.sql
+-- How many calls a source allows at this moment, and if none, when to ask again.
+--
+-- Why no 60 seconds at the provider hold more than calls_per_minute: take the call of such a window that was claimed
+-- last, at c. The window ends after c, so it begins after c - 60 s, and each other call in it ended later than that: at
+-- c it was either running or among the calls spent in the last 60 s, and was counted. Claims of one source wait for
+-- each other at its row, so none is missed.
+create function freshness.allowance(p_source freshness.sources)
+returns table (calls integer, bytes bigint, opens_at timestamptz)
+language plpgsql
+rows 1
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_used record;
+    v_recent bigint;
+    v_tokens double precision := freshness.tokens(p_source, v_now);
+    v_reaches_limit boolean;
+    v_over integer;
+begin
+    -- One statement, one snapshot: a call that ends at this moment is either running or spent.
+    select r.calls, r.bytes, s.calls as recent, s.bytes as spent
+    into v_used
+    from (
+        select coalesce(sum(j.calls), 0)::integer as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes
+        from freshness.jobs as j
+        where
+            j.state = 'running' and j.calls > 0
+            and j.data_type in (select t.name from freshness.data_types as t where t.source = p_source.name)
+    ) as r
+    cross join (
+        select
+            coalesce(sum(c.calls) filter (where c.spent_at > v_now - interval '60 seconds'), 0)::integer as calls,
+            coalesce(sum(c.bytes), 0) as bytes
+        from freshness.spent_calls as c
+        where c.source = p_source.name
+    ) as s;
+
+    calls := least(
+        p_source.calls_per_minute - v_used.calls - v_used.recent,
+        floor(v_tokens)::integer,
+        p_source.calls_in_flight - v_used.calls,
+        -- After a pause that failures caused, one call tries whether the source is back.
+        case when p_source.pauses > 0 then 1 - v_used.calls end
+    );
+    bytes := p_source.bytes_per_30_days - v_used.bytes - v_used.spent - (
+        select coalesce(sum(d.bytes), 0)
+        from freshness.spent_days as d
+        where d.source = p_source.name and d.day > (v_now at time zone 'UTC')::date - 30
+    );
+    if p_source.paused_until > v_now then
+        calls := 0;
+        opens_at := p_source.paused_until;
+    elsif bytes <= 0 then
+        calls := 0;
+        -- A day's bytes leave the account at midnight.
+        opens_at := date_trunc('day', v_now at time zone 'UTC' + interval '1 day') at time zone 'UTC';
+    elsif calls <= 0 then
+        v_over := v_used.calls + v_used.recent - p_source.calls_per_minute;
+        opens_at := greatest(
+            -- The call whose leaving makes room; none: one that runs has to end, which its worker notices first.
+            case when v_over >= 0 then coalesce(
+                (
+                    select min(c.spent_at) + interval '60 seconds'
+                    from (
+                        select o.spent_at, sum(o.calls) over (order by o.spent_at) as freed
+                        from freshness.spent_calls as o
+                        where o.source = p_source.name and o.spent_at > v_now - interval '60 seconds'
+                    ) as c
+                    where c.freed > v_over
+                ),
+                v_now + interval '250 milliseconds'
+            ) end,
+            case when v_tokens < 1 then
+                v_now + make_interval(secs => (1 - v_tokens) * 60 / p_source.calls_per_minute)
+            end,
+            case when v_used.calls >= p_source.calls_in_flight or p_source.pauses > 0
+                then v_now + interval '250 milliseconds'
+            end
+        );
+    end if;
+    calls := case when calls < 0 then 0 else calls end;
+    return next;
+end
+$$;
+
+comment on function freshness.allowance(freshness.sources) is
+    'Calls and bytes that a source (its row, locked) allows now; null: no limit. opens_at: when to ask again if none.';
+
+create function freshness.tokens(p_source freshness.sources, p_now timestamptz)
+returns double precision
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+    -- A clock that was set back neither gives nor takes.
+    return least(
+        p_source.burst,
+        coalesce(
+            p_source.tokens + greatest(extract(epoch from p_now - p_source.tokens_at)::double precision, 0)
+            * p_source.calls_per_minute / 60,
+            p_source.burst
+        )
+    );
+end
+$$;
+
+comment on function freshness.tokens(freshness.sources, timestamptz) is
+    'Calls that may start at p_now without leaving the even pace (a token bucket); null: the source has no burst.';
+-- <<<
+
+-- >>> sql/06_spend.sql
+-- A job that leaves the state running, whichever way, has spent its calls: a trigger, so that no way can forget it.
+create function freshness.spend()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_job record;
+begin
+    v_job := case when tg_op = 'DELETE' then old else new end;
+    insert into freshness.spent_calls (source, calls, bytes)
+    select t.source, v_job.calls, coalesce(v_job.estimated_size_bytes, 0)
+    from freshness.data_types as t
+    where t.name = v_job.data_type and t.source is not null;
+    return null;
+end
+$$;
+
+comment on function freshness.spend() is
+    'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may first set'
+    ' jobs.calls and estimated_size_bytes to what was really used.';
+
+create function freshness.fold_spent_calls(p_source text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    -- The clock was set back: what was spent then counts from now on.
+    update freshness.spent_calls as c set spent_at = v_now
+    where c.source = p_source and c.spent_at > v_now + interval '1 second';
+
+    with gone as (
+        delete from freshness.spent_calls as c
+        where c.source = p_source and c.spent_at <= v_now - interval '60 seconds'
+        returning c.*
+    )
+
+    insert into freshness.spent_days as d (source, day, calls, bytes)
+    select p_source, (g.spent_at at time zone 'UTC')::date, sum(g.calls), sum(g.bytes)
+    from gone as g
+    group by 2
+    order by 2
+    on conflict (source, day) do update set calls = d.calls + excluded.calls, bytes = d.bytes + excluded.bytes;
+end
+$$;
+
+comment on function freshness.fold_spent_calls(text) is
+    'Moves calls that no minute counts any more into the day''s sum. Called with the source''s row locked.';
+-- <<<
+
+-- >>> sql/07_open_source.sql
+-- The budget side of a claim: opened before it chooses, charged with what it chose. The row of the source stays locked
+-- until the claim commits.
+create function freshness.open_source(p_source text)
+returns table (calls integer, bytes bigint)
+language plpgsql
+rows 1
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_source freshness.sources;
+begin
+    select * into v_source from freshness.sources as s where s.name = p_source for no key update;
+    if not found then
+        return query select null::integer, null::bigint;
+        return;
+    end if;
+    perform from (
+        select min(c.spent_at) as oldest, max(c.spent_at) as newest
+        from freshness.spent_calls as c
+        where c.source = p_source
+    ) as c
+    where c.oldest < clock_timestamp() - interval '90 seconds' or c.newest > clock_timestamp() + interval '1 second';
+    if found then
+        perform freshness.fold_spent_calls(p_source);
+    end if;
+    return query select a.calls, a.bytes from freshness.allowance(v_source) as a;
+end
+$$;
+
+comment on function freshness.open_source(text) is
+    'Locks a source and returns the calls and bytes that may be claimed now; null: no limit.';
+
+create function freshness.open_sources(p_data_types text[], p_lead interval)
+returns jsonb
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return (
+        select coalesce(jsonb_object_agg(o.name, to_jsonb(a)), '{}')
+        from (
+            -- In one order for all, and only those that something waits for.
+            select distinct s.name
+            from freshness.data_types as t
+            join freshness.sources as s on s.name = t.source
+            cross join generate_series(9, 0, -1) as class (priority)
+            cross join lateral (
+                select from freshness.jobs as j
+                where
+                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                    and j.due_at <= clock_timestamp() + p_lead
+                limit 1
+            ) as d
+            where t.name = any (p_data_types)
+            order by s.name
+        ) as o
+        cross join lateral freshness.open_source(o.name) as a
+    );
+end
+$$;
+
+comment on function freshness.open_sources(text[], interval) is
+    'Opens the sources that due jobs of these data types need: {"name": {"calls": 5, "bytes": null}}.';
+
+create function freshness.charge_sources(p_worker bigint, p_since timestamptz, p_sources text[], p_short text[])
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    update freshness.sources as s
+    set
+        tokens = freshness.tokens(s, v_now) - c.calls,
+        tokens_at = v_now,
+        short_since = case when s.name = any (p_short) then coalesce(s.short_since, v_now) end,
+        opens_at = null
+    from (
+        select t.source, coalesce(sum(j.calls), 0) as calls
+        from freshness.data_types as t
+        left join freshness.jobs as j
+            on j.data_type = t.name and j.state = 'running' and j.worker = p_worker and j.started_at >= p_since
+        where t.source = any (p_sources)
+        group by t.source
+    ) as c
+    where s.name = c.source and (c.calls > 0 or s.short_since is not null or s.name = any (p_short));
+
+    update freshness.sources as s
+    -- Something may be allowed, but not as much as the next job costs: soon again.
+    set opens_at = coalesce(
+        (select a.opens_at from freshness.allowance(s) as a), v_now + interval '250 milliseconds'
+    )
+    where s.name = any (p_short);
+end
+$$;
+
+comment on function freshness.charge_sources(bigint, timestamptz, text[], text[]) is
+    'Takes what a worker has claimed since p_since from the sources'' even pace, and writes down which of them due jobs'
+    ' have to wait for, and until when.';
+-- <<<
+
+-- >>> sql/08_pause_source.sql
+-- When a source fails or asks to be left alone, all its jobs wait; their own backoff does not count up.
+create function freshness.pause_source(p_source text, p_until timestamptz, p_reason text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    update freshness.sources as s
+    set
+        paused_until = greatest(s.paused_until, least(p_until, clock_timestamp() + interval '1 day')),
+        pause_reason = left(p_reason, 1000)
+    where s.name = p_source;
+end
+$$;
+
+comment on function freshness.pause_source(text, timestamptz, text) is
+    'Lets no call of a source start before p_until, a day ahead at most: it asked for that (Retry-After, 429).';
+
+create function freshness.note_source_failure(p_source text, p_reason text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    -- Calls that were under way when a pause began say nothing new.
+    update freshness.sources as s
+    set
+        failures = s.failures + 1,
+        pauses = s.pauses + f.is_pause::integer,
+        paused_until = case when f.is_pause then f.until else s.paused_until end,
+        pause_reason = case when f.is_pause then left(p_reason, 1000) else s.pause_reason end
+    from (
+        select
+            o.failures >= 4 or o.pauses > 0 as is_pause,
+            clock_timestamp() + least(interval '10 seconds' * power(2, least(o.pauses, 10)), interval '10 minutes')
+            * (0.9 + 0.2 * random()) as until
+        from freshness.sources as o
+        where o.name = p_source
+    ) as f
+    where s.name = p_source and coalesce(s.paused_until, '-infinity') <= clock_timestamp();
+end
+$$;
+
+comment on function freshness.note_source_failure(text, text) is
+    'Counts a failure of the source itself. From the fifth in a row on it is paused, for 10 s and then twice as long'
+    ' each time, 10 minutes at most; after a pause one call at a time tries whether it is back.';
+
+create function freshness.note_source_success(p_source text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    update freshness.sources as s set failures = 0, pauses = 0, pause_reason = null, opens_at = null
+    where s.name = p_source and (s.failures > 0 or s.pauses > 0);
+end
+$$;
+
+comment on function freshness.note_source_success(text) is 'Ends the count of failures: the source answers again.';
+-- <<<
+
 -- >>> sql/09_mend_not_before.sql
 -- A clock that was set back makes what is held back wait that much longer. When a refresh fails, run_at is that moment
 -- and not_before is after it: so a run_at that lies ahead says by how much the clock has changed.
@@ -107,6 +569,8 @@ create table freshness.data_types (
     constraint a_write_mode_is_known check (write_mode in ('upsert', 'append', 'replace')),
     key_columns text[],
     source text,
+    calls_per_refresh smallint not null default 1
+    constraint a_refresh_makes_one_call_at_least check (calls_per_refresh >= 1),
     priority smallint not null default 0
     constraint a_priority_is_one_digit check (priority between 0 and 9),
     max_attempts smallint not null default 5
@@ -147,6 +611,7 @@ comment on column freshness.data_types.write_mode is
     'upsert: insert or update by key_columns; append: add rows; replace: the key''s rows become the fetched ones.';
 comment on column freshness.data_types.key_columns is 'Columns of the unique index that an upsert goes by.';
 comment on column freshness.data_types.source is 'Outside provider that the data comes from.';
+comment on column freshness.data_types.calls_per_refresh is 'Calls of its source that one refresh makes.';
 comment on column freshness.data_types.priority is 'Priority of its jobs, 0 to 9; higher is more urgent.';
 comment on column freshness.data_types.max_attempts is 'Failed attempts in a row after which a job is set aside.';
 comment on column freshness.data_types.backoff_first is
@@ -189,6 +654,7 @@ create table freshness.jobs (
     validators jsonb,
     alone boolean not null default false,
     estimated_size_bytes bigint,
+    calls smallint not null default 0,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
         (state = 'running') = (num_nulls(worker, fence, started_at) = 0)
@@ -223,7 +689,20 @@ comment on column freshness.jobs.validators is
     'What the source gave to ask "changed since?" with, such as its ETag; null: nothing. Counts with verified_at only.';
 comment on column freshness.jobs.alone is
     'Whether the key is fetched by itself, since a batch with it was refused for good; until it succeeds.';
+comment on column freshness.jobs.calls is
+    'Calls of its source that the running refresh may make; 0 without a source.';
 comment on sequence freshness.fences is 'Numbers of refreshes, one for each claim of a job, never reused.';
+
+-- The function is there before its table is: its body is read when it first runs.
+create trigger spend_on_update
+after update of state on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
+execute function freshness.spend();
+
+create trigger spend_on_delete
+after delete on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0)
+execute function freshness.spend();
 -- <<<
 
 -- >>> sql/12_watches.sql
@@ -960,6 +1439,7 @@ create function freshness.register_data_type(
     estimated_size_bytes bigint default null,
     backoff_first interval default '1 second',
     backoff_longest interval default '5 minutes',
+    calls_per_refresh integer default 1,
     triggers boolean default true
 )
 returns freshness.data_types
@@ -975,14 +1455,16 @@ begin
     -- The registry's own triggers check the rest, write the look function and have the keys looked at again.
     insert into freshness.data_types as t (
         name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
-        refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes, backoff_first, backoff_longest
+        refresh_ahead_is_auto, jitter, keep_warm, write_mode, source, calls_per_refresh, priority, max_attempts,
+        deadline_function, staleness_function, not_before_function, estimated_size_bytes, backoff_first,
+        backoff_longest
     )
     values (
         name, v_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column,
         case when v_is_auto then '0' else freshness.read_interval(refresh_ahead, 'refresh_ahead') end,
-        v_is_auto, jitter, keep_warm, write_mode, source, priority, max_attempts, deadline_function,
-        staleness_function, not_before_function, estimated_size_bytes, backoff_first, backoff_longest
+        v_is_auto, jitter, keep_warm, write_mode, source, calls_per_refresh, priority, max_attempts,
+        deadline_function, staleness_function, not_before_function, estimated_size_bytes, backoff_first,
+        backoff_longest
     )
     on conflict on constraint data_types_pkey do update set
         data_table = excluded.data_table,
@@ -1001,6 +1483,7 @@ begin
         write_mode = excluded.write_mode,
         key_columns = excluded.key_columns,
         source = excluded.source,
+        calls_per_refresh = excluded.calls_per_refresh,
         priority = excluded.priority,
         max_attempts = excluded.max_attempts,
         deadline_function = excluded.deadline_function,
@@ -1238,7 +1721,7 @@ declare
     -- Taken care of elsewhere, or of no consequence for a deadline.
     v_apart text[] := array[
         'key_columns', 'source', 'priority', 'max_attempts', 'estimated_size_bytes', 'registered_at', 'write_mode',
-        'look_reads', 'backoff_first', 'backoff_longest'
+        'look_reads', 'calls_per_refresh', 'backoff_first', 'backoff_longest'
     ];
 begin
     if tg_op = 'UPDATE' then
@@ -1299,7 +1782,16 @@ begin
     order by s.asleep_until
     limit 1;
 
-    if v_asleep_until > p_run_at then
+    if
+        v_asleep_until > p_run_at
+        -- Whoever found the source's budget used up wakes when it opens again.
+        and not exists (
+            select
+            from freshness.data_types as t
+            join freshness.sources as s on s.name = t.source
+            where t.name = p_data_type and s.opens_at > greatest(p_run_at, clock_timestamp())
+        )
+    then
         perform pg_notify(v_channel, p_run_at::text);
     end if;
 end
@@ -3068,7 +3560,8 @@ declare
     v_due freshness.jobs[];
     v_type record;
     v_now timestamptz;
-    v_horizon timestamptz;
+    v_allowed jsonb;
+    v_short text[];
     v_left integer := p_limit;
     v_claimed integer;
     v_is_set_back boolean;
@@ -3094,27 +3587,9 @@ begin
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
-        v_horizon := v_now + p_lead;
-        v_due := array(
-            select d.job
-            from generate_series(9, 0, -1) as class (priority)
-            cross join freshness.data_types as t
-            cross join lateral (
-                select j as job
-                from freshness.jobs as j
-                where
-                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    -- A staleness function knows nothing ahead: it is asked at the deadline.
-                    and j.due_at <= case when t.staleness_function is null then v_horizon else v_now end
-                order by j.due_at
-                limit v_left
-                for update skip locked
-            ) as d
-            where t.name = any (p_data_types)
-            order by (d.job).priority desc, (d.job).due_at
-            limit v_left
-        );
-        exit when cardinality(v_due) = 0;
+        v_allowed := freshness.open_sources(p_data_types, p_lead);
+        select d.due, d.short into v_due, v_short
+        from freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed) as d;
 
         for v_type in
             select
@@ -3129,13 +3604,16 @@ begin
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.registered, v_due, v_horizon,
+                p_worker, v_type.registered, v_due, v_now + p_lead,
                 case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;
-        exit when v_left <= 0;
+        if v_allowed <> '{}' then
+            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_short);
+        end if;
+        exit when v_left <= 0 or cardinality(v_due) = 0;
     end loop;
 
     -- Without a free slot it must not be taken for one that can be woken.
@@ -3150,12 +3628,12 @@ end
 $$;
 
 comment on function freshness.claim(bigint, text[], integer, text, integer, interval) is
-    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker: most urgent'
-    ' priority first, then the longest due. Looks before it hands out: what nobody wants or what is fresh goes away or'
-    ' to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of", fence what'
-    ' finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if it has a'
-    ' slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and claims again'
-    ' within a second. FR004: the worker is not announced.';
+    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker, as far as their'
+    ' sources allow, the best first (freshness.due_jobs). Looks before it hands out: what nobody wants or what is fresh'
+    ' goes away or to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of",'
+    ' fence what finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if'
+    ' it has a slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and'
+    ' claims again within a second. FR004: the worker is not announced.';
 -- <<<
 
 -- >>> sql/55_decide.sql
@@ -3173,8 +3651,7 @@ as $$
 #variable_conflict use_column
 declare
     v_name text := p_type.name;
-    v_keep_warm interval := p_type.keep_warm;
-    v_has_hours boolean := p_type.not_before_function is not null;
+    v_has_budget boolean := exists (select from freshness.sources as s where s.name = p_type.source);
     v_symbols text[] := array(select d.symbol from unnest(p_due) as d where d.data_type = v_name);
 begin
     return query
@@ -3187,7 +3664,7 @@ begin
                 when coalesce(p_problem, l.problem) is not null then 'broken'
                 when d.required_as_of is not null then 'fetch'
                 when w.viewers is null and d.requested_at is null then
-                    case when d.unwatched_at + v_keep_warm <= p_horizon then 'drop' else 'warm' end
+                    case when d.unwatched_at + p_type.keep_warm <= p_horizon then 'drop' else 'warm' end
                 when l.refresh_at > p_horizon then 'wait'
                 else 'fetch'
             end as decision
@@ -3207,7 +3684,7 @@ begin
         left join (
             select n.* from freshness.ask_not_before(
                 v_name, array(select f.symbol from looked as f where f.decision = 'fetch')
-            ) as n where v_has_hours
+            ) as n where p_type.not_before_function is not null
         ) as a on a.symbol = l.symbol
     ),
 
@@ -3224,7 +3701,7 @@ begin
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
             run_at = case d.decision
                 when 'fetch' then 'infinity'
-                when 'warm' then coalesce(j.unwatched_at, p_horizon) + v_keep_warm
+                when 'warm' then coalesce(j.unwatched_at, p_horizon) + p_type.keep_warm
                 when 'wait' then d.refresh_at
                 when 'closed' then j.run_at
                 else p_horizon
@@ -3236,6 +3713,7 @@ begin
                 when 'closed' then least(d.closed_until, p_horizon + interval '7 days')
             end,
             worker = case d.decision when 'fetch' then p_worker end,
+            calls = case when d.decision = 'fetch' and v_has_budget then p_type.calls_per_refresh else 0 end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
@@ -4438,8 +4916,9 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
     return (
-        select min(d.due_at)
-        from unnest(p_data_types) as t (name)
+        select min(greatest(d.due_at, s.opens_at))
+        from freshness.data_types as t
+        left join freshness.sources as s on s.name = t.source and s.opens_at > clock_timestamp()
         cross join generate_series(0, 9) as class (priority)
         cross join lateral (
             select j.due_at
@@ -4448,12 +4927,13 @@ begin
             order by j.due_at
             limit 1
         ) as d
+        where t.name = any (p_data_types)
     );
 end
 $$;
 
 comment on function freshness.next_due(text[]) is
-    'When the next job of these data types is due; null when there is none.';
+    'When the next job of these data types is due and its source open; null when there is none.';
 
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz
@@ -4679,6 +5159,91 @@ as $$
 $$;
 
 comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
+-- <<<
+
+-- >>> sql/74_due_jobs.sql
+-- Which of the due jobs come first. When all can be served their order hardly matters; when not, viewers times age
+-- keeps the most viewers with fresh data without letting anything grow old for ever, where "most overdue first" is the
+-- worst order of all (docs/order.md).
+create function freshness.due_jobs(
+    p_data_types text[],
+    p_limit integer,
+    p_lead interval,
+    p_allowed jsonb,
+    out due freshness.jobs[],
+    out short text[]
+)
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_places tid[];
+begin
+    with candidates as materialized (
+        select
+            j.ctid as place, t.source, t.calls_per_refresh, coalesce(j.estimated_size_bytes, 0) as bytes,
+            -- Age lifts a key through the classes: nothing waits for ever.
+            j.priority + floor(extract(epoch from v_now - j.run_at) / (10 * extract(epoch from t.ttl))) as class,
+            j.requested_at is not null or (j.stored_at is null and j.verified_at is null) as is_asked_for,
+            greatest(j.viewers, 1) * extract(epoch from v_now - j.run_at + t.ttl) as score
+        from generate_series(9, 0, -1) as class (priority)
+        cross join freshness.data_types as t
+        cross join lateral (
+            select d.ctid, d.*
+            from freshness.jobs as d
+            where
+                d.data_type = t.name and d.priority = class.priority and d.state <> 'running'
+                -- A staleness function knows nothing ahead: it is asked at the deadline.
+                and d.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
+            order by d.due_at
+            limit case when p_allowed ? t.source then 5000 else greatest(2 * p_limit, 100) end
+        ) as j
+        where t.name = any (p_data_types)
+    ),
+
+    ranked as materialized (
+        select
+            c.place, c.source,
+            row_number() over best as rank,
+            sum(c.calls_per_refresh) over (partition by c.source order by class desc, is_asked_for desc, score desc, place)
+            <= (p_allowed -> c.source ->> 'calls')::bigint as has_calls,
+            sum(c.bytes) over (partition by c.source order by class desc, is_asked_for desc, score desc, place)
+            <= (p_allowed -> c.source ->> 'bytes')::bigint as has_bytes
+        from candidates as c
+        window best as (order by c.class desc, c.is_asked_for desc, c.score desc, c.place)
+    )
+
+    select
+        -- Twice as many as asked for: others may hold some of them.
+        (
+            array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true))
+        )[:2 * p_limit],
+        array_agg(distinct r.source) filter (where not r.has_calls or not r.has_bytes)
+    into v_places, short
+    from ranked as r;
+
+    due := array(
+        select l.job
+        from (
+            select j as job, array_position(v_places, j.ctid) as rank
+            from freshness.jobs as j
+            where j.ctid = any (v_places) and j.state <> 'running'
+            order by rank
+            limit p_limit
+            for update skip locked
+        ) as l
+        order by l.rank
+    );
+end
+$$;
+
+comment on function freshness.due_jobs(text[], integer, interval, jsonb) is
+    'Part of claim: locks up to p_limit jobs of these data types that are due within p_lead, the best first: by class'
+    ' (priority, and one more for each 10 ttl of waiting), what somebody asked for, viewers times age. p_allowed: what'
+    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.';
 -- <<<
 
 -- >>> sql/74_sweep_keys.sql
@@ -5757,6 +6322,9 @@ alter table freshness.watches enable row level security;
 alter table freshness.pulls enable row level security;
 alter table freshness.workers enable row level security;
 alter table freshness.sleepers enable row level security;
+alter table freshness.sources enable row level security;
+alter table freshness.spent_calls enable row level security;
+alter table freshness.spent_days enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
 alter table freshness.freshness_samples enable row level security;

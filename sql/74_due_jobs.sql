@@ -1,0 +1,82 @@
+-- Which of the due jobs come first. When all can be served their order hardly matters; when not, viewers times age
+-- keeps the most viewers with fresh data without letting anything grow old for ever, where "most overdue first" is the
+-- worst order of all (docs/order.md).
+create function freshness.due_jobs(
+    p_data_types text[],
+    p_limit integer,
+    p_lead interval,
+    p_allowed jsonb,
+    out due freshness.jobs[],
+    out short text[]
+)
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_places tid[];
+begin
+    with candidates as materialized (
+        select
+            j.ctid as place, t.source, t.calls_per_refresh, coalesce(j.estimated_size_bytes, 0) as bytes,
+            -- Age lifts a key through the classes: nothing waits for ever.
+            j.priority + floor(extract(epoch from v_now - j.run_at) / (10 * extract(epoch from t.ttl))) as class,
+            j.requested_at is not null or (j.stored_at is null and j.verified_at is null) as is_asked_for,
+            greatest(j.viewers, 1) * extract(epoch from v_now - j.run_at + t.ttl) as score
+        from generate_series(9, 0, -1) as class (priority)
+        cross join freshness.data_types as t
+        cross join lateral (
+            select d.ctid, d.*
+            from freshness.jobs as d
+            where
+                d.data_type = t.name and d.priority = class.priority and d.state <> 'running'
+                -- A staleness function knows nothing ahead: it is asked at the deadline.
+                and d.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
+            order by d.due_at
+            limit case when p_allowed ? t.source then 5000 else greatest(2 * p_limit, 100) end
+        ) as j
+        where t.name = any (p_data_types)
+    ),
+
+    ranked as materialized (
+        select
+            c.place, c.source,
+            row_number() over best as rank,
+            sum(c.calls_per_refresh) over (partition by c.source order by class desc, is_asked_for desc, score desc, place)
+            <= (p_allowed -> c.source ->> 'calls')::bigint as has_calls,
+            sum(c.bytes) over (partition by c.source order by class desc, is_asked_for desc, score desc, place)
+            <= (p_allowed -> c.source ->> 'bytes')::bigint as has_bytes
+        from candidates as c
+        window best as (order by c.class desc, c.is_asked_for desc, c.score desc, c.place)
+    )
+
+    select
+        -- Twice as many as asked for: others may hold some of them.
+        (
+            array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true))
+        )[:2 * p_limit],
+        array_agg(distinct r.source) filter (where not r.has_calls or not r.has_bytes)
+    into v_places, short
+    from ranked as r;
+
+    due := array(
+        select l.job
+        from (
+            select j as job, array_position(v_places, j.ctid) as rank
+            from freshness.jobs as j
+            where j.ctid = any (v_places) and j.state <> 'running'
+            order by rank
+            limit p_limit
+            for update skip locked
+        ) as l
+        order by l.rank
+    );
+end
+$$;
+
+comment on function freshness.due_jobs(text[], integer, interval, jsonb) is
+    'Part of claim: locks up to p_limit jobs of these data types that are due within p_lead, the best first: by class'
+    ' (priority, and one more for each 10 ttl of waiting), what somebody asked for, viewers times age. p_allowed: what'
+    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.';
