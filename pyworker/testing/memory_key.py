@@ -14,7 +14,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(slots=True)
 class MemoryKey:
-    """What freshness.jobs and the data table hold of a key; see sql/11_jobs.sql."""
+    """What freshness.jobs and the data table hold of a key; see sql/110_jobs.sql."""
 
     run_at: datetime
     rows: dict[tuple[Any, ...], Row] = field(default_factory=dict)

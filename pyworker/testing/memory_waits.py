@@ -1,4 +1,4 @@
-"""How long the in-memory queue waits; see sql/52_backoff.sql."""
+"""How long the in-memory queue waits; see sql/515_backoff.sql."""
 
 from __future__ import annotations
 

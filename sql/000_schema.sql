@@ -1,4 +1,4 @@
--- The private schema. What people call is granted by name in 90_grants.sql; nothing else is reachable.
+-- The private schema. What people call is granted by name in 900_grants.sql; nothing else is reachable.
 create schema freshness;
 
 comment on schema freshness is

@@ -62,14 +62,3 @@ comment on column freshness.jobs.alone is
 comment on column freshness.jobs.calls is
     'Calls of its source that the running refresh may make; 0 without a source.';
 comment on sequence freshness.fences is 'Numbers of refreshes, one for each claim of a job, never reused.';
-
--- The function is there before its table is: its body is read when it first runs.
-create trigger spend_on_update
-after update of state on freshness.jobs
-for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
-execute function freshness.spend();
-
-create trigger spend_on_delete
-after delete on freshness.jobs
-for each row when (old.state = 'running' and old.calls > 0)
-execute function freshness.spend();

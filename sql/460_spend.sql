@@ -20,6 +20,16 @@ comment on function freshness.spend() is
     'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may first set'
     ' jobs.calls and estimated_size_bytes to what was really used.';
 
+create trigger spend_on_update
+after update of state on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
+execute function freshness.spend();
+
+create trigger spend_on_delete
+after delete on freshness.jobs
+for each row when (old.state = 'running' and old.calls > 0)
+execute function freshness.spend();
+
 create function freshness.fold_spent_calls(p_source text)
 returns void
 language plpgsql
