@@ -34,6 +34,7 @@ create table freshness.data_types (
     staleness_function text,
     not_before_function text,
     look_reads text,
+    symbol_is_text boolean not null default false,
     estimated_size_bytes bigint,
     registered_at timestamptz not null default clock_timestamp(),
     constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead_is_auto or refresh_ahead < ttl),
@@ -76,3 +77,5 @@ comment on column freshness.data_types.not_before_function is
     'Qualified name of a function (symbol text) -> timestamptz: until when its provider is closed; null or past: open.';
 comment on column freshness.data_types.look_reads is
     'Name of the table as the look function reads it; written anew when it differs from data_table after a rename.';
+comment on column freshness.data_types.symbol_is_text is
+    'Whether the symbol column''s values are their own canonical text, as when it was registered.';

@@ -70,7 +70,8 @@ begin
     new.look_reads := freshness.find_table_again(new)::text;
     perform freshness.find_timestamp_column(new.data_table, new.timestamp_column);
     perform freshness.find_ttl_column(new.data_table, new.ttl_column);
-    perform freshness.find_column(new.data_table, new.symbol_column, 'symbol') where new.symbol_column is not null;
+    new.symbol_is_text := new.symbol_column is not null
+        and freshness.find_column(new.data_table, new.symbol_column, 'symbol') in ('text'::regtype, 'varchar'::regtype);
     new.deadline_function := freshness.find_function(
         new.deadline_function, 'timestamptz,interval', 'timestamptz'::regtype, 'deadline'
     );

@@ -67,7 +67,7 @@ declare
     -- Taken care of elsewhere, or of no consequence for a deadline.
     v_apart text[] := array[
         'key_columns', 'source', 'priority', 'max_attempts', 'estimated_size_bytes', 'registered_at', 'write_mode',
-        'look_reads', 'calls_per_refresh', 'backoff_first', 'backoff_longest'
+        'look_reads', 'symbol_is_text', 'calls_per_refresh', 'backoff_first', 'backoff_longest'
     ];
 begin
     if tg_op = 'UPDATE' then

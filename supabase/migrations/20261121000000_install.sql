@@ -74,6 +74,7 @@ create table freshness.data_types (
     staleness_function text,
     not_before_function text,
     look_reads text,
+    symbol_is_text boolean not null default false,
     estimated_size_bytes bigint,
     registered_at timestamptz not null default clock_timestamp(),
     constraint refresh_ahead_is_shorter_than_the_ttl check (refresh_ahead_is_auto or refresh_ahead < ttl),
@@ -116,6 +117,8 @@ comment on column freshness.data_types.not_before_function is
     'Qualified name of a function (symbol text) -> timestamptz: until when its provider is closed; null or past: open.';
 comment on column freshness.data_types.look_reads is
     'Name of the table as the look function reads it; written anew when it differs from data_table after a rename.';
+comment on column freshness.data_types.symbol_is_text is
+    'Whether the symbol column''s values are their own canonical text, as when it was registered.';
 -- <<<
 
 -- >>> sql/105_sources.sql
@@ -1184,7 +1187,8 @@ begin
     new.look_reads := freshness.find_table_again(new)::text;
     perform freshness.find_timestamp_column(new.data_table, new.timestamp_column);
     perform freshness.find_ttl_column(new.data_table, new.ttl_column);
-    perform freshness.find_column(new.data_table, new.symbol_column, 'symbol') where new.symbol_column is not null;
+    new.symbol_is_text := new.symbol_column is not null
+        and freshness.find_column(new.data_table, new.symbol_column, 'symbol') in ('text'::regtype, 'varchar'::regtype);
     new.deadline_function := freshness.find_function(
         new.deadline_function, 'timestamptz,interval', 'timestamptz'::regtype, 'deadline'
     );
@@ -1291,7 +1295,7 @@ declare
     -- Taken care of elsewhere, or of no consequence for a deadline.
     v_apart text[] := array[
         'key_columns', 'source', 'priority', 'max_attempts', 'estimated_size_bytes', 'registered_at', 'write_mode',
-        'look_reads', 'calls_per_refresh', 'backoff_first', 'backoff_longest'
+        'look_reads', 'symbol_is_text', 'calls_per_refresh', 'backoff_first', 'backoff_longest'
     ];
 begin
     if tg_op = 'UPDATE' then
@@ -1760,47 +1764,129 @@ comment on function freshness.watch_subscriptions(bigint[], boolean) is
     ' that are newly watched. Subscriptions that name no key become an event ''ignored'', if p_note_ignored.';
 -- <<<
 
+-- >>> sql/327_watch_later.sql
+create function freshness.watch_later(p_rows bigint[], p_reason text, p_try_now boolean)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if p_try_now then
+        begin
+            perform freshness.watch_subscriptions(p_rows);
+            return;
+        exception
+            when others then
+                p_reason := sqlstate || ' ' || sqlerrm;
+        end;
+    end if;
+    insert into freshness.pulls (subscription_row, reason) select r.id, p_reason from unnest(p_rows) as r (id);
+    perform pg_notify('freshness_work', clock_timestamp()::text);
+end
+$$;
+
+comment on function freshness.watch_later(bigint[], text, boolean) is
+    'Leaves pulls for rows of realtime.subscription that could not be read when they were inserted, with the reason,'
+    ' and wakes the workers. p_try_now: watch_subscriptions is tried first, which takes care of what is wrong with a'
+    ' data table.';
+-- <<<
+
 -- >>> sql/330_subscription_trigger.sql
 -- The way in without any code in the app. It runs inside Realtime's transaction: whatever goes wrong, the subscription
--- is stored, within 300 ms (two waits for a lock at most), and the reason is on record.
+-- is stored, within 300 ms, and the reason is on record.
+--
+-- Nearly every statement brings one subscription with one filter "symbol=eq.AAPL". Its key goes by a short way, since
+-- the subscriber waits: no call, no set, and no job where a pull will do. All others go by watch_subscriptions.
 create function public.on_realtime_subscription_insert()
 returns trigger
 language plpgsql
 security definer
+-- Plans are kept: one made while our tables are small must not read all of them when they have grown. What has no index
+-- then looks dear enough to be compiled.
 set jit = off
-set plan_cache_mode = force_generic_plan
--- Plans are kept: one made while our tables are small must not read all of them when they have grown.
 set enable_seqscan = off
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
     v_row record;
-    v_rows integer := 0;
+    v_is_one boolean := false;
+    v_type freshness.data_types;
+    v_job freshness.jobs;
+    v_symbol text;
+    v_now timestamptz;
+    v_times timestamptz[];
+    v_run_at timestamptz;
     v_reason text;
 begin
-    -- Realtime inserts one row in each statement, except for a subscription to several tables.
-    for v_row in
-        select i.id, i.subscription_id, i.entity, to_jsonb(i.filters) as filters from inserted as i limit 2
-    loop
-        v_rows := v_rows + 1;
-    end loop;
-    if
-        v_rows > 1
-        or v_rows = 1 and not freshness.watch_plain_subscription(
-            v_row.id, v_row.subscription_id, v_row.entity, v_row.filters
-        )
-    then
+    perform from inserted as i offset 1 limit 1;
+    if found then
         perform freshness.watch_subscriptions(array(select i.id from inserted as i));
+        return null;
     end if;
+    v_is_one := true;
+    select
+        i.id, i.subscription_id, i.entity,
+        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter
+    into v_row
+    from inserted as i;
+
+    foreach v_type in array array(
+        select t
+        from freshness.data_types as t
+        where t.data_table in (v_row.entity, pg_catalog.pg_partition_root(v_row.entity))
+        order by t.name
+    ) loop
+        if v_type.symbol_column is null then
+            v_symbol := 'GLOBAL';
+        elsif
+            v_type.symbol_is_text
+            and v_row.filter ->> 'column_name' = v_type.symbol_column
+            and v_row.filter ->> 'op' = 'eq'
+            and coalesce(v_row.filter ->> 'negate', 'false') = 'false'
+            and length(v_row.filter ->> 'value') between 1 and 200
+        then
+            v_symbol := v_row.filter ->> 'value';
+        else
+            perform freshness.watch_subscriptions(array[v_row.id]);
+            return null;
+        end if;
+
+        -- The row's id is new, and so its watch: the long way knows what to do if not.
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        values (v_type.name, v_symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);
+        select j.* into v_job from freshness.jobs as j where j.data_type = v_type.name and j.symbol = v_symbol;
+        execute format('select freshness.%I($1, $2, $3)', 'look_' || v_type.name)
+            into v_times using v_symbol, v_type, v_job;
+        v_now := clock_timestamp();
+        v_run_at := greatest(v_times[3], v_now);
+
+        -- Each worker folds the inbox within half a minute: soon enough for a deadline that is further away.
+        if v_job.symbol is null and v_run_at < v_now + interval '1 minute' then
+            insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+            values (
+                v_type.name, v_symbol, v_type.priority, v_run_at, v_times[1], v_times[2], v_type.estimated_size_bytes
+            )
+            on conflict do nothing;
+        end if;
+        if v_job.symbol is not null or v_run_at >= v_now + interval '1 minute' or not found then
+            insert into freshness.pulls (data_type, symbol, reason) values (v_type.name, v_symbol, 'watched');
+            continue when v_job.state = 'running' or (v_job.run_at <= v_now and v_job.due_at > v_now);
+            -- One that is due may be going away at this very moment: then only the pull is left of it.
+            v_run_at := case when v_job.due_at <= v_now then v_now else v_run_at end;
+        end if;
+        if v_run_at < v_now + interval '1 minute' then
+            perform freshness.wake(v_type.name, v_run_at);
+        end if;
+    end loop;
     return null;
 exception
     when others then
         v_reason := sqlstate || ' ' || sqlerrm;
         begin
-            insert into freshness.pulls (subscription_row, reason)
-            select i.id, v_reason from inserted as i;
-            perform pg_notify('freshness_work', clock_timestamp()::text);
+            perform freshness.watch_later(
+                array(select i.id from inserted as i), v_reason, v_is_one and sqlstate <> '55P03'
+            );
         exception
             when others then
                 raise warning 'freshness: a subscription was not noticed: %', v_reason
@@ -1815,7 +1901,10 @@ comment on function public.on_realtime_subscription_insert() is
     'Trigger function on realtime.subscription, after insert for each statement: watches the keys that new'
     ' subscriptions name. Never fails the insert: what could not be done goes to freshness.pulls, and failing that to'
     ' the server log.';
+-- <<<
 
+-- >>> sql/335_attach_subscription_trigger.sql
+-- Supabase does not promise that the platform's table may have a trigger: everything works without it, more slowly.
 create function freshness.attach_subscription_trigger()
 returns boolean
 language plpgsql
@@ -1847,105 +1936,6 @@ comment on function freshness.attach_subscription_trigger() is
     ' everything still works, with new subscriptions found by the sweep.';
 
 select freshness.attach_subscription_trigger();
--- <<<
-
--- >>> sql/335_watch_plain_subscription.sql
--- Nearly every subscription is one filter "symbol=eq.AAPL". Its key goes by a short way, since the subscriber waits:
--- it adds less than half of what watch_subscriptions adds to the statement. Both leave the same watch, job and pull.
-create function freshness.watch_plain_subscription(
-    p_row bigint,
-    p_subscription_id uuid,
-    p_entity regclass,
-    p_filters jsonb
-)
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-declare
-    v_found record;
-    v_type freshness.data_types;
-    v_job freshness.jobs;
-    v_symbol text;
-    v_now timestamptz;
-    v_times timestamptz[];
-    v_run_at timestamptz;
-begin
-    for v_found in
-        select
-            t as registered,
-            (
-                select a.atttypid in ('text'::regtype, 'varchar'::regtype) from pg_catalog.pg_attribute as a
-                where a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
-            ) as is_text
-        from freshness.data_types as t
-        where t.data_table in (p_entity, pg_catalog.pg_partition_root(p_entity))
-        order by t.name
-    loop
-        v_type := v_found.registered;
-        if v_type.symbol_column is null then
-            v_symbol := 'GLOBAL';
-        elsif
-            v_found.is_text
-            and jsonb_array_length(p_filters) = 1
-            and p_filters #>> '{0,column_name}' = v_type.symbol_column
-            and p_filters #>> '{0,op}' = 'eq'
-            and not coalesce((p_filters #>> '{0,negate}')::boolean, false)
-            and length(p_filters #>> '{0,value}') between 1 and 200
-        then
-            v_symbol := p_filters #>> '{0,value}';
-        else
-            return false;
-        end if;
-
-        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-        values (v_type.name, v_symbol, 'realtime:' || p_row, p_row, p_subscription_id)
-        on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
-        where watches.subscription_id <> excluded.subscription_id;
-        continue when not found;
-
-        select j.* into v_job from freshness.jobs as j where j.data_type = v_type.name and j.symbol = v_symbol;
-        v_now := clock_timestamp();
-        begin
-            execute format('select freshness.%I($1, $2, $3)', 'look_' || v_type.name)
-                into v_times using v_symbol, v_type, v_job;
-        exception
-            -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim. Any other
-            -- problem is the claim's to name.
-            when lock_not_available then
-                raise;
-            when others then
-                v_times := null;
-        end;
-        v_run_at := greatest(v_times[3], v_now);
-
-        if v_job.symbol is null then
-            insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
-            values (
-                v_type.name, v_symbol, v_type.priority, v_run_at, v_times[1], v_times[2],
-                v_type.estimated_size_bytes
-            )
-            on conflict do nothing;
-        end if;
-        if v_job.symbol is not null or not found then
-            insert into freshness.pulls (data_type, symbol, reason) values (v_type.name, v_symbol, 'watched');
-            continue when v_job.state = 'running' or (v_job.run_at <= v_now and v_job.due_at > v_now);
-            -- One that is due may be going away at this very moment: then only the pull is left of it.
-            v_run_at := case when v_job.due_at <= v_now then v_now else v_run_at end;
-        end if;
-        -- Farther moments need nobody to wake, and then the call is saved.
-        if v_run_at < v_now + interval '1 minute' then
-            perform freshness.wake(v_type.name, v_run_at);
-        end if;
-    end loop;
-    return true;
-end
-$$;
-
-comment on function freshness.watch_plain_subscription(bigint, uuid, regclass, jsonb) is
-    'Records the watches of one row of realtime.subscription (p_filters: its filters as json) and schedules its keys,'
-    ' as freshness.watch_subscriptions and freshness.schedule do. False when it is not plain, and then'
-    ' watch_subscriptions reads it: more filters than one eq on the symbol column, or a symbol that needs a cast.';
 -- <<<
 
 -- >>> sql/340_key_states.sql

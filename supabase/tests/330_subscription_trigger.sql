@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(10);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -56,7 +56,48 @@ select lives_ok(
 select results_eq(
     $$ select kind from freshness.events where data_type = 'pgtap_quote' $$, $$ values ('ignored') $$, 'it is noted'
 );
-select ok(freshness.attach_subscription_trigger(), 'the trigger can be put back');
+
+insert into freshness_pgtap.quotes values ('FRESH', 1, clock_timestamp());
+do $$
+begin
+    perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 hour');
+    delete from freshness.pulls where data_type = 'pgtap_quote';
+    perform freshness_pgtap.subscribe(
+        'freshness_pgtap.quotes', '[{"column_name": "symbol", "op": "eq", "value": "FRESH", "negate": false}]'
+    );
+end
+$$;
+select results_eq(
+    $$
+    select p.symbol, j.symbol from freshness.pulls as p
+    left join freshness.jobs as j on j.data_type = p.data_type and j.symbol = p.symbol
+    where p.data_type = 'pgtap_quote'
+    $$,
+    $$ values ('FRESH', null::text) $$, 'the job of a far deadline is made by the next claim'
+);
+do $$
+begin
+    delete from freshness.pulls where data_type = 'pgtap_quote';
+    perform freshness_pgtap.subscribe(
+        'freshness_pgtap.quotes', '[{"column_name": "symbol", "op": "eq", "value": "A", "negate": true}]'
+    );
+    perform freshness_pgtap.subscribe(
+        'freshness_pgtap.quotes', '[{"column_name": "symbol", "op": "in", "value": "{B,C}", "negate": false}]'
+    );
+    perform freshness_pgtap.subscribe(
+        'freshness_pgtap.quotes', '[{"column_name": "symbol", "op": "eq", "value": "A", "negate": false}]'
+    );
+end
+$$;
+select results_eq(
+    $$ select symbol, count(*) from freshness.watches where data_type = 'pgtap_quote' group by symbol order by symbol $$,
+    $$ values ('A', 2::bigint), ('B', 1), ('C', 1), ('FRESH', 1) $$,
+    'a list watches each key, a negated filter none, a second subscriber the same one'
+);
+select results_eq(
+    $$ select symbol from freshness.pulls where data_type = 'pgtap_quote' $$, $$ values ('A') $$,
+    'and leaves its job to the inbox'
+);
 
 select * from finish();
 rollback;

@@ -161,7 +161,7 @@ def test_a_locked_data_table_does_not_hold_up_a_subscription(
         "drop table freshness.jobs, freshness.pulls, freshness.watches cascade",
         "drop table freshness.data_types cascade",
         "drop schema freshness cascade",
-        "drop function freshness.watch_plain_subscription; drop table freshness.pulls cascade",
+        "drop table freshness.data_types cascade; drop table freshness.pulls cascade",
     ],
 )
 def test_our_tables_may_be_gone(broken: Broken, statement: str) -> None:
