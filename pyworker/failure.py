@@ -16,13 +16,15 @@ from pyworker.retry_after import PERMANENT, retry_after
 class Failure:
     """Why a refresh failed; set aside at once if permanent, else when to try again, if known.
 
-    `alone`: next time without the others of its batch.
+    `alone`: next time without the others of its batch. `of_source`: not this key, but its source
+    did not answer.
     """
 
     reason: str
     permanent: bool = False
     retry_after: float | datetime | None = None
     alone: bool = False
+    of_source: bool = False
 
 
 def failure_of(error: Exception, batch: int = 1) -> Failure:
@@ -36,14 +38,19 @@ def failure_of(error: Exception, batch: int = 1) -> Failure:
 
 def _failure_of(error: Exception) -> Failure:
     if isinstance(error, RefreshFailed):
-        return Failure(str(error), error.permanent)
+        return Failure(str(error), error.permanent, of_source=error.of_source)
     if isinstance(error, RowsRejected):
         return Failure(error.message, error.permanent)
     if isinstance(error, httpx.HTTPStatusError):
         status = error.response.status_code
-        return Failure(_http_reason(error), status in PERMANENT, retry_after(error.response))
+        return Failure(
+            _http_reason(error),
+            status in PERMANENT,
+            retry_after(error.response),
+            of_source=error.response.is_server_error,
+        )
     if isinstance(error, httpx.HTTPError):
-        return Failure(_http_reason(error))
+        return Failure(_http_reason(error), of_source=isinstance(error, httpx.TransportError))
     try:
         text = str(error)
     except Exception:

@@ -15,10 +15,14 @@ from pyworker.refreshers import Refresher
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a fetch brought for one key, and the bytes that it took (None: unknown)."""
+    """What a fetch brought for one key, and the bytes that it took (None: unknown).
+
+    `calls` of the source that are counted for the key; None: as many as were reserved.
+    """
 
     answer: Answer | Failure
     received: int | None = None
+    calls: int | None = None
 
 
 async def fetch(refresher: Refresher, job: Job, context: Context, limit: float) -> Fetched:
@@ -45,7 +49,11 @@ async def fetch_batch(
             found = {job.symbol: failure for job in jobs}
     # Nobody knows whose bytes they were.
     share = received.known and max(received.known // len(jobs), 1)
-    return {symbol: Fetched(_judged(answer), share) for symbol, answer in found.items()}
+    # It was one call: the first key has made it.
+    return {
+        symbol: Fetched(_judged(answer), share, calls=0 if number else None)
+        for number, (symbol, answer) in enumerate(found.items())
+    }
 
 
 def _judged(answer: object) -> Answer | Failure:
@@ -70,7 +78,7 @@ async def _call(
         if not deadline.expired():
             raise
         goes_on = "; its thread goes on, and its result is dropped" if refresher.in_thread else ""
-        raise RefreshFailed(f"no answer within {limit:g} s{goes_on}") from error
+        raise RefreshFailed(f"no answer within {limit:g} s{goes_on}", of_source=True) from error
     except SystemExit as error:
         raise RefreshFailed(f"SystemExit: {error}") from error
     except asyncio.CancelledError as error:

@@ -62,12 +62,16 @@ Answer = Sequence[Row] | Unchanged | Missing | RetryAfter
 class RefreshFailed(Exception):
     """Raised by a refresher to say in plain words why it got no rows; kept with the job.
 
-    With `permanent` the key is set aside at once: another attempt would fail as well.
+    With `permanent` the key is set aside at once: another attempt would fail as well. With
+    `of_source` the source is down, whatever the key: after some of these in a row it is paused.
     """
 
-    def __init__(self, reason: str = "", *, permanent: bool = False) -> None:
+    def __init__(
+        self, reason: str = "", *, permanent: bool = False, of_source: bool = False
+    ) -> None:
         super().__init__(reason)
         self.permanent = permanent
+        self.of_source = of_source
 
 
 def checked(answer: object) -> Answer:

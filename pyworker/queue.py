@@ -113,11 +113,12 @@ class Queue:
         *,
         validators: Validators | None = None,
         received: int | None = None,
+        calls: int | None = None,
     ) -> Ended:
         """Store a refresh's rows and move its job to the next deadline, or do neither.
 
         None in the place of rows: the source says that what is stored is current. `received` is
-        the size of its answers in bytes.
+        the size of its answers in bytes, and `calls` how many its source has really seen.
 
         Raises:
             RowsRejected: the rows are of another symbol, too old, or do not fit the table.
@@ -125,7 +126,7 @@ class Queue:
         """
         try:
             return await self._ended(
-                "select * from freshness.finish(%s, %s, %s, %s, %s, %s)",
+                "select * from freshness.finish(%s, %s, %s, %s, %s, %s, %s)",
                 (
                     job.data_type,
                     job.symbol,
@@ -133,6 +134,7 @@ class Queue:
                     None if rows is None else Jsonb(list(rows), dumps=_dumps),
                     None if validators is None else Jsonb(dict(validators)),
                     received,
+                    calls,
                 ),
             )
         except RowsRejected as error:
@@ -151,17 +153,21 @@ class Queue:
         permanent: bool = False,
         retry_after: float | datetime | None = None,
         alone: bool = False,
+        of_source: bool = False,
         received: int | None = None,
+        calls: int | None = None,
     ) -> Ended:
         """End a refresh that failed; its job is tried again later, or set aside.
 
         It is set aside at once if that is `permanent`, and not tried before the seconds or the
-        moment of `retry_after`; `alone`, next time not in a batch.
+        moment of `retry_after`; `alone`, next time not in a batch. `of_source` counts towards a
+        pause of its source.
         """
         is_moment = isinstance(retry_after, datetime)
         return await self._ended(
             "select * from freshness.fail(%s, %s, %s, %s, %s,"
-            " coalesce(%s::timestamptz, clock_timestamp() + make_interval(secs => %s)), %s, %s)",
+            " coalesce(%s::timestamptz, clock_timestamp() + make_interval(secs => %s)),"
+            " %s, %s, %s, %s)",
             (
                 job.data_type,
                 job.symbol,
@@ -172,6 +178,8 @@ class Queue:
                 None if is_moment or retry_after is None else min(retry_after, _LONGEST_WAIT),
                 alone,
                 received,
+                of_source,
+                calls,
             ),
         )
 

@@ -8,6 +8,9 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 STATUSES = frozenset({httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE})
+TOO_MANY = 10.0
+"""Seconds to wait after a 429 that does not say how long."""
+
 PERMANENT = frozenset(
     {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND, httpx.codes.GONE}
 )
@@ -16,10 +19,17 @@ PERMANENT = frozenset(
 def retry_after(response: httpx.Response) -> float | datetime | None:
     """Return the seconds or the moment of Retry-After; None when it says nothing usable.
 
+    One who answers 429 without it wants to be left alone all the same.
     A date counts from the date of the response, if that has one: the source's own clock.
     """
     if response.status_code not in STATUSES:
         return None
+    wait = _said(response)
+    is_too_many = response.status_code == httpx.codes.TOO_MANY_REQUESTS
+    return TOO_MANY if wait is None and is_too_many else wait
+
+
+def _said(response: httpx.Response) -> float | datetime | None:
     given = response.headers.get("retry-after", "").strip()
     if given.isdecimal():
         seconds = int(given[:10])

@@ -32,6 +32,7 @@ class Endings(Protocol):
         *,
         validators: Validators | None = None,
         received: int | None = None,
+        calls: int | None = None,
     ) -> Ended:
         """Store rows, or note that what is stored is current (None)."""
 
@@ -43,7 +44,9 @@ class Endings(Protocol):
         permanent: bool = False,
         retry_after: float | datetime | None = None,
         alone: bool = False,
+        of_source: bool = False,
         received: int | None = None,
+        calls: int | None = None,
     ) -> Ended:
         """End a refresh that failed."""
 
@@ -87,7 +90,9 @@ class Runner:
             log.warning("refresh_lost", reason="taken over by another worker")
             return Ended("lost", None)
         except Exception as error:
-            ended, reason = await self._end(job, Fetched(failure_of(error), fetched.received))
+            ended, reason = await self._end(
+                job, Fetched(failure_of(error), fetched.received, fetched.calls)
+            )
         if reason is None:
             log.info("refreshed", outcome=ended.outcome)
         else:
@@ -117,14 +122,16 @@ class Runner:
                 failure = answer
             case Unchanged(validators):
                 return await self._queue.finish(
-                    job, None, validators=validators, received=received
+                    job, None, validators=validators, received=received, calls=fetched.calls
                 ), None
             case Missing():
-                return await self._queue.finish(job, [], received=received), None
+                return await self._queue.finish(
+                    job, [], received=received, calls=fetched.calls
+                ), None
             case rows:
                 validators = rows.validators if isinstance(rows, Rows) else None
                 return await self._queue.finish(
-                    job, list(rows), validators=validators, received=received
+                    job, list(rows), validators=validators, received=received, calls=fetched.calls
                 ), None
         ended = await self._queue.fail(
             job,
@@ -132,7 +139,9 @@ class Runner:
             permanent=failure.permanent,
             retry_after=failure.retry_after,
             alone=failure.alone,
+            of_source=failure.of_source,
             received=received,
+            calls=fetched.calls,
         )
         return ended, failure.reason
 

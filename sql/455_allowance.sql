@@ -15,9 +15,7 @@ as $$
 declare
     v_now timestamptz := clock_timestamp();
     v_used record;
-    v_recent bigint;
     v_tokens double precision := freshness.tokens(p_source, v_now);
-    v_reaches_limit boolean;
     v_over integer;
 begin
     -- One statement, one snapshot: a call that ends at this moment is either running or spent.

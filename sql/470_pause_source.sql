@@ -57,3 +57,22 @@ end
 $$;
 
 comment on function freshness.note_source_success(text) is 'Ends the count of failures: the source answers again.';
+
+create function freshness.next_of_source(p_source text, p_due_at timestamptz)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    if p_source is not null and exists (
+        select from freshness.sources as s where s.name = p_source and s.short_since is not null
+    ) then
+        return least(p_due_at, clock_timestamp());
+    end if;
+    return p_due_at;
+end
+$$;
+
+comment on function freshness.next_of_source(text, timestamptz) is
+    'When a worker that has ended a call should claim again: at once if due jobs wait for the source, else at p_due_at.';

@@ -4,7 +4,8 @@ create function freshness.finish(
     p_fence bigint,
     p_rows jsonb,
     p_validators jsonb default null,
-    p_bytes bigint default null
+    p_bytes bigint default null,
+    p_calls integer default null
 )
 returns table (outcome text, due_in double precision)
 language plpgsql
@@ -75,7 +76,9 @@ begin
             else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
         end,
         stored_at = v_now.stored_at,
-        fresh_until = v_now.fresh_until
+        fresh_until = v_now.fresh_until,
+        calls = coalesce(p_calls, j.calls),
+        estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes)
     where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
     returning j.due_at into v_due_at;
     if not found then
@@ -89,30 +92,18 @@ begin
     );
     perform freshness.measure_refresh_ahead(p_data_type)
     where v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05);
-    return query select v_stored.outcome, freshness.seconds_until(v_due_at);
+    perform freshness.note_source_success(v_type.source) where v_type.source is not null;
+    return query select v_stored.outcome, freshness.seconds_until(freshness.next_of_source(v_type.source, v_due_at));
 end
 $$;
 
 comment on function freshness.finish is
     'Ends a refresh: stores its rows (a json array of objects by column; the symbol and, when missing, the timestamp'
     ' are filled in) and moves the job to its next deadline, in one transaction. Null rows: the source confirmed that'
-    ' the stored ones are current. p_validators: kept for the next refresh; p_bytes: size of the answer. Returns in how'
-    ' many seconds the key is due again, and fresh, unchanged (confirmed, or no newer than before), superseded'
-    ' (somebody stored newer rows meanwhile), missing (no rows: asked again a ttl later) or stale (by their own'
-    ' timestamps the rows are stale and no newer than before: asked again after growing waits). Errors leave'
-    ' everything as it was: FR003 the fence is lost; FR005 rows for another symbol; FR006 rows older than the stored'
-    ' ones; FR007 rows that do not fit the table, and any error of the table itself.';
-
-create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    raise exception using errcode = 'FR003',
-        message = format('refresh %s of %s %s is no longer this worker''s', p_fence, p_data_type, p_symbol),
-        hint = 'Its heartbeat was late and the job was taken over; drop the result.';
-end
-$$;
-
-comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR003.';
+    ' the stored ones are current. p_validators: kept for the next refresh; p_bytes: size of the answer; p_calls:'
+    ' calls of the source that it took, if not as many as were reserved. Returns in how many seconds the worker should'
+    ' claim again, which is when the key is due, or now if others wait for its source; and fresh, unchanged'
+    ' (confirmed, or no newer than before), superseded (somebody stored newer rows meanwhile), missing (no rows: asked'
+    ' again a ttl later) or stale (by their own timestamps the rows are stale and no newer than before: asked again'
+    ' after growing waits). Errors leave everything as it was: FR003 the fence is lost; FR005 rows for another symbol;'
+    ' FR006 rows older than the stored ones; FR007 rows that do not fit the table, and any error of the table itself.';

@@ -6,7 +6,9 @@ create function freshness.fail(
     p_permanent boolean default false,
     p_retry_at timestamptz default null,
     p_alone boolean default false,
-    p_bytes bigint default null
+    p_bytes bigint default null,
+    p_of_source boolean default false,
+    p_calls integer default null
 )
 returns table (outcome text, due_in double precision)
 language plpgsql
@@ -51,6 +53,8 @@ begin
             else freshness.backoff(j.attempts + 1, v_type.backoff_first, v_type.backoff_longest)
         end,
         last_error = v_error,
+        calls = coalesce(p_calls, j.calls),
+        estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes),
         alone = j.alone or p_alone or p_permanent
     where j.data_type = p_data_type and j.symbol = p_symbol
     returning j.due_at into v_due_at;
@@ -60,10 +64,15 @@ begin
         case when v_wait is null then 'failed' else 'retry_after' end, p_data_type, p_symbol, v_job.worker, p_fence,
         v_now - v_job.started_at, p_bytes, v_error
     );
+    if v_wait is not null then
+        perform freshness.pause_source(v_type.source, v_now + v_wait, v_error) where v_type.source is not null;
+    elsif p_of_source then
+        perform freshness.note_source_failure(v_type.source, v_error) where v_type.source is not null;
+    end if;
     return query
     select
         case when v_wait is not null then 'retry_after' when v_is_last then 'failed' else 'scheduled' end,
-        freshness.seconds_until(v_due_at);
+        freshness.seconds_until(freshness.next_of_source(v_type.source, v_due_at));
 end
 $$;
 
@@ -72,5 +81,6 @@ comment on function freshness.fail is
     ' type''s backoff; after its max_attempts, or at once with p_permanent, it is set aside for an hour. p_retry_at:'
     ' the source asked not to come earlier (7 days at most), which is no failure of the key and not counted as one; a'
     ' moment that is past says nothing. p_alone: a batch with the key was refused, fetched by itself next time.'
-    ' p_bytes: size of what was received. Returns scheduled, failed or retry_after, and in how many seconds the job is'
-    ' due; no row when the fence was lost.';
+    ' p_of_source: not this key but its source did not answer. p_bytes: size of what was received; p_calls: calls that'
+    ' it took. Returns scheduled, failed or retry_after, and in how many seconds the worker should claim again; no row'
+    ' when the fence was lost.';

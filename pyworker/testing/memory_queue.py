@@ -129,6 +129,7 @@ class MemoryQueue:
         *,
         validators: Validators | None = None,
         received: int | None = None,
+        calls: int | None = None,  # noqa: ARG002 - it has no sources with budgets
     ) -> Ended:
         """End a refresh as freshness.finish does; raises `RowsRejected` and `FenceLost`."""
         key = self._running(job)
@@ -170,7 +171,9 @@ class MemoryQueue:
         permanent: bool = False,
         retry_after: float | datetime | None = None,
         alone: bool = False,
+        of_source: bool = False,  # noqa: ARG002
         received: int | None = None,
+        calls: int | None = None,  # noqa: ARG002
     ) -> Ended:
         """End a refresh that failed as freshness.fail does."""
         try:

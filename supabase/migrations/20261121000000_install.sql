@@ -2764,9 +2764,7 @@ as $$
 declare
     v_now timestamptz := clock_timestamp();
     v_used record;
-    v_recent bigint;
     v_tokens double precision := freshness.tokens(p_source, v_now);
-    v_reaches_limit boolean;
     v_over integer;
 begin
     -- One statement, one snapshot: a call that ends at this moment is either running or spent.
@@ -3091,6 +3089,25 @@ end
 $$;
 
 comment on function freshness.note_source_success(text) is 'Ends the count of failures: the source answers again.';
+
+create function freshness.next_of_source(p_source text, p_due_at timestamptz)
+returns timestamptz
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    if p_source is not null and exists (
+        select from freshness.sources as s where s.name = p_source and s.short_since is not null
+    ) then
+        return least(p_due_at, clock_timestamp());
+    end if;
+    return p_due_at;
+end
+$$;
+
+comment on function freshness.next_of_source(text, timestamptz) is
+    'When a worker that has ended a call should claim again: at once if due jobs wait for the source, else at p_due_at.';
 -- <<<
 
 -- >>> sql/500_reconsider.sql
@@ -4238,6 +4255,22 @@ comment on function freshness.measure_refresh_ahead(text) is
     ' most half of the ttl, and returns that percentile. Called by finish now and then.';
 -- <<<
 
+-- >>> sql/567_raise_fence_lost.sql
+create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    raise exception using errcode = 'FR003',
+        message = format('refresh %s of %s %s is no longer this worker''s', p_fence, p_data_type, p_symbol),
+        hint = 'Its heartbeat was late and the job was taken over; drop the result.';
+end
+$$;
+
+comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR003.';
+-- <<<
+
 -- >>> sql/570_finish.sql
 create function freshness.finish(
     p_data_type text,
@@ -4245,7 +4278,8 @@ create function freshness.finish(
     p_fence bigint,
     p_rows jsonb,
     p_validators jsonb default null,
-    p_bytes bigint default null
+    p_bytes bigint default null,
+    p_calls integer default null
 )
 returns table (outcome text, due_in double precision)
 language plpgsql
@@ -4316,7 +4350,9 @@ begin
             else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
         end,
         stored_at = v_now.stored_at,
-        fresh_until = v_now.fresh_until
+        fresh_until = v_now.fresh_until,
+        calls = coalesce(p_calls, j.calls),
+        estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes)
     where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
     returning j.due_at into v_due_at;
     if not found then
@@ -4330,33 +4366,21 @@ begin
     );
     perform freshness.measure_refresh_ahead(p_data_type)
     where v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05);
-    return query select v_stored.outcome, freshness.seconds_until(v_due_at);
+    perform freshness.note_source_success(v_type.source) where v_type.source is not null;
+    return query select v_stored.outcome, freshness.seconds_until(freshness.next_of_source(v_type.source, v_due_at));
 end
 $$;
 
 comment on function freshness.finish is
     'Ends a refresh: stores its rows (a json array of objects by column; the symbol and, when missing, the timestamp'
     ' are filled in) and moves the job to its next deadline, in one transaction. Null rows: the source confirmed that'
-    ' the stored ones are current. p_validators: kept for the next refresh; p_bytes: size of the answer. Returns in how'
-    ' many seconds the key is due again, and fresh, unchanged (confirmed, or no newer than before), superseded'
-    ' (somebody stored newer rows meanwhile), missing (no rows: asked again a ttl later) or stale (by their own'
-    ' timestamps the rows are stale and no newer than before: asked again after growing waits). Errors leave'
-    ' everything as it was: FR003 the fence is lost; FR005 rows for another symbol; FR006 rows older than the stored'
-    ' ones; FR007 rows that do not fit the table, and any error of the table itself.';
-
-create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-    raise exception using errcode = 'FR003',
-        message = format('refresh %s of %s %s is no longer this worker''s', p_fence, p_data_type, p_symbol),
-        hint = 'Its heartbeat was late and the job was taken over; drop the result.';
-end
-$$;
-
-comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR003.';
+    ' the stored ones are current. p_validators: kept for the next refresh; p_bytes: size of the answer; p_calls:'
+    ' calls of the source that it took, if not as many as were reserved. Returns in how many seconds the worker should'
+    ' claim again, which is when the key is due, or now if others wait for its source; and fresh, unchanged'
+    ' (confirmed, or no newer than before), superseded (somebody stored newer rows meanwhile), missing (no rows: asked'
+    ' again a ttl later) or stale (by their own timestamps the rows are stale and no newer than before: asked again'
+    ' after growing waits). Errors leave everything as it was: FR003 the fence is lost; FR005 rows for another symbol;'
+    ' FR006 rows older than the stored ones; FR007 rows that do not fit the table, and any error of the table itself.';
 -- <<<
 
 -- >>> sql/575_fail.sql
@@ -4368,7 +4392,9 @@ create function freshness.fail(
     p_permanent boolean default false,
     p_retry_at timestamptz default null,
     p_alone boolean default false,
-    p_bytes bigint default null
+    p_bytes bigint default null,
+    p_of_source boolean default false,
+    p_calls integer default null
 )
 returns table (outcome text, due_in double precision)
 language plpgsql
@@ -4413,6 +4439,8 @@ begin
             else freshness.backoff(j.attempts + 1, v_type.backoff_first, v_type.backoff_longest)
         end,
         last_error = v_error,
+        calls = coalesce(p_calls, j.calls),
+        estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes),
         alone = j.alone or p_alone or p_permanent
     where j.data_type = p_data_type and j.symbol = p_symbol
     returning j.due_at into v_due_at;
@@ -4422,10 +4450,15 @@ begin
         case when v_wait is null then 'failed' else 'retry_after' end, p_data_type, p_symbol, v_job.worker, p_fence,
         v_now - v_job.started_at, p_bytes, v_error
     );
+    if v_wait is not null then
+        perform freshness.pause_source(v_type.source, v_now + v_wait, v_error) where v_type.source is not null;
+    elsif p_of_source then
+        perform freshness.note_source_failure(v_type.source, v_error) where v_type.source is not null;
+    end if;
     return query
     select
         case when v_wait is not null then 'retry_after' when v_is_last then 'failed' else 'scheduled' end,
-        freshness.seconds_until(v_due_at);
+        freshness.seconds_until(freshness.next_of_source(v_type.source, v_due_at));
 end
 $$;
 
@@ -4434,8 +4467,9 @@ comment on function freshness.fail is
     ' type''s backoff; after its max_attempts, or at once with p_permanent, it is set aside for an hour. p_retry_at:'
     ' the source asked not to come earlier (7 days at most), which is no failure of the key and not counted as one; a'
     ' moment that is past says nothing. p_alone: a batch with the key was refused, fetched by itself next time.'
-    ' p_bytes: size of what was received. Returns scheduled, failed or retry_after, and in how many seconds the job is'
-    ' due; no row when the fence was lost.';
+    ' p_of_source: not this key but its source did not answer. p_bytes: size of what was received; p_calls: calls that'
+    ' it took. Returns scheduled, failed or retry_after, and in how many seconds the worker should claim again; no row'
+    ' when the fence was lost.';
 -- <<<
 
 -- >>> sql/600_workers_come_and_go.sql

@@ -188,3 +188,73 @@ def test_two_data_types_share_the_budget_of_their_source(
     connection.execute("select freshness.request(%s, %s)", [second.name, SYMBOLS[:3]])
     claimed = [job.data_type for job in worker.claim(first.name, second.name)]
     assert (claimed.count(second.name), claimed.count(first.name)) == (3, 5)
+
+
+def test_a_call_that_took_fewer_than_reserved_gives_the_rest_back(
+    connection: Connection, worker: Worker, register: Register, source: Source
+) -> None:
+    """As the keys of a batch do, which were fetched in one call."""
+    quotes = register(QUOTES, ttl="1 hour", source=source(calls_per_minute=10))
+    _queue_all(connection, quotes)
+    for job in worker.claim(quotes.name)[1:]:
+        connection.execute(
+            "select freshness.finish(%s, %s, %s, '[{\"price\": 1}]', p_calls => 0)", list(job)
+        )
+    assert len(worker.claim(quotes.name)) == 9
+
+
+def test_a_worker_that_ends_a_call_is_told_to_claim_again_when_others_wait(
+    connection: Connection, worker: Worker, register: Register, source: Source
+) -> None:
+    """Else at its key's next deadline."""
+    quotes = register(QUOTES, ttl="1 hour", source=source(calls_in_flight=1))
+    connection.execute("select freshness.request(%s, %s)", [quotes.name, SYMBOLS[:2]])
+    due_in = []
+    for _ in range(2):
+        [job] = worker.claim(quotes.name)
+        row = connection.execute(
+            "select due_in from freshness.finish(%s, %s, %s, '[{\"price\": 1}]')", list(job)
+        ).fetchone()
+        assert row is not None
+        due_in.append(row[0])
+    assert due_in[0] <= 0
+    assert due_in[1] is None or due_in[1] > 1
+
+
+def test_a_source_that_asks_for_a_pause_gets_it_for_all_its_keys(
+    connection: Connection, worker: Worker, register: Register, source: Source
+) -> None:
+    """Also those of another data type."""
+    name = source(calls_per_minute=100)
+    first = register(QUOTES, ttl="1 hour", source=name)
+    second = register(QUOTES, ttl="1 hour", source=name)
+    for quotes in (first, second):
+        connection.execute("select freshness.request(%s, %s)", [quotes.name, SYMBOLS[:2]])
+    [job] = worker.claim(first.name, limit=1)
+    connection.execute(
+        "select freshness.fail(%s, %s, %s, 'HTTP 429',"
+        " p_retry_at => clock_timestamp() + interval '30 seconds')",
+        list(job),
+    )
+    assert worker.claim(first.name, second.name) == []
+    connection.execute("update freshness.sources set paused_until = now() where name = %s", [name])
+    assert len(worker.claim(first.name, second.name)) == 3
+
+
+def test_a_source_that_is_down_is_tried_with_one_key_after_a_pause(
+    connection: Connection, worker: Worker, register: Register, source: Source
+) -> None:
+    """Five failures pause it; one success opens it again."""
+    name = source(calls_per_minute=100)
+    quotes = register(QUOTES, ttl="1 hour", source=name)
+    _queue_all(connection, quotes)
+    for job in worker.claim(quotes.name, limit=5):
+        connection.execute(
+            "select freshness.fail(%s, %s, %s, 'HTTP 500', p_of_source => true)", list(job)
+        )
+    assert worker.claim(quotes.name) == []
+    connection.execute("update freshness.sources set paused_until = now() where name = %s", [name])
+    [trial] = worker.claim(quotes.name)
+    assert worker.claim(quotes.name) == []
+    worker.finish(trial, {"price": 1})
+    assert len(worker.claim(quotes.name, limit=20)) == 20

@@ -145,7 +145,6 @@ async def test_a_symbol_that_would_lead_to_another_folder_is_refused(
     [
         (404, "127.0.0.1 knows no such symbol (HTTP 404)"),
         (401, "127.0.0.1 answered HTTP 401"),
-        (429, "127.0.0.1 answered HTTP 429"),
         (500, "127.0.0.1 answered HTTP 500"),
         (503, "127.0.0.1 answered HTTP 503"),
     ],
