@@ -31,7 +31,7 @@ def retry_after(response: httpx.Response) -> float | datetime | None:
 
 def _said(response: httpx.Response) -> float | datetime | None:
     given = response.headers.get("retry-after", "").strip()
-    if given.isdecimal():
+    if given.isascii() and given.isdecimal():
         seconds = int(given[:10])
         return float(seconds) if seconds else None
     moment = _date(given)
