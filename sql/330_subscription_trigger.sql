@@ -2,7 +2,7 @@
 -- is stored, within 300 ms, and the reason is on record.
 --
 -- Nearly every statement brings one subscription with one filter "symbol=eq.AAPL". Its key goes by a short way, since
--- the subscriber waits: no call, no set, and no job where a pull will do. All others go by watch_subscriptions.
+-- the subscriber waits: no set, and no function but the look. All others go by watch_subscriptions.
 create function public.on_realtime_subscription_insert()
 returns trigger
 language plpgsql
@@ -67,20 +67,20 @@ begin
         v_now := clock_timestamp();
         v_run_at := greatest(v_times[3], v_now);
 
-        -- Each worker folds the inbox within half a minute: soon enough for a deadline that is further away.
-        if v_job.symbol is null and v_run_at < v_now + interval '1 minute' then
+        if v_job.symbol is null then
             insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
             values (
                 v_type.name, v_symbol, v_type.priority, v_run_at, v_times[1], v_times[2], v_type.estimated_size_bytes
             )
             on conflict do nothing;
         end if;
-        if v_job.symbol is not null or v_run_at >= v_now + interval '1 minute' or not found then
+        if v_job.symbol is not null or not found then
             insert into freshness.pulls (data_type, symbol, reason) values (v_type.name, v_symbol, 'watched');
             continue when v_job.state = 'running' or (v_job.run_at <= v_now and v_job.due_at > v_now);
             -- One that is due may be going away at this very moment: then only the pull is left of it.
             v_run_at := case when v_job.due_at <= v_now then v_now else v_run_at end;
         end if;
+        -- Farther moments need nobody to wake, and then the call is saved.
         if v_run_at < v_now + interval '1 minute' then
             perform freshness.wake(v_type.name, v_run_at);
         end if;

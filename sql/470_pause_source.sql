@@ -75,4 +75,5 @@ end
 $$;
 
 comment on function freshness.next_of_source(text, timestamptz) is
-    'When a worker that has ended a call should claim again: at once if due jobs wait for the source, else at p_due_at.';
+    'When a worker that has ended a call should claim again: at once if due jobs wait for the source, else at'
+    ' p_due_at.';
