@@ -25,6 +25,10 @@ ONE_ROW = f"""
 \\set n random(1, {ROWS})
 update public.bench_{{table}} set price = price + 1, fetched_at = now() where symbol = 'S' || :n;
 """
+FILL = (
+    "insert into public.bench_{table}"
+    f" select 'S' || n, n, now() from generate_series(1, {ROWS}) as n"
+)
 ALL_ROWS = "update public.bench_{table} set price = price + 1, fetched_at = now();"
 
 
@@ -55,9 +59,13 @@ def _updates_of_all_rows(cluster: Cluster, table: str) -> float:
 
 
 def _tidy(cluster: Cluster, table: str) -> None:
+    """Fill the table anew, unnoticed: what earlier runs have left in it would favour one side."""
     url = cluster.connection_string(user="supabase_admin")
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"vacuum public.bench_{table}".encode())
+        connection.execute("set session_replication_role = replica")
+        connection.execute(f"truncate public.bench_{table}".encode())
+        connection.execute(FILL.format(table=table).encode())
+        connection.execute(f"vacuum analyze public.bench_{table}".encode())
         connection.execute("checkpoint")
 
 
@@ -67,8 +75,7 @@ def _create(cluster: Cluster) -> None:
             connection.execute(
                 f"create table public.bench_{table}"
                 " (symbol text primary key, price numeric, fetched_at timestamptz);"
-                f" insert into public.bench_{table}"
-                f" select 'S' || n, n, now() from generate_series(1, {ROWS}) as n;"
+                f"{FILL.format(table=table)};"
                 f" select freshness.register_data_type('{table}', 'public.bench_{table}',"
                 f" ttl => '1 hour', triggers => {table != 'bare'})".encode()
             )

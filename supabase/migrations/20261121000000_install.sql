@@ -3544,7 +3544,7 @@ comment on function freshness.take_over() is
 -- >>> sql/530_due_jobs.sql
 -- Which of the due jobs come first. When all can be served their order hardly matters; when not, viewers times age
 -- keeps the most viewers with fresh data without letting anything grow old for ever, where "most overdue first" is the
--- worst order of all (docs/order.md).
+-- worst order of all (docs/sources.md).
 create function freshness.due_jobs(
     p_data_types text[],
     p_limit integer,
