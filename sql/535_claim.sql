@@ -29,6 +29,7 @@ declare
     v_short text[];
     v_left integer := p_limit;
     v_claimed integer;
+    v_asked integer;
     v_is_set_back boolean;
 begin
     update freshness.workers as w
@@ -52,6 +53,7 @@ begin
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
+        v_asked := v_left;
         v_allowed := freshness.open_sources(p_data_types, p_lead);
         select d.due, d.short into v_due, v_short
         from freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed) as d;
@@ -78,7 +80,8 @@ begin
         if v_allowed <> '{}' then
             perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_short);
         end if;
-        exit when v_left <= 0 or cardinality(v_due) = 0;
+        -- Fewer were due than were asked for, and each has been claimed: no more are.
+        exit when v_left <= 0 or cardinality(v_due) = 0 or v_asked - v_left = cardinality(v_due);
     end loop;
 
     -- Without a free slot it must not be taken for one that can be woken.

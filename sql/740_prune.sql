@@ -13,6 +13,8 @@ begin
     delete from freshness.sweeps as s
     where
         s.started_at < clock_timestamp() - interval '7 days' or s.started_at > clock_timestamp() + interval '1 minute';
+    -- What the budgets have stopped counting.
+    delete from freshness.spent_days as d where d.day < (clock_timestamp() at time zone 'UTC')::date - 30;
     delete from freshness.workers as w
     where
         w.seen_at < clock_timestamp() - interval '1 hour'
@@ -37,5 +39,5 @@ end
 $$;
 
 comment on function freshness.prune() is
-    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.'
-    ' Returns the number of events and records.';
+    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job;'
+    ' and the spent calls of days before the last 30. Returns the number of events and records.';

@@ -79,8 +79,24 @@ select
     'errors' as kind,
     e.data_type,
     format('%s on record in the last day, the last: %s', e.errors, e.last) as message
-from errors as e;
+from errors as e
+union all
+select
+    'source_paused' as kind,
+    null as data_type,
+    format('source %s is paused until %s: %s', s.source, freshness.moment_in_words(s.opens_at), s.pause_reason)
+    as message
+from freshness.source_status as s
+where s.status = 'paused'
+union all
+select
+    'source_short' as kind,
+    null as data_type,
+    format('due keys wait for the budget of source %s since %s', s.source, freshness.moment_in_words(s.short_since))
+    as message
+from freshness.source_status as s
+where s.short_since < clock_timestamp() - interval '1 minute';
 
 comment on view freshness.findings is
     'What needs a look, in words: sweeps that had to mend something, no sweep, no worker, data types without keys, keys'
-    ' that are set aside with the reason, errors on record.';
+    ' that are set aside with the reason, errors on record, sources that are paused or short of calls.';

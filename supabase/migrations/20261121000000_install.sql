@@ -3658,6 +3658,7 @@ declare
     v_short text[];
     v_left integer := p_limit;
     v_claimed integer;
+    v_asked integer;
     v_is_set_back boolean;
 begin
     update freshness.workers as w
@@ -3681,6 +3682,7 @@ begin
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
+        v_asked := v_left;
         v_allowed := freshness.open_sources(p_data_types, p_lead);
         select d.due, d.short into v_due, v_short
         from freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed) as d;
@@ -3707,7 +3709,8 @@ begin
         if v_allowed <> '{}' then
             perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_short);
         end if;
-        exit when v_left <= 0 or cardinality(v_due) = 0;
+        -- Fewer were due than were asked for, and each has been claimed: no more are.
+        exit when v_left <= 0 or cardinality(v_due) = 0 or v_asked - v_left = cardinality(v_due);
     end loop;
 
     -- Without a free slot it must not be taken for one that can be woken.
@@ -5400,6 +5403,8 @@ begin
     delete from freshness.sweeps as s
     where
         s.started_at < clock_timestamp() - interval '7 days' or s.started_at > clock_timestamp() + interval '1 minute';
+    -- What the budgets have stopped counting.
+    delete from freshness.spent_days as d where d.day < (clock_timestamp() at time zone 'UTC')::date - 30;
     delete from freshness.workers as w
     where
         w.seen_at < clock_timestamp() - interval '1 hour'
@@ -5424,8 +5429,8 @@ end
 $$;
 
 comment on function freshness.prune() is
-    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job.'
-    ' Returns the number of events and records.';
+    'Removes history older than 7 days: events, sweeps, workers that never left, and pg_cron''s records of our job;'
+    ' and the spent calls of days before the last 30. Returns the number of events and records.';
 -- <<<
 
 -- >>> sql/745_forget_unregistered.sql
@@ -5929,6 +5934,50 @@ comment on view freshness.data_type_status is
     ' over the keys as last counted, worst_lateness is in seconds.';
 -- <<<
 
+-- >>> sql/822_source_status.sql
+create view freshness.source_status with (security_invoker = true) as
+select
+    s.name as source,
+    s.calls_per_minute,
+    r.calls::integer as calls_in_flight,
+    m.calls::integer as calls_last_minute,
+    m.bytes + d.bytes + r.bytes as bytes_last_30_days,
+    s.bytes_per_30_days,
+    case
+        when s.paused_until > clock_timestamp() then 'paused'
+        when s.pauses > 0 then 'trying'
+        when s.short_since is not null then 'short'
+        else 'open'
+    end as status,
+    case when s.paused_until > clock_timestamp() then s.paused_until else s.opens_at end as opens_at,
+    s.short_since,
+    s.pause_reason
+from freshness.sources as s
+cross join lateral (
+    select coalesce(sum(j.calls), 0) as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes
+    from freshness.data_types as t
+    join freshness.jobs as j on j.data_type = t.name and j.state = 'running' and j.calls > 0
+    where t.source = s.name
+) as r
+cross join lateral (
+    select
+        coalesce(sum(c.calls) filter (where c.spent_at > clock_timestamp() - interval '60 seconds'), 0) as calls,
+        coalesce(sum(c.bytes), 0) as bytes
+    from freshness.spent_calls as c
+    where c.source = s.name
+) as m
+cross join lateral (
+    select coalesce(sum(y.bytes), 0) as bytes
+    from freshness.spent_days as y
+    where y.source = s.name and y.day > (clock_timestamp() at time zone 'UTC')::date - 30
+) as d;
+
+comment on view freshness.source_status is
+    'Each source with what is used of its budget (calls_last_minute: those that have ended) and its status: open; short:'
+    ' due jobs wait for the budget; paused: it asked for that or failed repeatedly; trying: one call at a time finds out'
+    ' whether it is back. opens_at: when the next call may start, if it is not open.';
+-- <<<
+
 -- >>> sql/825_freshness_samples.sql
 -- How many keys were in time, kept with each sweep (every five minutes): the share over an hour or a day needs no
 -- history of each key.
@@ -6328,11 +6377,27 @@ select
     'errors' as kind,
     e.data_type,
     format('%s on record in the last day, the last: %s', e.errors, e.last) as message
-from errors as e;
+from errors as e
+union all
+select
+    'source_paused' as kind,
+    null as data_type,
+    format('source %s is paused until %s: %s', s.source, freshness.moment_in_words(s.opens_at), s.pause_reason)
+    as message
+from freshness.source_status as s
+where s.status = 'paused'
+union all
+select
+    'source_short' as kind,
+    null as data_type,
+    format('due keys wait for the budget of source %s since %s', s.source, freshness.moment_in_words(s.short_since))
+    as message
+from freshness.source_status as s
+where s.short_since < clock_timestamp() - interval '1 minute';
 
 comment on view freshness.findings is
     'What needs a look, in words: sweeps that had to mend something, no sweep, no worker, data types without keys, keys'
-    ' that are set aside with the reason, errors on record.';
+    ' that are set aside with the reason, errors on record, sources that are paused or short of calls.';
 -- <<<
 
 -- >>> sql/900_grants.sql
