@@ -5954,9 +5954,11 @@ select
     s.pause_reason
 from freshness.sources as s
 cross join lateral (
-    select coalesce(sum(j.calls), 0) as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes
+    select
+        coalesce(sum(j.calls), 0) as calls,
+        coalesce(sum(j.estimated_size_bytes), 0) as bytes
     from freshness.data_types as t
-    join freshness.jobs as j on j.data_type = t.name and j.state = 'running' and j.calls > 0
+    inner join freshness.jobs as j on t.name = j.data_type and j.state = 'running' and j.calls > 0
     where t.source = s.name
 ) as r
 cross join lateral (
@@ -5973,9 +5975,9 @@ cross join lateral (
 ) as d;
 
 comment on view freshness.source_status is
-    'Each source with what is used of its budget (calls_last_minute: those that have ended) and its status: open; short:'
-    ' due jobs wait for the budget; paused: it asked for that or failed repeatedly; trying: one call at a time finds out'
-    ' whether it is back. opens_at: when the next call may start, if it is not open.';
+    'Each source with what is used of its budget (calls_last_minute: those that have ended) and its status: open;'
+    ' short: due jobs wait for the budget; paused: it asked for that or failed repeatedly; trying: one call at a time'
+    ' finds out whether it is back. opens_at: when the next call may start, if it is not open.';
 -- <<<
 
 -- >>> sql/825_freshness_samples.sql
