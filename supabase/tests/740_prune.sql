@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(3);
+select plan(4);
 
 insert into freshness.events (kind, happened_at, message) values ('error', now() - interval '8 days', 'pgtap old');
 insert into freshness.events (kind, message) values ('error', 'pgtap new');
@@ -21,6 +21,16 @@ select isnt_empty($$ select 1 from freshness.events where message = 'pgtap new' 
 select results_eq(
     $$ select name from freshness.workers where name like 'pgtap%' $$, $$ values ('pgtap seen') $$,
     'a worker that never left goes when nothing is heard of it'
+);
+insert into freshness.spent_days values ('pgtap_api', current_date - 40, 1, 1), ('pgtap_api', current_date - 5, 1, 1);
+do $$
+begin
+    perform freshness.prune();
+end
+$$;
+select results_eq(
+    $$ select day from freshness.spent_days where source = 'pgtap_api' $$, $$ select current_date - 5 $$,
+    'days that no budget counts any more are gone'
 );
 
 select * from finish();

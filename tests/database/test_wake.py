@@ -58,3 +58,27 @@ def test_a_watch_on_a_key_that_is_kept_warm_wakes_a_worker_if_it_is_stale(
     )
     connection.execute(WATCH, [quotes.name, "AAPL"])
     assert len(sleeper.heard()) == 1
+
+
+def test_a_request_for_a_key_of_a_closed_source_wakes_nobody(
+    connection: Connection, quotes: DataType, sleeper: Sleeper
+) -> None:
+    """Whoever found it closed wakes when it opens; once it is open, requests wake again."""
+    connection.execute("select freshness.register_source(%s)", [quotes.name])
+    try:
+        connection.execute(
+            "update freshness.data_types set source = name where name = %s", [quotes.name]
+        )
+        connection.execute(
+            "update freshness.sources set opens_at = now() + interval '1 hour' where name = %s",
+            [quotes.name],
+        )
+        connection.execute("select freshness.request(%s, array['AAPL'])", [quotes.name])
+        assert sleeper.heard() == []
+        connection.execute(
+            "update freshness.sources set opens_at = now() where name = %s", [quotes.name]
+        )
+        connection.execute("select freshness.request(%s, array['IBM'])", [quotes.name])
+        assert len(sleeper.heard()) == 1
+    finally:
+        connection.execute("select freshness.unregister_source(%s)", [quotes.name])
