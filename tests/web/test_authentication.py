@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from starlette.datastructures import Headers
-from structlog.testing import capture_logs
 
-from pyworker.errors import ConfigurationError
-from pyworker.settings import Settings, read_settings
-from pyworker.web.application import create_application
+from pyworker.settings import Settings
 from pyworker.web.authentication import Authentication, Caller
-from pyworker.web.authentication.auth_url import auth_url
 from pyworker.web.problems import ProblemError
-from tests.web.signing import PATH, USER, KeyServer, key_server, signer
 
 if TYPE_CHECKING:
-    from tests.web.conftest import FakeQueue
+    pass
 
 SECRET_KEY = "sb_secret_0123456789abcdefghij"
 OTHER_KEY = "sb_secret_9876543210abcdefghij"
@@ -135,123 +129,3 @@ def test_a_header_that_is_there_twice_is_refused(
     bearer = ("Authorization", f"Bearer {make_token()}")
     assert "more than once" in refusal(authentication, bearer, bearer)
     assert "more than once" in refusal(authentication, bearer, ("apikey", "a"), ("apikey", "b"))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"SUPABASE_JWT_SECRET": None}, "neither SUPABASE_URL nor SUPABASE_JWT_SECRET is set"),
-        ({"SUPABASE_URL": "project.supabase.co"}, "SUPABASE_URL is not the address"),
-        ({"SUPABASE_URL": "ftp://project.supabase.co"}, "SUPABASE_URL is not the address"),
-        ({"SUPABASE_URL": "https://user:word@host"}, "SUPABASE_URL is not the address"),
-        ({"SUPABASE_URL": "https://host/?a=b"}, "SUPABASE_URL is not the address"),
-        ({"SUPABASE_URL": "https://[::1"}, "SUPABASE_URL is not the address"),
-        ({"SUPABASE_URL": "http://project.supabase.co"}, "SUPABASE_URL is not encrypted"),
-        ({"SUPABASE_URL": "http://93.184.216.34"}, "SUPABASE_URL is not encrypted"),
-        ({"SUPABASE_SECRET_KEY": PUBLISHABLE_KEY}, "SUPABASE_SECRET_KEY is not a secret key"),
-        ({"SUPABASE_SECRET_KEY": "sb_secret_short"}, "SUPABASE_SECRET_KEY is not a secret key"),
-        ({"SUPABASE_SECRET_KEYS": "sb_secret_abc"}, "SUPABASE_SECRET_KEYS is not a JSON object"),
-        ({"SUPABASE_SECRET_KEYS": "[" * 9999}, "SUPABASE_SECRET_KEYS is not a JSON object"),
-        ({"SUPABASE_SECRET_KEYS": '{"a": 1}'}, "SUPABASE_SECRET_KEYS is not a secret key"),
-    ],
-)
-def test_an_unusable_setting_is_named_and_not_repeated(
-    make_settings: MakeSettings, changes: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ConfigurationError, match=message) as refused:
-        Authentication(make_settings(**changes))
-    assert not any(value and value in str(refused.value) for value in changes.values())
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("https://project.supabase.co", "https://project.supabase.co/auth/v1"),
-        (" https://Project.Supabase.co:443/ ", "https://project.supabase.co/auth/v1"),
-        ("https://example.com/base/", "https://example.com/base/auth/v1"),
-        ("http://127.0.0.1:54321", "http://127.0.0.1:54321/auth/v1"),
-        ("http://[::1]:54321", "http://[::1]:54321/auth/v1"),
-        ("http://kong:8000", "http://kong:8000/auth/v1"),
-        ("http://10.1.2.3", "http://10.1.2.3/auth/v1"),
-        ("http://auth.project.internal", "http://auth.project.internal/auth/v1"),
-    ],
-)
-def test_the_auth_server_is_found_by_the_projects_address(given: str, expected: str) -> None:
-    assert auth_url(given) == expected
-
-
-def test_settings_hide_what_is_secret(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, make_settings: MakeSettings
-) -> None:
-    values = {
-        "SUPABASE_JWT_SECRET": "a-legacy-secret-that-has-32-bytes-or-more",
-        "SUPABASE_SECRET_KEY": SECRET_KEY,
-        "SUPABASE_SECRET_KEYS": f'{{"default": "{OTHER_KEY}"}}',
-    }
-    for name, value in {**values, "DATABASE_URL": "postgresql://u:word@host/db"}.items():
-        monkeypatch.setenv(name, value)
-    settings = read_settings(tmp_path / ".env")
-    shown = f"{settings!r} {settings} {vars(Authentication(settings))}"
-    assert not any(value in shown for value in (*values.values(), OTHER_KEY, "u:word"))
-    assert settings != make_settings()
-
-
-@pytest.fixture
-def served() -> Iterator[KeyServer]:
-    with key_server() as running:
-        running.publish(signer("ES256"))
-        yield running
-
-
-async def test_the_endpoint_takes_tokens_that_the_projects_keys_have_signed(
-    fake_queue: FakeQueue, make_settings: MakeSettings, served: KeyServer
-) -> None:
-    """From the setting to the watch, over HTTP; without a legacy secret HS256 is refused."""
-    settings = make_settings(
-        SUPABASE_URL=served.url, SUPABASE_JWT_SECRET=None, SUPABASE_SECRET_KEY=SECRET_KEY
-    )
-    transport = httpx.ASGITransport(create_application(fake_queue, settings))
-    async with httpx.AsyncClient(transport=transport, base_url="http://endpoint") as client:
-
-        async def add(**headers: str) -> httpx.Response:
-            card = {"symbol": "AAPL", "dataTypes": ["quote"]}
-            return await client.post("/functions/v1/on-card-add", json=card, headers=headers)
-
-        token = signer("ES256").token(iss=f"{served.url}/auth/v1")
-        assert (await add(Authorization=f"Bearer {token}")).status_code == 200
-        assert (await add(apikey=SECRET_KEY)).status_code == 200
-        elsewhere = signer("ES256").token(iss="http://127.0.0.1:1/auth/v1")
-        assert (await add(Authorization=f"Bearer {elsewhere}")).status_code == 401
-    assert [watcher for _, watcher, _, _ in fake_queue.watched] == [f"user:{USER}", "service_role"]
-    assert served.asked == [PATH]
-
-
-async def test_while_keys_cannot_be_fetched_the_answer_is_a_503(
-    fake_queue: FakeQueue, make_settings: MakeSettings, served: KeyServer
-) -> None:
-    """A 401 would make clients drop a session that is good."""
-    served.status = 500
-    application = create_application(fake_queue, make_settings(SUPABASE_URL=served.url))
-    token = signer("ES256").token()
-    with capture_logs() as logs:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(application), base_url="http://endpoint"
-        ) as client:
-            answer = await client.post(
-                "/api/on-card-add", headers={"Authorization": f"Bearer {token}"}
-            )
-    assert (answer.status_code, answer.json()["code"]) == (503, "KEYS_UNAVAILABLE")
-    assert int(answer.headers["Retry-After"]) > 0
-    assert ("signing_keys_unavailable", "HTTP 500") in [
-        (entry["event"], entry.get("reason")) for entry in logs
-    ]
-    assert token not in str(logs)
-
-
-async def test_the_issuer_can_be_named_when_the_address_is_another(
-    make_settings: MakeSettings, served: KeyServer
-) -> None:
-    issuer = "https://api.example.com/auth/v1"
-    settings = make_settings(SUPABASE_URL=served.url, SUPABASE_JWT_ISSUER=issuer)
-    headers = Headers({"Authorization": f"Bearer {signer('ES256').token(iss=issuer)}"})
-    assert (await Authentication(settings).caller(headers)).user == USER

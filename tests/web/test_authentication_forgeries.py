@@ -23,6 +23,7 @@ from tests.web.signing import (
     USER,
     KeyServer,
     Signer,
+    assembled,
     claims,
     encoded,
     key_server,
@@ -63,12 +64,6 @@ def refuse(verifier: TokenVerifier) -> Refuse:
         assert token not in refused.value.message
 
     return check
-
-
-def assembled(header: dict[str, Any], payload: dict[str, Any], signature: bytes = b"") -> str:
-    """A token put together by hand."""
-    parts = (json.dumps(header).encode(), json.dumps(payload).encode(), signature)
-    return ".".join(encoded(part) for part in parts)
 
 
 def payload() -> dict[str, Any]:
