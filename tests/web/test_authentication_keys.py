@@ -148,6 +148,16 @@ async def test_during_an_outage_nobody_waits_for_a_fetch_that_hangs() -> None:
     assert source.fetches == before + 1
 
 
+async def test_after_a_quiet_time_an_outage_is_not_taken_for_granted() -> None:
+    """What failed long ago does not keep a revoked key good for one more request."""
+    source = Source(a=OLD)
+    await source.find("a")
+    source.error = KeySetUnusable("HTTP 503")
+    await source.find("a", REFRESH_AFTER)
+    source.error, source.keys = None, {}
+    assert await source.find("a", MAX_AGE) is None
+
+
 async def test_an_outage_is_tried_at_a_pace_and_ends_by_itself() -> None:
     source = Source()
     source.error = KeySetUnusable("HTTP 503")

@@ -18,6 +18,10 @@ REFRESH_AFTER, MAX_AGE = 300.0, 600.0
 OUTAGE_LIMIT = 3600.0
 # Between two fetches, whatever the requests ask for; and after one that failed.
 PAUSE, PAUSE_AFTER_FAILURE = 30.0, 5.0
+# For so long a failure says that there is an outage; with requests it is found anew before.
+OUTAGE_IS_KNOWN = 60.0
+
+NEVER = float("-inf")
 
 FetchKeys = Callable[[], Awaitable[Mapping[str, SigningKey]]]
 
@@ -34,9 +38,9 @@ class SigningKeys:
         self._fetch = fetch
         self._clock = clock
         self._keys: Mapping[str, SigningKey] = {}
-        self._fetched_at = float("-inf")
-        self._next_fetch_at = float("-inf")
-        self._failed = False
+        self._fetched_at = NEVER
+        self._next_fetch_at = NEVER
+        self._failed_at = NEVER
         self._under_way: asyncio.Task[None] | None = None
 
     async def find(self, kid: str) -> SigningKey | None:
@@ -48,7 +52,7 @@ class SigningKeys:
         if self._age() >= REFRESH_AFTER:
             self._start_fetch()
         # During an outage nobody waits for what was just tried in vain.
-        if self._age() >= (OUTAGE_LIMIT if self._failed else MAX_AGE):
+        if self._age() >= (OUTAGE_LIMIT if self._is_outage() else MAX_AGE):
             await self._fetched()
         if self._age() >= OUTAGE_LIMIT:
             raise _unavailable()
@@ -56,12 +60,15 @@ class SigningKeys:
             # It may be a new one. Names that nobody knows cost a fetch in PAUSE, however many.
             self._start_fetch()
             await self._fetched()
-        if kid not in self._keys and self._failed:
+        if kid not in self._keys and self._is_outage():
             raise _unavailable()
         return self._keys.get(kid)
 
     def _age(self) -> float:
         return self._clock() - self._fetched_at
+
+    def _is_outage(self) -> bool:
+        return self._clock() - self._failed_at < OUTAGE_IS_KNOWN
 
     def _start_fetch(self) -> None:
         if self._under_way is None and self._clock() >= self._next_fetch_at:
@@ -80,18 +87,18 @@ class SigningKeys:
         except Exception as error:  # it must not end in a task that nobody awaits
             reason = str(error) if isinstance(error, KeySetUnusable) else type(error).__name__
             structlog.get_logger().warning("signing_keys_unavailable", reason=reason)
-            self._failed = True
+            self._failed_at = self._clock()
         finally:
-            pause = PAUSE_AFTER_FAILURE if self._failed else PAUSE
+            pause = PAUSE_AFTER_FAILURE if self._is_outage() else PAUSE
             self._next_fetch_at = self._clock() + pause
             self._under_way = None
 
     def _take(self, keys: Mapping[str, SigningKey], fetched_at: float) -> None:
-        if self._failed or keys.keys() != self._keys.keys():
+        if self._failed_at != NEVER or keys.keys() != self._keys.keys():
             structlog.get_logger().info("signing_keys_fetched", keys=len(keys))
         self._keys = keys
         self._fetched_at = fetched_at
-        self._failed = False
+        self._failed_at = NEVER
 
 
 def _unavailable() -> ProblemError:
