@@ -31,8 +31,8 @@ from pyworker.worker import Worker
 def freshness() -> None:
     """Keep exactly the rows that somebody is looking at fresh.
 
-    Settings come from the environment and .env: DATABASE_URL, SUPABASE_JWT_SECRET and those
-    that begin with FRESHNESS_ (see .env.example).
+    Settings come from the environment and .env: DATABASE_URL and those that begin
+    with SUPABASE_ or FRESHNESS_ (see .env.example).
     """
 
 

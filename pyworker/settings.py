@@ -13,8 +13,8 @@ from pyworker.errors import ConfigurationError
 class Settings(BaseSettings):
     """All settings; each is read from the environment by its name in upper case.
 
-    Names begin with `FRESHNESS_`, except `DATABASE_URL` and `SUPABASE_JWT_SECRET`, which are
-    the ones that Supabase projects already have. Times are in seconds.
+    Names begin with `FRESHNESS_`, except `DATABASE_URL` and those that begin with `SUPABASE_`,
+    which are the ones that Supabase projects already have. Times are in seconds.
     """
 
     model_config = SettingsConfigDict(
@@ -26,7 +26,6 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(validation_alias="DATABASE_URL")
-    jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
 
     configuration: Path = Path("freshness.toml")
     refreshers: str = ""
@@ -37,6 +36,11 @@ class Settings(BaseSettings):
     fallback_poll_interval: float = Field(default=30, gt=0)
     shutdown_timeout: float = Field(default=30, ge=0)
 
+    supabase_url: str | None = Field(default=None, validation_alias="SUPABASE_URL")
+    jwt_issuer: str | None = Field(default=None, validation_alias="SUPABASE_JWT_ISSUER")
+    jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
+    secret_key: SecretStr | None = Field(default=None, validation_alias="SUPABASE_SECRET_KEY")
+    secret_keys: SecretStr | None = Field(default=None, validation_alias="SUPABASE_SECRET_KEYS")
     host: str = "127.0.0.1"
     port: int = Field(default=8790, ge=0, le=65535)
     lease: float = Field(default=300, gt=0, le=86400)

@@ -10,7 +10,7 @@ from starlette.routing import Route, Router
 
 from pyworker.queue import Queue
 from pyworker.settings import Settings
-from pyworker.web.authentication import TokenVerifier
+from pyworker.web.authentication import Authentication
 from pyworker.web.cors import CrossOrigin
 from pyworker.web.on_card_add import OnCardAdd
 from pyworker.web.problems import UnexpectedErrors, exception_handlers
@@ -21,9 +21,9 @@ def create_application(queue: Queue, settings: Settings) -> Starlette:
     """Return the ASGI application on an open queue.
 
     Raises:
-        ConfigurationError: the secret that tokens are verified with is missing or unusable.
+        ConfigurationError: what tokens are verified with is missing or unusable.
     """
-    on_card_add = OnCardAdd(queue, settings, TokenVerifier(settings.jwt_secret))
+    on_card_add = OnCardAdd(queue, settings, Authentication(settings))
     application = Starlette(
         routes=[
             Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),

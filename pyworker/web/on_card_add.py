@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from pyworker.job import KeyState
 from pyworker.queue import Queue
 from pyworker.settings import Settings
-from pyworker.web.authentication import TokenVerifier
+from pyworker.web.authentication import Authentication
 from pyworker.web.body import read_json
 from pyworker.web.cards import read_keys
 from pyworker.web.problems import ProblemError
@@ -26,10 +26,10 @@ LONGEST_NAME = 50
 class OnCardAdd:
     """Takes or renews the caller's lease on the keys of the cards, and answers their states."""
 
-    def __init__(self, queue: Queue, settings: Settings, verifier: TokenVerifier) -> None:
+    def __init__(self, queue: Queue, settings: Settings, authentication: Authentication) -> None:
         self._queue = queue
         self._settings = settings
-        self._verifier = verifier
+        self._authentication = authentication
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request.
@@ -38,7 +38,7 @@ class OnCardAdd:
             ProblemError: the caller or the body is refused; nothing was recorded.
             DatabaseUnavailable: the database cannot be reached.
         """
-        caller = self._verifier.verify(request.headers.get("authorization"))
+        caller = await self._authentication.caller(request.headers)
         body = await read_json(request, self._settings.max_body_bytes)
         keys = read_keys(body, self._settings.max_keys)
         lease = self._settings.lease

@@ -17,7 +17,7 @@ from pyworker.errors import ConfigurationError
 from pyworker.queue import open_queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application
-from pyworker.web.authentication import TokenVerifier
+from pyworker.web.authentication import Authentication
 
 CONNECTIONS = 8
 BACKLOG = 2048
@@ -29,12 +29,12 @@ async def serve(settings: Settings) -> None:
     Logs `serving` with the URL once connections are accepted.
 
     Raises:
-        ConfigurationError: the secret is missing, or the address cannot be used.
+        ConfigurationError: a setting for sign-in is missing or unusable, or the address is.
         DatabaseUnavailable: the database cannot be reached at the start.
     """
     log = structlog.get_logger()
     # A mistake in the settings is told before the database is waited for.
-    TokenVerifier(settings.jwt_secret)
+    Authentication(settings)
     async with open_queue(settings.database_url.get_secret_value(), CONNECTIONS) as queue:
         server = uvicorn.Server(
             uvicorn.Config(

@@ -46,7 +46,9 @@ class Endpoint:
 
 
 @contextmanager
-def running_endpoint(url: str, make_token: MakeToken, secret: str) -> Iterator[Endpoint]:
+def running_endpoint(
+    url: str, make_token: MakeToken, secret: str, **environment: str
+) -> Iterator[Endpoint]:
     """Start an endpoint on a free port, and stop it at the end."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
@@ -56,6 +58,7 @@ def running_endpoint(url: str, make_token: MakeToken, secret: str) -> Iterator[E
             "SUPABASE_JWT_SECRET": secret,
             "FRESHNESS_PORT": "0",
             "PYTHONUNBUFFERED": "1",
+            **environment,
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -94,7 +94,7 @@ def test_a_signal_ends_it_after_the_request_under_way(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"SUPABASE_JWT_SECRET": None}, "SUPABASE_JWT_SECRET is not set"),
+        ({"SUPABASE_JWT_SECRET": None}, "neither SUPABASE_URL nor SUPABASE_JWT_SECRET is set"),
         ({"host": "no such host"}, "cannot listen on no such host"),
         ({"host": "a" * 70}, "cannot listen on"),
     ],
