@@ -1,6 +1,7 @@
 """The least that a queue can do, in the way of pgmq: read a batch, hide it for a time, delete it.
 
-No history, no order but the id, and nobody is woken: the reader looks ten times a second.
+No history, no order but the id, and nobody is woken: the database looks ten times a second for each
+reader, which asks again after five seconds.
 """
 
 from __future__ import annotations
@@ -23,6 +24,28 @@ create table public.messages (
     message jsonb not null
 );
 create index messages_visible_at on public.messages (visible_at);
+create function public.read_messages(batch integer, hidden_for interval, until timestamptz)
+returns setof public.messages
+language plpgsql
+as $$
+begin
+    loop
+        return query
+        update public.messages as m
+        set visible_at = clock_timestamp() + hidden_for, reads = m.reads + 1
+        where m.id in (
+            select o.id from public.messages as o
+            where o.visible_at <= clock_timestamp()
+            order by o.id
+            limit batch
+            for update skip locked
+        )
+        returning m.*;
+        exit when found or clock_timestamp() >= until;
+        perform pg_sleep(0.1);
+    end loop;
+end
+$$;
 """
 FILL = """
 insert into public.messages (message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -11,18 +10,9 @@ import time
 import asyncpg
 import uvloop
 
-HIDDEN_FOR, PAUSE = 30, 0.1
 READ = """
-update public.messages as m
-set visible_at = clock_timestamp() + make_interval(secs => $2), reads = m.reads + 1
-where m.id in (
-    select o.id from public.messages as o
-    where o.visible_at <= clock_timestamp()
-    order by o.id
-    limit $1
-    for update skip locked
-)
-returning m.id, m.message
+select id, message
+from public.read_messages($1, interval '30 seconds', clock_timestamp() + interval '5 seconds')
 """
 DELETE = "delete from public.messages where id = any ($1::bigint[])"
 
@@ -30,9 +20,8 @@ DELETE = "delete from public.messages where id = any ($1::bigint[])"
 async def work(batch: int) -> None:
     connection = await asyncpg.connect(os.environ["DATABASE_URL"])
     while True:
-        messages = await connection.fetch(READ, batch, HIDDEN_FOR)
+        messages = await connection.fetch(READ, batch)
         if not messages:
-            await asyncio.sleep(PAUSE)
             continue
         for _, message in messages:
             os.write(3, f"{time.time()} {json.loads(message)['name']}\n".encode())
