@@ -1,4 +1,4 @@
-"""How many due jobs a second one worker ends, history kept, beside other queues on the same cluster.
+"""How many due jobs a second one worker ends, history kept, beside others on the same cluster.
 
 20,000 jobs (BENCH_JOBS for another number), handlers that do nothing. Ours are watched keys whose
 rows are stale, of a source with a budget: each claim finds out whether they are wanted, stale and
