@@ -67,4 +67,5 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _rows(node: dict[str, Any]) -> float:
     loops: float = node["Actual Loops"]
-    return loops * (node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+    rows: float = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+    return loops * rows
