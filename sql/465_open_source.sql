@@ -51,6 +51,8 @@ begin
                 where
                     j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
                     and j.due_at <= clock_timestamp() + p_lead
+                -- In order, or any plan reads all jobs to find that none is due.
+                order by j.due_at
                 limit 1
             ) as d
             where t.name = any (p_data_types)
