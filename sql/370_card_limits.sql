@@ -21,7 +21,7 @@ comment on column freshness.card_limits.keys_per_user is
 -- A user's leases, to count them; subscriptions are not in it.
 create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
 
-create function freshness.refuse(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
+create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
 set search_path = ''
@@ -35,7 +35,7 @@ begin
 end
 $$;
 
-comment on function freshness.refuse(text, text, text, text, integer) is
+comment on function freshness.refuse_call(text, text, text, text, integer) is
     'Raises an error that PostgREST answers with the status after PT in p_sqlstate. Its detail is JSON for programs:'
     ' code, the word that the endpoint answers, and retryAfter in seconds.';
 
@@ -65,7 +65,7 @@ begin
     v_excess := cardinality(v_ends) + cardinality(p_data_types) - p_most;
     if v_excess > 0 then
         v_end := coalesce(v_ends[v_excess], v_ends[cardinality(v_ends)], clock_timestamp());
-        perform freshness.refuse(
+        perform freshness.refuse_call(
             'PT429', 'TOO_MANY_WATCHED',
             format('You would watch %s keys; at most %s are allowed.', v_excess + p_most, p_most),
             'Show fewer cards, or wait until the leases of closed ones end.',

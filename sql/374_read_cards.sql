@@ -18,7 +18,7 @@ begin
         v_problem := 'cards must be a list with at least one element.';
     end if;
     if v_problem is not null then
-        perform freshness.refuse('PT422', 'INVALID_CARDS', v_problem, null, null);
+        perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
     end if;
 
     for v_card in
@@ -45,9 +45,9 @@ begin
             );
         end if;
         if v_problem is not null then
-            perform freshness.refuse('PT422', 'INVALID_CARDS', v_problem, null, null);
+            perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
         elsif length(v_card.symbol ->> 0) > 200 then
-            perform freshness.refuse(
+            perform freshness.refuse_call(
                 'PT422', 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
             );
         end if;
@@ -64,7 +64,7 @@ begin
         group by e.data_type, coalesce(c.body ->> 'symbol', '')
     ) as k;
     if cardinality(data_types) > v_most then
-        perform freshness.refuse(
+        perform freshness.refuse_call(
             'PT422', 'TOO_MANY_KEYS',
             format('%s keys are asked for; at most %s are allowed.', cardinality(data_types), v_most), null, null
         );

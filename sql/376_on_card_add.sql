@@ -15,7 +15,7 @@ begin
     elsif p_role = 'service_role' then
         return p_role;
     end if;
-    perform freshness.refuse(
+    perform freshness.refuse_call(
         'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
     );
 end
@@ -83,7 +83,7 @@ begin
     with ordinality as s (data_type, symbol, status, fresh_until, due_at, place);
 
     if v_statuses = array['unknown_data_type'] then
-        perform freshness.refuse(
+        perform freshness.refuse_call(
             'PT422', 'UNKNOWN_DATA_TYPE',
             format(
                 'None of these data types is known: %s.',
@@ -92,7 +92,7 @@ begin
             'freshness.register_data_type makes one known.', null
         );
     elsif v_statuses <@ array['unknown_data_type', 'forbidden'] then
-        perform freshness.refuse(
+        perform freshness.refuse_call(
             'PT403', 'FORBIDDEN', 'You may not read the tables of these data types.',
             'Whoever may select from the table may ask for its keys.', null
         );

@@ -24,8 +24,8 @@ from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_batch_v2(text, text[], integer) from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_data_from_presence_v2() from public, anon, authenticated;
 revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;
-revoke all on function public.check_staleness_on_update() from public, anon, authenticated;
-revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated;
+revoke all on function public.check_staleness_on_update() from public, anon, authenticated, service_role;
+revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated, service_role;
 revoke all on function public.get_or_queue(text, text) from public, anon, authenticated;
 revoke all on function public.on_card_add(text, text[], jsonb) from public, anon, authenticated;
 
@@ -49,12 +49,17 @@ grant execute on function public.on_card_add(text, text[], jsonb) to authenticat
 grant usage on schema freshness to service_role;
 grant select on freshness.data_types, freshness.jobs, freshness.key_status to service_role;
 
+-- A project may have a table of that name already, with grants of its own.
 do $$
 begin
-    grant select on public.data_type_registry_v2 to service_role;
-    revoke all on public.data_type_registry_v2 from anon, authenticated;
-exception
-    when wrong_object_type or insufficient_privilege then
-        raise notice 'public.data_type_registry_v2 is not ours, and keeps its grants';
+    if exists (
+        select from pg_catalog.pg_views as v
+        where
+            v.schemaname = 'public' and v.viewname = 'data_type_registry_v2'
+            and v.definition like '%freshness.data_types%'
+    ) then
+        revoke all on public.data_type_registry_v2 from public, anon, authenticated, service_role;
+        grant select on public.data_type_registry_v2 to service_role;
+    end if;
 end
 $$;

@@ -2354,7 +2354,7 @@ comment on column freshness.card_limits.keys_per_user is
 -- A user's leases, to count them; subscriptions are not in it.
 create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
 
-create function freshness.refuse(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
+create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
 set search_path = ''
@@ -2368,7 +2368,7 @@ begin
 end
 $$;
 
-comment on function freshness.refuse(text, text, text, text, integer) is
+comment on function freshness.refuse_call(text, text, text, text, integer) is
     'Raises an error that PostgREST answers with the status after PT in p_sqlstate. Its detail is JSON for programs:'
     ' code, the word that the endpoint answers, and retryAfter in seconds.';
 
@@ -2398,7 +2398,7 @@ begin
     v_excess := cardinality(v_ends) + cardinality(p_data_types) - p_most;
     if v_excess > 0 then
         v_end := coalesce(v_ends[v_excess], v_ends[cardinality(v_ends)], clock_timestamp());
-        perform freshness.refuse(
+        perform freshness.refuse_call(
             'PT429', 'TOO_MANY_WATCHED',
             format('You would watch %s keys; at most %s are allowed.', v_excess + p_most, p_most),
             'Show fewer cards, or wait until the leases of closed ones end.',
@@ -2497,7 +2497,7 @@ begin
         v_problem := 'cards must be a list with at least one element.';
     end if;
     if v_problem is not null then
-        perform freshness.refuse('PT422', 'INVALID_CARDS', v_problem, null, null);
+        perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
     end if;
 
     for v_card in
@@ -2524,9 +2524,9 @@ begin
             );
         end if;
         if v_problem is not null then
-            perform freshness.refuse('PT422', 'INVALID_CARDS', v_problem, null, null);
+            perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
         elsif length(v_card.symbol ->> 0) > 200 then
-            perform freshness.refuse(
+            perform freshness.refuse_call(
                 'PT422', 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
             );
         end if;
@@ -2543,7 +2543,7 @@ begin
         group by e.data_type, coalesce(c.body ->> 'symbol', '')
     ) as k;
     if cardinality(data_types) > v_most then
-        perform freshness.refuse(
+        perform freshness.refuse_call(
             'PT422', 'TOO_MANY_KEYS',
             format('%s keys are asked for; at most %s are allowed.', cardinality(data_types), v_most), null, null
         );
@@ -2575,7 +2575,7 @@ begin
     elsif p_role = 'service_role' then
         return p_role;
     end if;
-    perform freshness.refuse(
+    perform freshness.refuse_call(
         'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
     );
 end
@@ -2643,7 +2643,7 @@ begin
     with ordinality as s (data_type, symbol, status, fresh_until, due_at, place);
 
     if v_statuses = array['unknown_data_type'] then
-        perform freshness.refuse(
+        perform freshness.refuse_call(
             'PT422', 'UNKNOWN_DATA_TYPE',
             format(
                 'None of these data types is known: %s.',
@@ -2652,7 +2652,7 @@ begin
             'freshness.register_data_type makes one known.', null
         );
     elsif v_statuses <@ array['unknown_data_type', 'forbidden'] then
-        perform freshness.refuse(
+        perform freshness.refuse_call(
             'PT403', 'FORBIDDEN', 'You may not read the tables of these data types.',
             'Whoever may select from the table may ask for its keys.', null
         );
@@ -6803,8 +6803,8 @@ from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_batch_v2(text, text[], integer) from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_data_from_presence_v2() from public, anon, authenticated;
 revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;
-revoke all on function public.check_staleness_on_update() from public, anon, authenticated;
-revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated;
+revoke all on function public.check_staleness_on_update() from public, anon, authenticated, service_role;
+revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated, service_role;
 revoke all on function public.get_or_queue(text, text) from public, anon, authenticated;
 revoke all on function public.on_card_add(text, text[], jsonb) from public, anon, authenticated;
 
@@ -6828,13 +6828,18 @@ grant execute on function public.on_card_add(text, text[], jsonb) to authenticat
 grant usage on schema freshness to service_role;
 grant select on freshness.data_types, freshness.jobs, freshness.key_status to service_role;
 
+-- A project may have a table of that name already, with grants of its own.
 do $$
 begin
-    grant select on public.data_type_registry_v2 to service_role;
-    revoke all on public.data_type_registry_v2 from anon, authenticated;
-exception
-    when wrong_object_type or insufficient_privilege then
-        raise notice 'public.data_type_registry_v2 is not ours, and keeps its grants';
+    if exists (
+        select from pg_catalog.pg_views as v
+        where
+            v.schemaname = 'public' and v.viewname = 'data_type_registry_v2'
+            and v.definition like '%freshness.data_types%'
+    ) then
+        revoke all on public.data_type_registry_v2 from public, anon, authenticated, service_role;
+        grant select on public.data_type_registry_v2 to service_role;
+    end if;
 end
 $$;
 -- <<<

@@ -31,7 +31,7 @@ select throws_ok(
     'one call cannot ask for more than a user may watch'
 );
 select throws_ok(
-    $$ select freshness.refuse('PT422', 'A_WORD', 'What is wrong.', null, null) $$,
+    $$ select freshness.refuse_call('PT422', 'A_WORD', 'What is wrong.', null, null) $$,
     'PT422', 'What is wrong.', 'a refusal has the status that PostgREST answers with'
 );
 do $$
