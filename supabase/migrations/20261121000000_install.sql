@@ -2647,7 +2647,14 @@ begin
             'PT422', 'UNKNOWN_DATA_TYPE',
             format(
                 'None of these data types is known: %s.',
-                (select string_agg(distinct left(t, 50), ', ') from unnest(v_asked.data_types) as t)
+                (
+                    select string_agg(n.name, ', ' order by n.place)
+                    from (
+                        select left(t.name, 50) as name, min(t.place) as place
+                        from unnest(v_asked.data_types) with ordinality as t (name, place)
+                        group by left(t.name, 50)
+                    ) as n
+                )
             ),
             'freshness.register_data_type makes one known.', null
         );

@@ -68,7 +68,7 @@ select throws_ok(
     'a table that the user may not read is closed here too'
 );
 select throws_ok(
-    $$ select freshness_pgtap.ask('u-2', 'A', 'no', 'nay') $$, 'PT422', 'None of these data types is known: nay, no.',
+    $$ select freshness_pgtap.ask('u-2', 'A', 'no', 'nay') $$, 'PT422', 'None of these data types is known: no, nay.',
     'what is not known is named'
 );
 select throws_ok(

@@ -156,7 +156,7 @@ def test_a_lookalike_of_sql_is_a_symbol(
     connection: Connection, quotes: DataType, user: str
 ) -> None:
     """Symbols are values, never parts of a statement."""
-    symbol = "'; drop table freshness.jobs; -- \"é\" $$ \\"
+    symbol = '\'; drop table freshness.jobs; -- "é" $$ \\'
     answer, _ = ask_as(connection, user, [card(quotes, symbol)])
     assert answer["keys"][0]["symbol"] == symbol
     assert answer["keys"][0]["status"] == "queued"
