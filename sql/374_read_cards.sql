@@ -74,5 +74,5 @@ $$;
 
 comment on function freshness.read_cards(jsonb) is
     'The keys that the body of on-card-add asks for: {symbol, dataTypes} or {cards: [{symbol, dataTypes}, ...]}, each'
-    ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields are'
-    ' ignored. PT422 names the field that is wrong.';
+    ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields'
+    ' are ignored. PT422 names the field that is wrong.';

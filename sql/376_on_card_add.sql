@@ -9,15 +9,14 @@ as $$
 declare
     -- PostgREST puts the claims of the token there that it has verified.
     v_user text := nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub';
+    v_can_be_stored boolean := coalesce(length(v_user) between 1 and 190 and v_user !~ '[[:cntrl:]]', false);
 begin
-    if length(v_user) between 1 and 190 and v_user !~ '[[:cntrl:]]' then
-        return 'user:' || v_user;
-    elsif p_role = 'service_role' then
-        return p_role;
+    if not v_can_be_stored and p_role <> 'service_role' then
+        perform freshness.refuse_call(
+            'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
+        );
     end if;
-    perform freshness.refuse_call(
-        'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
-    );
+    return case when v_can_be_stored then 'user:' || v_user else p_role end;
 end
 $$;
 

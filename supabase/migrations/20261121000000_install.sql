@@ -2553,8 +2553,8 @@ $$;
 
 comment on function freshness.read_cards(jsonb) is
     'The keys that the body of on-card-add asks for: {symbol, dataTypes} or {cards: [{symbol, dataTypes}, ...]}, each'
-    ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields are'
-    ' ignored. PT422 names the field that is wrong.';
+    ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields'
+    ' are ignored. PT422 names the field that is wrong.';
 -- <<<
 
 -- >>> sql/376_on_card_add.sql
@@ -2569,15 +2569,14 @@ as $$
 declare
     -- PostgREST puts the claims of the token there that it has verified.
     v_user text := nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub';
+    v_can_be_stored boolean := coalesce(length(v_user) between 1 and 190 and v_user !~ '[[:cntrl:]]', false);
 begin
-    if length(v_user) between 1 and 190 and v_user !~ '[[:cntrl:]]' then
-        return 'user:' || v_user;
-    elsif p_role = 'service_role' then
-        return p_role;
+    if not v_can_be_stored and p_role <> 'service_role' then
+        perform freshness.refuse_call(
+            'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
+        );
     end if;
-    perform freshness.refuse_call(
-        'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
-    );
+    return case when v_can_be_stored then 'user:' || v_user else p_role end;
 end
 $$;
 

@@ -56,7 +56,7 @@ def running_data_api(database_url: str, secret: str) -> Iterator[DataApi]:
     api = DataApi()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name that http.server looks for
+        def do_POST(self) -> None:
             try:
                 body = self.rfile.read(int(self.headers["content-length"])).decode()
                 api.calls.append((dict(self.headers), body))
