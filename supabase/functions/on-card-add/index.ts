@@ -11,8 +11,10 @@ import { readBody } from "./body.ts";
 import { onCardAdd } from "./data_api.ts";
 import { asProblem, Problem } from "./problem.ts";
 
-const CORS = {
-  "Access-Control-Allow-Origin": Deno.env.get("FRESHNESS_CORS_ORIGIN") ?? "*",
+const ORIGIN = Deno.env.get("FRESHNESS_CORS_ORIGIN") ?? "*";
+const CORS: Record<string, string> = {
+  ...(ORIGIN === "*" ? {} : { Vary: "Origin" }),
+  "Access-Control-Allow-Origin": ORIGIN,
   "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type",
   "Access-Control-Allow-Methods": "POST, OPTIONS",
 };
