@@ -2086,13 +2086,16 @@ begin
         where w.lease_until < excluded.lease_until - p_lease / 4;
 
         for v_type in
-            select k.data_type, array_agg(k.symbol) as symbols
+            select
+                k.data_type, array_agg(k.symbol) as symbols,
+                case when v_priority < t.priority then t.priority else v_priority end as priority
             from unnest(v_types, v_symbols, v_want_a_job) as k (data_type, symbol, wants_a_job)
+            join freshness.data_types as t on t.name = k.data_type
             where k.wants_a_job
-            group by k.data_type
+            group by k.data_type, t.priority
             order by k.data_type
         loop
-            perform freshness.schedule(v_type.data_type, v_type.symbols, v_priority);
+            perform freshness.schedule(v_type.data_type, v_type.symbols, v_type.priority);
         end loop;
     end if;
 
@@ -2102,10 +2105,10 @@ $$;
 
 comment on function freshness.watch(text[], text[], text, interval, integer, integer) is
     'Takes or renews a lease on keys: (p_data_types[i], p_symbols[i]) for watcher p_watcher until p_lease from now.'
-    ' Data that is stale is queued. Returns a row for each key as freshness.key_states does; unknown data types and'
-    ' invalid symbols are named there, and the others are handled. FR008: lists of different length, a lease beyond'
-    ' 1 day, or a watcher without a name of 1 to 200 characters. PT429: the watcher would hold leases on more than'
-    ' p_most keys (null: no limit); nothing is recorded.';
+    ' Data that is stale is queued, with at least p_priority and the data type''s. Returns a row for each key as'
+    ' freshness.key_states does; unknown data types and invalid symbols are named there, and the others are handled.'
+    ' FR008: lists of different length, a lease beyond 1 day, or a watcher without a name of 1 to 200 characters.'
+    ' PT429: the watcher would hold leases on more than p_most keys (null: no limit); nothing is recorded.';
 -- <<<
 
 -- >>> sql/350_unwatch.sql

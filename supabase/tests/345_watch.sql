@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(17);
+select plan(18);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -116,6 +116,15 @@ $$;
 select isnt_empty(
     $$ select * from freshness.pulls where symbol = 'FRESH' $$, 'after a gap the job is looked at: it may be going away'
 );
+
+update freshness.data_types set priority = 5 where name = 'pgtap_quote';
+do $$
+begin
+    perform freshness.watch(array['pgtap_quote'], array['URGENT'], 'user:1', p_priority => 1);
+end
+$$;
+select is(priority::integer, 5, 'a watch does not make a data type less urgent than it is')
+from freshness.jobs where symbol = 'URGENT';
 
 select * from finish();
 rollback;
