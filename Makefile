@@ -96,13 +96,13 @@ $(MEASURED): $(INSTALLED)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[bench]' >&2
 	@touch $@
 
-# Only the tests of the Supabase CLI need Node; without it they skip and say so.
+# Only the tests of the Supabase CLI and of the Edge Function need Node; without it they skip and say so.
 node_modules: $(wildcard package-lock.json)
 	@if [ ! -f package-lock.json ]; then :; \
 	elif ! command -v npm >/dev/null; then \
-		echo "npm is not installed: the tests of the Supabase CLI will be skipped" >&2; \
+		echo "npm is not installed: the tests of the Supabase CLI and of the Edge Function will be skipped" >&2; \
 	else \
-		echo "Installing the Supabase CLI into node_modules" >&2; \
+		echo "Installing the Supabase CLI and Deno into node_modules" >&2; \
 		if npm ci --silent >&2; then touch $@; \
-		else echo "npm ci failed: the tests of the Supabase CLI will be skipped" >&2; fi; \
+		else echo "npm ci failed: the tests of the Supabase CLI and of the Edge Function will be skipped" >&2; fi; \
 	fi

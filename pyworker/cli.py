@@ -16,7 +16,7 @@ from pyworker.configuration import read_configuration
 from pyworker.errors import ConfigurationError, FreshnessError, InvalidRequest
 from pyworker.listener import Listener
 from pyworker.logs import configure_logging
-from pyworker.project import copy_migrations
+from pyworker.project import copy_edge_function, copy_migrations
 from pyworker.queue import open_queue
 from pyworker.refreshers import by_data_type, load_refreshers
 from pyworker.runner import Runner, open_context
@@ -56,12 +56,16 @@ def serve() -> None:
 @click.argument(
     "project", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
 )
-def init(project: Path) -> None:
+@click.option("--edge-function", is_flag=True, help="Copy the Edge Function on-card-add too.")
+def init(project: Path, *, edge_function: bool) -> None:
     """Copy the migrations into the Supabase project in the folder PROJECT (default: here)."""
     new = copy_migrations(project)
-    for path in new:
+    functions = copy_edge_function(project) if edge_function else []
+    for path in [*new, *functions]:
         click.echo(f"Copied {path}")
     click.echo("Next: supabase db push" if new else "The migrations are there already.")
+    if functions:
+        click.echo("Then: supabase functions deploy on-card-add --no-verify-jwt")
 
 
 @freshness.command()

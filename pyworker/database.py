@@ -109,7 +109,8 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
         )
     if is_ours and isinstance(error, psycopg.errors.InsufficientPrivilege):
         return DatabaseUnavailable(
-            "the role in DATABASE_URL may not use schema freshness", "connect as role postgres"
+            "the role in DATABASE_URL may not use schema freshness",
+            "connect as role postgres, or as a role that is in freshness_worker",
         )
     return None
 

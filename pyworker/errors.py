@@ -28,6 +28,19 @@ class InvalidRequest(FreshnessError):
     """What was asked of the queue makes no sense: unknown data type, lists of different length."""
 
 
+class CardsRefused(FreshnessError):
+    """A user may not ask for these keys, or for no more of them; nothing was recorded.
+
+    `status` is that of an HTTP answer, `code` its word for programs, `retry_after` in seconds.
+    """
+
+    def __init__(self, message: str, status: int, code: str, retry_after: int | None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
 class FenceLost(FreshnessError):
     """The job was taken over by another worker; the result must be dropped."""
 

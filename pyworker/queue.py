@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from pyworker.database import Pool, is_mismatch, open_pool, translated
-from pyworker.errors import RowsRejected
+from pyworker.errors import CardsRefused, RowsRejected
 from pyworker.job import Ended, Job, Key, KeyState, Look, Row, Sleeper
 from pyworker.outcomes import Validators
 
@@ -210,6 +210,34 @@ class Queue:
             (*_columns(keys), watcher, lease, priority),
             class_row(KeyState),
         )
+
+    async def add_cards(
+        self, keys: Iterable[Key], watcher: str, role: str, lease: float | None = None
+    ) -> list[KeyState]:
+        """Watch the keys of cards, within the limits of cards, for a user who was verified.
+
+        Keys whose table `role` may not select have the status forbidden. `lease` in seconds;
+        None: as freshness.card_limits says.
+
+        Raises:
+            CardsRefused: the user would watch too many keys.
+        """
+        try:
+            return await self._rows(
+                "select * from freshness.add_cards(%s, %s, %s, %s, make_interval(secs => %s))",
+                (*_columns(keys), watcher, role, lease),
+                class_row(KeyState),
+            )
+        except psycopg.DatabaseError as error:
+            if not (error.sqlstate or "").startswith("PT"):
+                raise
+            told = json.loads(error.diag.message_detail or "{}")
+            raise CardsRefused(
+                error.diag.message_primary or str(error),
+                int((error.sqlstate or "")[2:]),
+                told["code"],
+                told.get("retryAfter"),
+            ) from error
 
     async def request(
         self, key: Key, *, refresh_now: bool = False, priority: int | None = None

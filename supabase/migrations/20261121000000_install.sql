@@ -2011,7 +2011,8 @@ create function freshness.watch(
     p_symbols text[],
     p_watcher text,
     p_lease interval default interval '5 minutes',
-    p_priority integer default null
+    p_priority integer default null,
+    p_most integer default null
 )
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
@@ -2022,6 +2023,11 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
+    v_priority integer := least(greatest(p_priority, 0), 9);
+    v_types text[];
+    v_symbols text[];
+    v_want_a_job boolean[];
+    v_some_are_new boolean;
     v_type record;
 begin
     if cardinality(p_data_types) is distinct from cardinality(p_symbols) then
@@ -2035,47 +2041,74 @@ begin
             hint = 'Pass a name that is the same at each renewal, such as a user''s id.';
     end if;
 
-    -- A renewal is written at most once in a quarter of the lease.
-    for v_type in
-        with asked as materialized (
-            select k.data_type, array_agg(k.symbol) as symbols
-            from unnest(p_data_types, p_symbols) as k (data_type, symbol)
-            join freshness.data_types as t on t.name = k.data_type
-            group by k.data_type
+    -- A renewal is written at most once in a quarter of the lease. It is found out by reading: "on conflict" would lock
+    -- the lease, which is a write too. Of a lease that goes on without a gap the job knows already.
+    select
+        array_agg(k.data_type), array_agg(k.symbol),
+        array_agg(
+            (w.lease_until > clock_timestamp() + interval '30 seconds') is not true
+            or j.symbol is null or coalesce(j.priority < v_priority, false)
         ),
+        bool_or((w.lease_until > clock_timestamp()) is not true)
+    into v_types, v_symbols, v_want_a_job, v_some_are_new
+    from (
+        select distinct a.data_type, c.symbol
+        from (
+            select g.data_type, array_agg(g.symbol) as symbols
+            from unnest(p_data_types, p_symbols) as g (data_type, symbol)
+            join freshness.data_types as t on t.name = g.data_type
+            group by g.data_type
+        ) as a
+        cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
+        where c.symbol is not null
+    ) as k
+    left join lateral (
+        select o.lease_until from freshness.watches as o
+        where o.data_type = k.data_type and o.symbol = k.symbol and o.watcher = p_watcher
+        limit 1
+    ) as w on true
+    left join lateral (
+        select o.symbol, o.priority from freshness.jobs as o
+        where o.data_type = k.data_type and o.symbol = k.symbol
+        limit 1
+    ) as j on true
+    where (w.lease_until >= clock_timestamp() + p_lease - p_lease / 4) is not true;
 
-        leased as (
-            insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
-            select k.data_type, k.symbol, p_watcher, clock_timestamp() + p_lease
-            from (
-                select distinct a.data_type, c.symbol
-                from asked as a
-                cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
-                where c.symbol is not null
-            ) as k
-            order by k.data_type, k.symbol
-            on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
-            where w.lease_until < excluded.lease_until - p_lease / 4
-            returning w.data_type, w.symbol
-        )
+    if v_types is not null then
+        if v_some_are_new and p_most is not null then
+            perform freshness.refuse_too_many(p_watcher, v_types, v_symbols, p_most);
+        end if;
+        insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
+        select k.data_type, k.symbol, p_watcher, clock_timestamp() + p_lease
+        from unnest(v_types, v_symbols) as k (data_type, symbol)
+        order by k.data_type, k.symbol
+        on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
+        where w.lease_until < excluded.lease_until - p_lease / 4;
 
-        select l.data_type, array_agg(l.symbol) as symbols
-        from leased as l
-        group by l.data_type
-        order by l.data_type
-    loop
-        perform freshness.schedule(v_type.data_type, v_type.symbols, least(greatest(p_priority, 0), 9));
-    end loop;
+        for v_type in
+            select
+                k.data_type, array_agg(k.symbol) as symbols,
+                case when v_priority < t.priority then t.priority else v_priority end as priority
+            from unnest(v_types, v_symbols, v_want_a_job) as k (data_type, symbol, wants_a_job)
+            join freshness.data_types as t on t.name = k.data_type
+            where k.wants_a_job
+            group by k.data_type, t.priority
+            order by k.data_type
+        loop
+            perform freshness.schedule(v_type.data_type, v_type.symbols, v_type.priority);
+        end loop;
+    end if;
 
     return query select * from freshness.key_states(p_data_types, p_symbols);
 end
 $$;
 
-comment on function freshness.watch(text[], text[], text, interval, integer) is
+comment on function freshness.watch(text[], text[], text, interval, integer, integer) is
     'Takes or renews a lease on keys: (p_data_types[i], p_symbols[i]) for watcher p_watcher until p_lease from now.'
-    ' Data that is stale is queued. Returns a row for each key as freshness.key_states does; unknown data types and'
-    ' invalid symbols are named there, and the others are handled. FR008: lists of different length, a lease beyond'
-    ' 1 day, or a watcher without a name of 1 to 200 characters.';
+    ' Data that is stale is queued, with at least p_priority and the data type''s. Returns a row for each key as'
+    ' freshness.key_states does; unknown data types and invalid symbols are named there, and the others are handled.'
+    ' FR008: lists of different length, a lease beyond 1 day, or a watcher without a name of 1 to 200 characters.'
+    ' PT429: the watcher would hold leases on more than p_most keys (null: no limit); nothing is recorded.';
 -- <<<
 
 -- >>> sql/350_unwatch.sql
@@ -2298,6 +2331,354 @@ $$;
 comment on function freshness.answer_for_caller(freshness.queued_key) is
     'Part of get_or_queue, with the caller''s rights: what was found, and the rows that the caller may see, newest'
     ' first, at most 1,000.';
+-- <<<
+
+-- >>> sql/370_card_limits.sql
+-- What a signed-in user may ask for when a page shows cards, whichever way the page asks.
+create table freshness.card_limits (
+    is_the_only_row boolean primary key default true
+    constraint there_is_one_row check (is_the_only_row),
+    lease interval not null default interval '5 minutes'
+    constraint a_lease_is_a_second_to_a_day check (lease between interval '1 second' and interval '1 day'),
+    keys_per_call integer not null default 50,
+    keys_per_user integer not null default 500,
+    constraint a_call_may_ask_for_what_a_user_may_watch check (keys_per_call between 1 and keys_per_user)
+);
+
+insert into freshness.card_limits default values;
+
+comment on table freshness.card_limits is
+    'Limits on cards, in one row: update freshness.card_limits set keys_per_user = 1000. They count from then on.';
+comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
+comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
+comment on column freshness.card_limits.keys_per_user is
+    'Keys on which a user may hold leases at a time. The service role is not limited.';
+
+-- A user's leases, to count them; subscriptions are not in it.
+create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
+
+create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    raise exception using
+        errcode = p_sqlstate,
+        message = p_message,
+        detail = jsonb_strip_nulls(jsonb_build_object('code', p_code, 'retryAfter', p_retry_after))::text,
+        hint = coalesce(p_hint, '');
+end
+$$;
+
+comment on function freshness.refuse_call(text, text, text, text, integer) is
+    'Raises an error that PostgREST answers with the status after PT in p_sqlstate. Its detail is JSON for programs:'
+    ' code, the word that the endpoint answers, and retryAfter in seconds.';
+
+-- Calls of one watcher that add keys go one after the other, so that two at a time cannot both take the last place.
+create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_ends timestamptz[];
+    v_excess integer;
+    v_end timestamptz;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('freshness.watch ' || p_watcher, 0));
+    v_ends := array(
+        select w.lease_until
+        from freshness.watches as w
+        where
+            w.watcher = p_watcher and w.lease_until > clock_timestamp()
+            and not exists (
+                select from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+                where k.data_type = w.data_type and k.symbol = w.symbol
+            )
+        order by w.lease_until
+    );
+    v_excess := cardinality(v_ends) + cardinality(p_data_types) - p_most;
+    if v_excess > 0 then
+        v_end := coalesce(v_ends[v_excess], v_ends[cardinality(v_ends)], clock_timestamp());
+        perform freshness.refuse_call(
+            'PT429', 'TOO_MANY_WATCHED',
+            format('You would watch %s keys; at most %s are allowed.', v_excess + p_most, p_most),
+            'Show fewer cards, or wait until the leases of closed ones end.',
+            greatest(ceil(extract(epoch from v_end - clock_timestamp())), 1)::integer
+        );
+    end if;
+end
+$$;
+
+comment on function freshness.refuse_too_many(text, text[], text[], integer) is
+    'Raises PT429 when p_watcher would hold leases on more than p_most keys with these; retryAfter is when enough of'
+    ' the others will have ended.';
+-- <<<
+
+-- >>> sql/372_add_cards.sql
+create function freshness.add_cards(
+    p_data_types text[],
+    p_symbols text[],
+    p_watcher text,
+    p_role text,
+    p_lease interval default null
+)
+returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
+language plpgsql
+rows 10
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    -- Somebody waits for it. The caller cannot choose: it would be everybody's choice.
+    c_priority constant integer := 1;
+    v_lease interval;
+    v_most integer;
+    v_closed text[];
+    v_open bigint[];
+begin
+    select coalesce(p_lease, l.lease), case when p_role <> 'service_role' then l.keys_per_user end
+    into v_lease, v_most
+    from freshness.card_limits as l;
+
+    v_closed := array(
+        select t.name
+        from freshness.data_types as t
+        where t.name = any (p_data_types) and has_table_privilege(p_role, t.data_table, 'select') is not true
+    );
+    if v_closed = '{}' then
+        return query select * from freshness.watch(p_data_types, p_symbols, p_watcher, v_lease, c_priority, v_most);
+        return;
+    end if;
+
+    v_open := array(
+        select k.ordinal from unnest(p_data_types) with ordinality as k (data_type, ordinal)
+        where k.data_type <> all (v_closed)
+    );
+    return query
+    select
+        k.data_type, coalesce(s.symbol, k.symbol), coalesce(s.status, 'forbidden'), s.fresh_until, s.due_at
+    from unnest(p_data_types, p_symbols) with ordinality as k (data_type, symbol, ordinal)
+    left join (
+        select v_open[w.position] as ordinal, w.symbol, w.status, w.fresh_until, w.due_at
+        from freshness.watch(
+            array(select p_data_types[o] from unnest(v_open) with ordinality as u (o, place) order by u.place),
+            array(select p_symbols[o] from unnest(v_open) with ordinality as u (o, place) order by u.place),
+            p_watcher, v_lease, c_priority, v_most
+        ) with ordinality as w (data_type, symbol, status, fresh_until, due_at, position)
+    ) as s on s.ordinal = k.ordinal
+    order by k.ordinal;
+end
+$$;
+
+comment on function freshness.add_cards(text[], text[], text, text, interval) is
+    'A page shows cards: freshness.watch for the keys whose table p_role may select, with the priority and the limits'
+    ' of cards (freshness.card_limits; p_lease overrides its lease). The other keys are answered as forbidden.'
+    ' Who calls must have verified that p_watcher and p_role are the user''s. Errors as of freshness.watch.';
+-- <<<
+
+-- >>> sql/374_read_cards.sql
+create function freshness.read_cards(p_body jsonb, out data_types text[], out symbols text[])
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_is_list boolean := p_body ? 'cards';
+    v_cards jsonb := case when v_is_list then p_body -> 'cards' else jsonb_build_array(p_body) end;
+    v_card record;
+    v_problem text;
+    v_most integer := (select l.keys_per_call from freshness.card_limits as l);
+begin
+    if jsonb_typeof(p_body) is distinct from 'object' then
+        v_problem := 'The body must be an object with symbol and dataTypes, or with cards.';
+    elsif v_is_list and p_body ?| array['symbol', 'dataTypes'] then
+        v_problem := 'Send either cards, or symbol and dataTypes, not both.';
+    elsif jsonb_typeof(v_cards) <> 'array' or v_cards = '[]' then
+        v_problem := 'cards must be a list with at least one element.';
+    end if;
+    if v_problem is not null then
+        perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+    end if;
+
+    for v_card in
+        select
+            c.body, c.body -> 'symbol' as symbol, c.body -> 'dataTypes' as data_types,
+            case when v_is_list then format('cards[%s].', c.ordinal - 1) else '' end as path
+        from jsonb_array_elements(v_cards) with ordinality as c (body, ordinal)
+    loop
+        if jsonb_typeof(v_card.body) <> 'object' then
+            v_problem := rtrim(v_card.path, '.') || ' must be an object with symbol and dataTypes.';
+        elsif jsonb_typeof(v_card.symbol) not in ('string', 'null') then
+            v_problem := v_card.path || 'symbol must be a string.';
+        elsif v_card.data_types is null then
+            v_problem := v_card.path || 'dataTypes is missing: send a list of data types.';
+        elsif jsonb_typeof(v_card.data_types) <> 'array' or v_card.data_types = '[]' then
+            v_problem := v_card.path || 'dataTypes must be a list with at least one element.';
+        else
+            v_problem := (
+                select format('%sdataTypes[%s] must be a string.', v_card.path, e.ordinal - 1)
+                from jsonb_array_elements(v_card.data_types) with ordinality as e (name, ordinal)
+                where jsonb_typeof(e.name) <> 'string'
+                order by e.ordinal
+                limit 1
+            );
+        end if;
+        if v_problem is not null then
+            perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+        elsif length(v_card.symbol ->> 0) > 200 then
+            perform freshness.refuse_call(
+                'PT422', 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
+            );
+        end if;
+    end loop;
+
+    -- Each key once, in the order of first mention.
+    select array_agg(k.data_type order by k.place), array_agg(k.symbol order by k.place)
+    into data_types, symbols
+    from (
+        select e.data_type, coalesce(c.body ->> 'symbol', '') as symbol, min(array[c.ordinal, e.ordinal]) as place
+        from jsonb_array_elements(v_cards) with ordinality as c (body, ordinal)
+        cross join lateral jsonb_array_elements_text(c.body -> 'dataTypes')
+        with ordinality as e (data_type, ordinal)
+        group by e.data_type, coalesce(c.body ->> 'symbol', '')
+    ) as k;
+    if cardinality(data_types) > v_most then
+        perform freshness.refuse_call(
+            'PT422', 'TOO_MANY_KEYS',
+            format('%s keys are asked for; at most %s are allowed.', cardinality(data_types), v_most), null, null
+        );
+    end if;
+end
+$$;
+
+comment on function freshness.read_cards(jsonb) is
+    'The keys that the body of on-card-add asks for: {symbol, dataTypes} or {cards: [{symbol, dataTypes}, ...]}, each'
+    ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields'
+    ' are ignored. PT422 names the field that is wrong.';
+-- <<<
+
+-- >>> sql/376_on_card_add.sql
+-- The endpoint's answer without the endpoint: for teams that host no Python.
+
+create function freshness.caller_name(p_role text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    -- PostgREST puts the claims of the token there that it has verified.
+    v_user text := nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub';
+    v_can_be_stored boolean := coalesce(length(v_user) between 1 and 190 and v_user !~ '[[:cntrl:]]', false);
+begin
+    if not v_can_be_stored and p_role <> 'service_role' then
+        perform freshness.refuse_call(
+            'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
+        );
+    end if;
+    return case when v_can_be_stored then 'user:' || v_user else p_role end;
+end
+$$;
+
+comment on function freshness.caller_name(text) is
+    'The name under which the caller''s leases are held: user:<sub>, the same as at the endpoint. PT401: nobody.';
+
+create function freshness.card_as_json(
+    p_data_type text, p_symbol text, p_status text, p_fresh_until timestamptz, p_due_at timestamptz
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    c_format constant text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
+begin
+    return jsonb_build_object(
+        'symbol', nullif(p_symbol, ''),
+        'dataType', p_data_type,
+        'status', p_status,
+        'freshUntil', case when isfinite(p_fresh_until) then to_char(p_fresh_until at time zone 'UTC', c_format) end,
+        'dueAt', case when isfinite(p_due_at) then to_char(p_due_at at time zone 'UTC', c_format) end
+    );
+end
+$$;
+
+comment on function freshness.card_as_json(text, text, text, timestamptz, timestamptz) is
+    'A key''s state as on-card-add answers it.';
+
+create function public.on_card_add(
+    p_symbol text default null, p_data_types text[] default null, p_cards jsonb default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    -- Not current_user, which is the owner here; no role was set: the one that logged in.
+    v_role text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    v_watcher text := freshness.caller_name(v_role);
+    v_cards jsonb := nullif(p_cards, 'null');
+    v_card jsonb := jsonb_strip_nulls(jsonb_build_object('symbol', p_symbol, 'dataTypes', to_jsonb(p_data_types)));
+    v_asked record;
+    v_keys jsonb;
+    v_statuses text[];
+begin
+    v_asked := freshness.read_cards(
+        case
+            when v_cards is null then v_card
+            when jsonb_typeof(v_cards) = 'object' then v_cards || v_card
+            else jsonb_build_object('cards', v_cards) || v_card
+        end
+    );
+    select
+        jsonb_agg(
+            freshness.card_as_json(s.data_type, s.symbol, s.status, s.fresh_until, s.due_at) order by s.place
+        ),
+        array_agg(distinct s.status)
+    into v_keys, v_statuses
+    from freshness.add_cards(v_asked.data_types, v_asked.symbols, v_watcher, v_role)
+    with ordinality as s (data_type, symbol, status, fresh_until, due_at, place);
+
+    if v_statuses = array['unknown_data_type'] then
+        perform freshness.refuse_call(
+            'PT422', 'UNKNOWN_DATA_TYPE',
+            format(
+                'None of these data types is known: %s.',
+                (
+                    select string_agg(n.name, ', ' order by n.place)
+                    from (
+                        select left(t.name, 50) as name, min(t.place) as place
+                        from unnest(v_asked.data_types) with ordinality as t (name, place)
+                        group by left(t.name, 50)
+                    ) as n
+                )
+            ),
+            'freshness.register_data_type makes one known.', null
+        );
+    elsif v_statuses <@ array['unknown_data_type', 'forbidden'] then
+        perform freshness.refuse_call(
+            'PT403', 'FORBIDDEN', 'You may not read the tables of these data types.',
+            'Whoever may select from the table may ask for its keys.', null
+        );
+    end if;
+    return jsonb_build_object(
+        'success', true,
+        'leaseSeconds', (select extract(epoch from l.lease) from freshness.card_limits as l)::double precision,
+        'keys', v_keys
+    );
+end
+$$;
+
+comment on function public.on_card_add(text, text[], jsonb) is
+    'For signed-in users: a page shows a card (p_symbol, p_data_types), or cards (p_cards: a list of {symbol,'
+    ' dataTypes}, or the body that the endpoint takes). Their keys are watched until the lease ends, unless the page'
+    ' calls again, and what is stale is queued. Answers as the endpoint on-card-add. Errors: PT401, PT403, PT422 and'
+    ' PT429, with the endpoint''s code and retryAfter (seconds) as JSON in their detail.';
 -- <<<
 
 -- >>> sql/400_changed_rows.sql
@@ -6405,8 +6786,8 @@ comment on view freshness.findings is
 -- <<<
 
 -- >>> sql/900_grants.sql
--- The only file that grants: it reads as the access policy. Browsers reach one function; the endpoint and the
--- worker connect as postgres, and server code with the secret key uses the documents' functions.
+-- Read as the access policy, with 905_worker_role.sql: no other file grants. Browsers reach two functions, and server
+-- code with the secret key the documents' functions too. supabase/tests/900_grants.sql holds it as a matrix.
 revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
 revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
 revoke all on all routines in schema freshness from public, anon, authenticated, service_role;
@@ -6423,6 +6804,7 @@ alter table freshness.spent_days enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
 alter table freshness.freshness_samples enable row level security;
+alter table freshness.card_limits enable row level security;
 
 revoke all on function public.is_data_stale_v2(timestamptz, integer) from public, anon, authenticated;
 revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint)
@@ -6430,9 +6812,10 @@ from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_batch_v2(text, text[], integer) from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_data_from_presence_v2() from public, anon, authenticated;
 revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;
-revoke all on function public.check_staleness_on_update() from public, anon, authenticated;
-revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated;
+revoke all on function public.check_staleness_on_update() from public, anon, authenticated, service_role;
+revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated, service_role;
 revoke all on function public.get_or_queue(text, text) from public, anon, authenticated;
+revoke all on function public.on_card_add(text, text[], jsonb) from public, anon, authenticated;
 
 grant execute on function public.is_data_stale_v2(timestamptz, integer) to service_role;
 grant execute on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) to service_role;
@@ -6447,17 +6830,88 @@ grant execute on function freshness.get_or_queue(text, text) to authenticated, s
 grant execute on function freshness.queue_for_caller(text, text) to authenticated, service_role;
 grant execute on function freshness.answer_for_caller(freshness.queued_key) to authenticated, service_role;
 
+-- Pages of signed-in users say what they show; it answers for the tables that the caller may read.
+grant execute on function public.on_card_add(text, text[], jsonb) to authenticated, service_role;
+
 -- Server code with the secret key may read the registry and the state of keys, and nothing else.
 grant usage on schema freshness to service_role;
 grant select on freshness.data_types, freshness.jobs, freshness.key_status to service_role;
 
+-- A project may have a table of that name already, with grants of its own.
 do $$
 begin
-    grant select on public.data_type_registry_v2 to service_role;
-    revoke all on public.data_type_registry_v2 from anon, authenticated;
-exception
-    when wrong_object_type or insufficient_privilege then
-        raise notice 'public.data_type_registry_v2 is not ours, and keeps its grants';
+    if exists (
+        select from pg_catalog.pg_views as v
+        where
+            v.schemaname = 'public' and v.viewname = 'data_type_registry_v2'
+            and v.definition like '%freshness.data_types%'
+    ) then
+        revoke all on public.data_type_registry_v2 from public, anon, authenticated, service_role;
+        grant select on public.data_type_registry_v2 to service_role;
+    end if;
 end
 $$;
+-- <<<
+
+-- >>> sql/905_worker_role.sql
+-- The least that a worker and the endpoint need. Nobody logs in as this role: create one that does, with a password of
+-- its own, in it. Roles belong to the cluster, not to the database: another database may have made it, or be at it.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'freshness_worker') then
+        create role freshness_worker nologin;
+    end if;
+exception
+    when duplicate_object or unique_violation then
+        null;
+end
+$$;
+
+-- What queue.py and the endpoint call runs with the owner's rights: so the role needs none on any table, neither ours
+-- nor those that the data goes to, and row level security of data tables does not stand in a refresh's way. It stores
+-- rows only by ending a refresh whose fence it holds.
+do $$
+declare
+    v_function regprocedure;
+begin
+    for v_function in
+        select f.oid
+        from pg_catalog.pg_proc as f
+        where
+            f.pronamespace = 'freshness'::regnamespace
+            and f.proname in (
+                'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
+                'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain'
+            )
+    loop
+        execute format('alter function %s security definer', v_function);
+        execute format('revoke all on function %s from public', v_function);
+        execute format('grant execute on function %s to freshness_worker', v_function);
+    end loop;
+end
+$$;
+grant usage on schema freshness to freshness_worker;
+
+-- The figures of status and metrics are views, read with the reader's rights; who watches what is not among them.
+do $$
+declare
+    v_table text;
+begin
+    foreach v_table in array array[
+        'data_types', 'jobs', 'events', 'sweeps', 'workers', 'sources', 'spent_calls', 'spent_days',
+        'freshness_samples', 'pulls', 'sleepers'
+    ] loop
+        execute format(
+            'create policy worker_reads on freshness.%I for select to freshness_worker using (true)', v_table
+        );
+        execute format('grant select on freshness.%I to freshness_worker', v_table);
+    end loop;
+end
+$$;
+grant select on freshness.key_status, freshness.data_type_status, freshness.source_status, freshness.slo,
+freshness.findings to freshness_worker;
+-- What these views and a worker's look call, with the reader's rights too.
+grant execute on function freshness.seconds_until(timestamptz) to freshness_worker;
+grant execute on function freshness.somebody_works() to freshness_worker;
+grant execute on function freshness.moment_in_words(timestamptz) to freshness_worker;
 -- <<<
