@@ -22,7 +22,7 @@ begin
             greatest(l.stored_at, case when l.stored_at >= j.stored_at then j.verified_at end) as since,
             -- A source that has no such rows was asked within the ttl.
             case when not l.present then 'missing' when l.fresh_until > p_now then 'fresh' else 'stale' end as data
-        from freshness.look(p_data_type, p_symbols) as l
+        from freshness.look(p_data_type, array(select distinct unnest(p_symbols))) as l
         left join lateral (
             select o.* from freshness.jobs as o where o.data_type = p_data_type and o.symbol = l.symbol limit 1
         ) as j on true

@@ -3414,11 +3414,7 @@ comment on function freshness.turns_to_fold(integer) is
 -- >>> sql/515_backoff.sql
 -- Waits between attempts. Part of each is random, so that keys that failed together do not come back together.
 
-create function freshness.backoff(
-    p_attempts integer,
-    p_first interval default interval '1 second',
-    p_longest interval default interval '5 minutes'
-)
+create function freshness.backoff(p_attempts integer, p_first interval, p_longest interval)
 returns interval
 language plpgsql
 volatile
@@ -3521,7 +3517,9 @@ begin
     end if;
 
     with held as materialized (
-        select j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last
+        select
+            j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last,
+            t.backoff_first, t.backoff_longest
         from freshness.jobs as j
         left join freshness.data_types as t on t.name = j.data_type
         left join freshness.workers as w on w.id = j.worker
@@ -3540,7 +3538,8 @@ begin
             attempts = j.attempts + 1,
             not_before = case
                 when h.is_last then clock_timestamp() + interval '1 hour'
-                when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts)
+                when j.attempts > 0
+                    then clock_timestamp() + freshness.backoff(j.attempts, h.backoff_first, h.backoff_longest)
             end,
             last_error = 'no heartbeat from its worker'
         from held as h
@@ -4649,7 +4648,7 @@ begin
             greatest(l.stored_at, case when l.stored_at >= j.stored_at then j.verified_at end) as since,
             -- A source that has no such rows was asked within the ttl.
             case when not l.present then 'missing' when l.fresh_until > p_now then 'fresh' else 'stale' end as data
-        from freshness.look(p_data_type, p_symbols) as l
+        from freshness.look(p_data_type, array(select distinct unnest(p_symbols))) as l
         left join lateral (
             select o.* from freshness.jobs as o where o.data_type = p_data_type and o.symbol = l.symbol limit 1
         ) as j on true
