@@ -15,6 +15,8 @@ from pyworker.queue import Queue, open_queue
 from pyworker.wait import Wait
 from pyworker.waiting_room import WaitingRoom
 
+_GOODBYE = 1.0
+
 
 class Client:
     """Asks for keys. One for a process, opened once: all of its tasks share one look and one ear.
@@ -59,11 +61,22 @@ class Client:
     ) -> None:
         """Disconnect; who still waits gets `DatabaseUnavailable`."""
         async with self._resources:
-            if self._waiting is not None:
-                with suppress(DatabaseUnavailable):
-                    await self._room.close()
-                self._waiting.cancel()
-                await asyncio.gather(self._waiting, return_exceptions=True)
+            if self._waiting is None:
+                return
+            backend = self._listener.backend
+            self._room.close()
+            self._waiting.cancel()
+            await asyncio.gather(self._waiting, return_exceptions=True)
+            if backend is not None:
+                # If that fails: the listener is gone, and is forgotten by the next one.
+                with suppress(DatabaseUnavailable, TimeoutError):
+                    async with asyncio.timeout(_GOODBYE):
+                        await self._queue.stop_listening(backend)
+
+    @property
+    def mode(self) -> str:
+        """How waits learn of an end: `listen`, or `poll` while nothing can be heard."""
+        return "poll" if self._listener.backend is None else "listen"
 
     async def request(
         self, data_type: str, symbol: str = "GLOBAL", *, priority: int | None = None

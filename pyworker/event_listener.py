@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from uuid import uuid4
 
 import psycopg
 import stamina
-import structlog
 from psycopg import sql
 
 CHANNEL = "freshness_events"
+
+# Not structlog, which an application may not have set up: it would print.
+_log = logging.getLogger(__name__)
 
 _ECHO_LIMIT = 2.0
 _SILENT_FOR = 300.0
@@ -41,7 +44,6 @@ class EventListener:
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._own_channel = f"{CHANNEL}_{uuid4().hex[:16]}"
-        self._log = structlog.get_logger("event_listener")
         self.backend: int | None = None
         self.tried = asyncio.Event()
 
@@ -52,7 +54,7 @@ class EventListener:
                 async with await self._connect() as connection:
                     await self._listen(connection, hear, changed)
             except psycopg.OperationalError:
-                self._log.warning("listening_interrupted", fallback="polling")
+                _log.warning("listening was interrupted; polling until it goes on")
             finally:
                 self.backend = None
             changed()
@@ -69,12 +71,12 @@ class EventListener:
         [backend] = await answer.fetchone() or (None,)
         if not await self._hears_itself(connection):
             # A transaction pooler takes LISTEN, and says nothing ever after.
-            self._log.warning("listening_in_vain", fallback="polling", hint="use session mode")
+            _log.warning("nothing is heard through this pooler; polling (use its session mode)")
             self.tried.set()
             await asyncio.sleep(_SILENT_FOR)
             return
         self.backend = backend
-        self._log.info("listening", channel=CHANNEL)
+        _log.info("listening")
         self.tried.set()
         changed()
         async with aclosing(connection.notifies()) as notifications:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NoReturn
-
-import structlog
 
 from pyworker.errors import DatabaseUnavailable, InvalidRequest
 from pyworker.event_listener import EventListener, KeyEvent
@@ -16,6 +14,8 @@ from pyworker.job import Key
 from pyworker.key_freshness import KeyFreshness
 from pyworker.queue import Queue
 from pyworker.wait import Wait
+
+_log = logging.getLogger(__name__)
 
 _STARTS = {"refreshing", "ignored"}
 _FIRST_LOOK, _LAST_LOOK = 5.0, 30.0
@@ -43,9 +43,9 @@ class WaitingRoom:
         self._heard: set[Key] = set()
         self._tidied_for: int | None = None
         self._work = asyncio.Event()
+        self._is_closed = False
         self._pause = _FIRST_LOOK
         self._look_at = float("inf")
-        self._log = structlog.get_logger("waiting_room")
 
     async def wait(self, wait: Wait, timeout: float | None) -> KeyFreshness:  # noqa: ASYNC109
         """Return a key's state when its wait is over.
@@ -69,13 +69,13 @@ class WaitingRoom:
         finally:
             self._leave(wait)
 
-    async def run(self) -> NoReturn:
-        """Look when there is reason to, for ever."""
+    async def run(self) -> None:
+        """Look when there is reason to, until the room is closed."""
         listening = asyncio.create_task(self._listener.run(self._hear, self._listener_changed))
         try:
             await self._listener.tried.wait()
             pause = _FIRST_POLL
-            while True:
+            while not self._is_closed:
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(self._look_at):
                         await self._work.wait()
@@ -84,7 +84,7 @@ class WaitingRoom:
                     await self._look()
                     pause = _FIRST_POLL
                 except DatabaseUnavailable as error:
-                    self._log.warning("database_unavailable", reason=error.message)
+                    _log.warning("%s; trying again", error.message)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LAST_POLL)
         finally:
@@ -93,10 +93,10 @@ class WaitingRoom:
             for wait in self._waits:
                 wait.fail(DatabaseUnavailable("the client was closed"))
 
-    async def close(self) -> None:
-        """Have nothing more told to us."""
-        if self._listener.backend is not None:
-            await self._queue.stop_listening(self._listener.backend)
+    def close(self) -> None:
+        """Let `run` end, also when its task's cancelling gets lost in a library."""
+        self._is_closed = True
+        self._work.set()
 
     def _hear(self, event: KeyEvent) -> None:
         if event.kind in _STARTS:

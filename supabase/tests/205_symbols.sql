@@ -54,13 +54,13 @@ select set_eq(
     $$,
     'two spellings of a uuid are one symbol'
 );
-select set_eq(
+select bag_eq(
     $$
     select given, symbol
     from freshness.canonical_symbols('pgtap_integer', array['7', '007', 'seven', '9999999999', '7; drop table x'])
     $$,
     $$ values ('7', '7'), ('007', '7'), ('seven', null), ('9999999999', null), ('7; drop table x', null) $$,
-    'what is no integer is no symbol, and spoils nothing for the others'
+    'what is no integer is no symbol, and neither spoils nor repeats the others'
 );
 select set_eq(
     $$ select given, symbol from freshness.canonical_symbols('pgtap_global', array['A', 'GLOBAL']) $$,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,6 +10,7 @@ from pyworker import Client, Job, KeyFreshness, Missing, NotFreshInTime, Refresh
 from pyworker.context import Context
 from pyworker.errors import InvalidRequest
 from pyworker.refreshers import Refresher
+from tests.client.conftest import Listeners
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType, Register
 from tests.fixtures.servers import Database
@@ -18,40 +18,18 @@ from tests.worker.in_process import Recorder, working
 from tests.worker.waiting import until
 
 
-@pytest.fixture
-def recorder() -> Recorder:
-    """A refresher that notes its jobs."""
-    return Recorder()
-
-
-@pytest.fixture
-async def client(database: Database) -> AsyncIterator[Client]:
-    """A client of the session's database."""
-    async with Client(database.url) as opened:
-        yield opened
-
-
-def listeners(connection: Connection, quotes: DataType) -> int:
-    """How many keys of the data type are listened for."""
-    row = connection.execute(
-        "select count(*) from freshness.listeners where data_type = %s", [quotes.name]
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 async def test_fresh_data_is_not_waited_for(
-    connection: Connection, client: Client, quotes: DataType
+    connection: Connection, client: Client, quotes: DataType, listeners: Listeners
 ) -> None:
     quotes.store(connection, "AAPL", 10)
     state = await client.wait_until_fresh(quotes.name, "AAPL", timeout=5)
     assert (state.status, state.is_fresh, state.error) == ("fresh", True, None)
     assert state.age == pytest.approx(10, abs=5)
-    assert listeners(connection, quotes) == 0
+    assert listeners() == 0
 
 
 async def test_ten_tasks_share_one_fetch_and_are_released_by_it(
-    database: Database, connection: Connection, client: Client, quotes: DataType, recorder: Recorder
+    database: Database, client: Client, quotes: DataType, listeners: Listeners, recorder: Recorder
 ) -> None:
     recorder.held = True
     async with working(database.url, Refresher(quotes.name, recorder)):
@@ -60,13 +38,13 @@ async def test_ten_tasks_share_one_fetch_and_are_released_by_it(
             for _ in range(10)
         ]
         await recorder.fetched(1)
-        await until(lambda: listeners(connection, quotes) == 1)
+        await until(lambda: listeners() == 1)
         assert not any(task.done() for task in waiting)
         recorder.let_go(1)
         states = await asyncio.gather(*waiting)
     assert {state.status for state in states} == {"fresh"}
     assert recorder.symbols == ["AAPL"]
-    assert listeners(connection, quotes) == 0
+    assert listeners() == 0
 
 
 async def test_a_fetch_under_way_is_not_enough_for_refresh_now(
@@ -95,7 +73,7 @@ async def test_a_fetch_under_way_is_not_enough_for_refresh_now(
 
 
 async def test_at_the_limit_the_error_says_what_is_known(
-    connection: Connection, client: Client, quotes: DataType
+    connection: Connection, client: Client, quotes: DataType, listeners: Listeners
 ) -> None:
     quotes.store(connection, "AAPL", 100)
     with pytest.raises(TimeoutError) as caught:
@@ -105,7 +83,7 @@ async def test_at_the_limit_the_error_says_what_is_known(
     assert isinstance(state, KeyFreshness)
     assert state.status == "stale"
     assert state.age == pytest.approx(100, abs=5)
-    await until(lambda: listeners(connection, quotes) == 0)
+    await until(lambda: listeners() == 0)
 
 
 async def test_a_source_without_such_rows_ends_the_wait(
@@ -135,16 +113,16 @@ async def test_a_key_that_is_set_aside_ends_the_wait(
 
 
 async def test_rows_that_somebody_else_writes_end_the_wait(
-    connection: Connection, client: Client, quotes: DataType
+    connection: Connection, client: Client, quotes: DataType, listeners: Listeners
 ) -> None:
     """Nobody is told of them: a look after five seconds, and one at the limit, sees them."""
     waiting = asyncio.create_task(client.wait_until_fresh(quotes.name, "AAPL", timeout=0.5))
-    await until(lambda: listeners(connection, quotes) == 1)
+    await until(lambda: listeners() == 1)
     quotes.store(connection, "AAPL", 0)
     assert (await waiting).is_fresh
     quotes.store(connection, "AAPL", 100)
     waiting = asyncio.create_task(client.wait_until_fresh(quotes.name, "AAPL", timeout=None))
-    await until(lambda: listeners(connection, quotes) == 1)
+    await until(lambda: listeners() == 1)
     quotes.store(connection, "AAPL", 0)
     async with asyncio.timeout(10):
         assert (await waiting).is_fresh
@@ -178,17 +156,17 @@ async def test_symbols_are_those_of_the_table(
 
 
 async def test_a_wait_that_is_cancelled_is_forgotten(
-    connection: Connection, client: Client, quotes: DataType
+    client: Client, quotes: DataType, listeners: Listeners
 ) -> None:
     first = asyncio.create_task(client.wait_until_fresh(quotes.name, "AAPL"))
     other = asyncio.create_task(client.wait_until_fresh(quotes.name, "AAPL"))
-    await until(lambda: listeners(connection, quotes) == 1)
+    await until(lambda: listeners() == 1)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
-    assert listeners(connection, quotes) == 1
+    assert listeners() == 1
     other.cancel()
-    await until(lambda: listeners(connection, quotes) == 0)
+    await until(lambda: listeners() == 0)
 
 
 async def test_one_asks_without_waiting(
