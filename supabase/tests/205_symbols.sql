@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(9);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -54,13 +54,18 @@ select set_eq(
     $$,
     'two spellings of a uuid are one symbol'
 );
-select bag_eq(
+select set_eq(
     $$
     select given, symbol
     from freshness.canonical_symbols('pgtap_integer', array['7', '007', 'seven', '9999999999', '7; drop table x'])
     $$,
     $$ values ('7', '7'), ('007', '7'), ('seven', null), ('9999999999', null), ('7; drop table x', null) $$,
-    'what is no integer is no symbol, and neither spoils nor repeats the others'
+    'what is no integer is no symbol, and spoils nothing for the others'
+);
+select bag_eq(
+    $$ select given, symbol from freshness.canonical_symbols('pgtap_integer', array['x', '7']) $$,
+    $$ values ('7', '7'), ('x', null) $$,
+    'nor repeats them'
 );
 select set_eq(
     $$ select given, symbol from freshness.canonical_symbols('pgtap_global', array['A', 'GLOBAL']) $$,
