@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyworker.key_freshness import KeyFreshness
+
 
 class FreshnessError(Exception):
     """Something a person can put right: the message says what is wrong, the hint what to do."""
@@ -56,3 +58,14 @@ class RowsRejected(FreshnessError):
     """
 
     permanent = False
+
+
+class NotFreshInTime(FreshnessError, TimeoutError):
+    """A key did not become fresh within the time limit; `state` is what was known of it last.
+
+    `state` is None when the database was not reached once.
+    """
+
+    def __init__(self, message: str, state: KeyFreshness | None) -> None:
+        super().__init__(message, state.error if state else None)
+        self.state = state

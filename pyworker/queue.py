@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 from pyworker.database import Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, RowsRejected
 from pyworker.job import Ended, Job, Key, KeyState, Look, Row, Sleeper
+from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
 
 T = TypeVar("T")
@@ -249,6 +250,53 @@ class Queue:
                 (key.data_type, key.symbol, refresh_now, priority),
             )
         )
+
+    async def get_or_queue(self, key: Key) -> StoredRows:
+        """Return a key's stored rows, and queue a refresh if it is due."""
+        found = await self._value(
+            "select freshness.get_or_queue(%s, %s)", (key.data_type, key.symbol)
+        )
+        until = found.pop("fresh_until")
+        return StoredRows(**found, fresh_until=until and datetime.fromisoformat(until))
+
+    async def wait_for(
+        self,
+        data_type: str,
+        symbols: Sequence[str],
+        since: Sequence[datetime | bool],
+        backend: int | None = None,
+        priority: int | None = None,
+    ) -> list[WaitState]:
+        """Begin waits for keys of one data type, or look at them again, all of a key together.
+
+        `since`: True asks for "refresh now", and is what `WaitState.since` says from then on;
+        False asks to "make sure it is fresh". Ends are told to the `backend` that listens; None:
+        to nobody. What is no symbol is left out of the answer.
+        """
+        return await self._rows(
+            "select * from freshness.wait_for(%s, %s, %s, %s::timestamptz[], %s, %s)",
+            (
+                data_type,
+                list(symbols),
+                [moment is not False for moment in since],
+                [None if isinstance(moment, bool) else moment for moment in since],
+                backend,
+                priority,
+            ),
+            class_row(WaitState),
+        )
+
+    async def stop_listening(
+        self, backend: int, data_type: str | None = None, symbols: Sequence[str] = ()
+    ) -> None:
+        """Have nothing more told to a backend: of these keys, or of any."""
+        await self._value(
+            "select freshness.stop_listening(%s, %s, %s)", (backend, data_type, list(symbols))
+        )
+
+    async def forget_lost_listeners(self) -> int:
+        """Forget those who listened and are gone; returns how many keys they listened for."""
+        return int(await self._value("select freshness.forget_lost_listeners()", ()))
 
     async def sweep_if_due(self, interval: float) -> bool:
         """Run the sweep if none has run for `interval` seconds; True when it ran."""

@@ -10,6 +10,7 @@ alter table freshness.watches enable row level security;
 alter table freshness.pulls enable row level security;
 alter table freshness.workers enable row level security;
 alter table freshness.sleepers enable row level security;
+alter table freshness.listeners enable row level security;
 alter table freshness.sources enable row level security;
 alter table freshness.spent_calls enable row level security;
 alter table freshness.spent_days enable row level security;

@@ -398,6 +398,28 @@ comment on column freshness.sleepers.asleep_until is 'When it wakes by itself; i
 comment on column freshness.sleepers.looked_at is 'Its last look; each sleeper looks at least every half minute.';
 -- <<<
 
+-- >>> sql/145_listeners.sql
+-- Who is to be told of what becomes of a key. Unlogged: to say so waits for no flush, and a crash of the server ends
+-- the connections that listen too.
+create unlogged table freshness.listeners (
+    data_type text not null,
+    symbol text not null,
+    backend integer not null,
+    is_told_of_starts boolean not null default false,
+    seen_at timestamptz not null default clock_timestamp(),
+    primary key (data_type, symbol, backend)
+)
+-- Asked whenever something happens to any key, so it has to stay small.
+with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+
+comment on table freshness.listeners is
+    'Processes that wait for a key, or stream it: they are told on channel freshness_events what becomes of it. When'
+    ' nobody waits, nobody is told.';
+comment on column freshness.listeners.backend is 'Backend that listens to the channel; when it is gone, so is this.';
+comment on column freshness.listeners.is_told_of_starts is 'Whether starts are told (refreshing), not ends alone.';
+comment on column freshness.listeners.seen_at is 'Its last look; each listener looks at least every half minute.';
+-- <<<
+
 -- >>> sql/200_time_expressions.sql
 -- SQL that the functions written for a data type are made of. In it r is a stored row, t the row of the registry,
 -- k.symbol the symbol, d.counted_at what a row's age counts from, and d.ttl its time-to-live.
@@ -523,6 +545,8 @@ as $$
 declare
     v_type oid;
     v_is_global boolean;
+    v_given text[];
+    v_symbols text[];
 begin
     select t.symbol_column is null, a.atttypid
     into v_is_global, v_type
@@ -543,13 +567,15 @@ begin
         select distinct g, case when length(g) between 1 and 200 then g end from unnest(p_symbols) as g;
     else
         -- The whole list at once is ten times faster; one that does not fit the type spoils it, then each goes alone.
+        -- Not returned from here: what was returned before an error would stay.
         begin
-            return query
             execute format(
-                'select g, case when length(g) between 1 and 200 then (g::%1$s)::text end'
+                'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
                 ' from (select distinct g from unnest($1) as g) as given',
                 format_type(v_type, -1)
-            ) using p_symbols;
+            ) into v_given, v_symbols using p_symbols;
+            return query
+            select u.given, u.symbol from unnest(v_given, v_symbols) as u (given, symbol);
         exception
             when data_exception or integrity_constraint_violation then
                 return query
@@ -3775,11 +3801,7 @@ comment on function freshness.turns_to_fold(integer) is
 -- >>> sql/515_backoff.sql
 -- Waits between attempts. Part of each is random, so that keys that failed together do not come back together.
 
-create function freshness.backoff(
-    p_attempts integer,
-    p_first interval default interval '1 second',
-    p_longest interval default interval '5 minutes'
-)
+create function freshness.backoff(p_attempts integer, p_first interval, p_longest interval)
 returns interval
 language plpgsql
 volatile
@@ -3882,7 +3904,9 @@ begin
     end if;
 
     with held as materialized (
-        select j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last
+        select
+            j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last,
+            t.backoff_first, t.backoff_longest
         from freshness.jobs as j
         left join freshness.data_types as t on t.name = j.data_type
         left join freshness.workers as w on w.id = j.worker
@@ -3901,7 +3925,8 @@ begin
             attempts = j.attempts + 1,
             not_before = case
                 when h.is_last then clock_timestamp() + interval '1 hour'
-                when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts)
+                when j.attempts > 0
+                    then clock_timestamp() + freshness.backoff(j.attempts, h.backoff_first, h.backoff_longest)
             end,
             last_error = 'no heartbeat from its worker'
         from held as h
@@ -4859,6 +4884,281 @@ comment on function freshness.fail is
     ' when the fence was lost.';
 -- <<<
 
+-- >>> sql/580_tell.sql
+-- Everything that becomes of a key is an event, so whoever waits for one is told where events are added. A NOTIFY holds
+-- up the commits of the whole server: it goes out only for keys that somebody listens for. Why none is missed, and what
+-- it costs when nobody listens: docs/waiting.md.
+create function freshness.tell_listeners()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+    -- What such a transaction sees may be old: tell all.
+    v_sees_the_past boolean := current_setting('transaction_isolation') <> 'read committed';
+begin
+    if not v_sees_the_past and not exists (select from freshness.listeners) then
+        return null;
+    end if;
+    perform pg_notify(
+        'freshness_events',
+        jsonb_build_object(
+            'id', a.id, 'data_type', a.data_type, 'symbol', a.symbol, 'kind', a.kind, 'fence', a.fence,
+            'happened_at', a.happened_at
+        )::text
+    )
+    from added as a
+    where
+        a.symbol is not null
+        and (
+            v_sees_the_past
+            or exists (
+                select from freshness.listeners as l
+                where
+                    l.data_type = a.data_type and l.symbol = a.symbol
+                    and (l.is_told_of_starts or a.kind <> 'refreshing')
+            )
+        );
+    return null;
+end
+$$;
+
+comment on function freshness.tell_listeners() is
+    'Trigger function of events: tells those who listen for a key on channel freshness_events, once this transaction'
+    ' commits. The payload is the event without its message. A hint only: what is true is in the tables, and whoever'
+    ' misses it looks within half a minute.';
+
+create trigger tell_listeners
+after insert on freshness.events
+referencing new table as added
+for each statement
+execute function freshness.tell_listeners();
+-- <<<
+
+-- >>> sql/582_listen_for.sql
+create function freshness.listen_for(
+    p_data_type text, p_symbols text[], p_backend integer, p_tell_starts boolean default false
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into freshness.listeners as l (data_type, symbol, backend, is_told_of_starts)
+    select p_data_type, s.symbol, p_backend, p_tell_starts
+    from (select distinct unnest(p_symbols) as symbol) as s
+    where s.symbol is not null
+    order by s.symbol
+    on conflict (data_type, symbol, backend) do update set
+        is_told_of_starts = excluded.is_told_of_starts,
+        seen_at = excluded.seen_at;
+end
+$$;
+
+comment on function freshness.listen_for(text, text[], integer, boolean) is
+    'Has what becomes of keys (canonical symbols) told to p_backend, which listens to channel freshness_events already.'
+    ' p_tell_starts: also that a fetch starts. To be called again each half minute. To miss nothing, lock the keys'''
+    ' jobs first, in the same transaction, and look afterwards (freshness.wait_for).';
+
+create function freshness.stop_listening(
+    p_backend integer, p_data_type text default null, p_symbols text[] default null
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    delete from freshness.listeners as l
+    where l.backend = p_backend and p_data_type is null;
+    delete from freshness.listeners as l
+    where l.data_type = p_data_type and l.symbol = any (p_symbols) and l.backend = p_backend;
+end
+$$;
+
+comment on function freshness.stop_listening(integer, text, text[]) is
+    'Ends what listen_for began, for these keys of a data type or, without one, for all that the backend listens for.';
+
+create function freshness.forget_lost_listeners()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_forgotten integer;
+begin
+    with lost as materialized (
+        select l.data_type, l.symbol, l.backend
+        from freshness.listeners as l
+        where
+            l.seen_at < clock_timestamp() - interval '65 seconds'
+            -- The clock was set back.
+            or l.seen_at > clock_timestamp() + interval '65 seconds'
+            or l.backend not in (select a.pid from pg_catalog.pg_stat_activity as a)
+        for update of l skip locked
+    )
+
+    delete from freshness.listeners as l
+    using lost as o
+    where l.data_type = o.data_type and l.symbol = o.symbol and l.backend = o.backend;
+    get diagnostics v_forgotten = row_count;
+    return v_forgotten;
+end
+$$;
+
+comment on function freshness.forget_lost_listeners() is
+    'Forgets listeners whose backend is gone, or that have not looked for long, and returns their number. Called by the'
+    ' sweep, and by each client that begins to listen.';
+-- <<<
+
+-- >>> sql/584_waits.sql
+-- Where waits for keys stand. A wait is over when its key is fresh or set aside; one for "refresh now" when a fetch
+-- begun at or after the request (p_since) has ended with an answer.
+create function freshness.waits(
+    p_data_type text, p_symbols text[], p_refresh_now boolean[], p_since timestamptz[], p_now timestamptz
+)
+returns table (
+    place bigint, symbol text, status text, age double precision, fresh_until timestamptz, error text, is_over boolean
+)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with looked as materialized (
+        select
+            l.symbol, l.present, l.problem, l.fresh_until, j.state, j.due_at, j.last_error, j.required_as_of, j.verified_at,
+            -- What a fetch has verified counts while the rows are those that it verified.
+            greatest(l.stored_at, case when l.stored_at >= j.stored_at then j.verified_at end) as since,
+            -- A source that has no such rows was asked within the ttl.
+            case when not l.present then 'missing' when l.fresh_until > p_now then 'fresh' else 'stale' end as data
+        from freshness.look(p_data_type, array(select distinct unnest(p_symbols))) as l
+        left join lateral (
+            select o.* from freshness.jobs as o where o.data_type = p_data_type and o.symbol = l.symbol limit 1
+        ) as j on true
+    ),
+
+    judged as (
+        select
+            w.place, l.*,
+            case
+                when not coalesce(w.refresh_now, false) then l.fresh_until > p_now
+                else w.since is not null and l.state is distinct from 'failed'
+                    -- A later request may be open; then ours is met if a fetch begun after it has verified the data.
+                    and (l.required_as_of is null or l.verified_at >= w.since)
+            end as is_met,
+            -- Somebody alters the table at this moment: that passes.
+            coalesce(l.state = 'failed' and l.due_at > p_now, false) or coalesce(l.problem not like '55P03%', false)
+            as has_failed
+        from unnest(p_symbols, p_refresh_now, p_since) with ordinality as w (symbol, refresh_now, since, place)
+        join looked as l on l.symbol = w.symbol
+    )
+
+    select
+        j.place, j.symbol,
+        case
+            when j.is_met then j.data when j.has_failed then 'failed' when j.state = 'running' then 'refreshing'
+            else j.data
+        end,
+        case when isfinite(j.since) then greatest(extract(epoch from p_now - j.since), 0)::double precision end,
+        case when isfinite(j.fresh_until) then j.fresh_until end,
+        case when not coalesce(j.is_met, false) then coalesce(j.problem, j.last_error) end,
+        coalesce(j.is_met, false) or j.has_failed
+    from judged as j;
+end
+$$;
+
+comment on function freshness.waits(text, text[], boolean[], timestamptz[], timestamptz) is
+    'For each wait (canonical symbol, whether for "refresh now", and since when) its place in the lists, the key''s'
+    ' status for people, the age of its data in seconds, the error that holds it up, and whether the wait is over.';
+-- <<<
+
+-- >>> sql/586_wait_for.sql
+-- Looks, requests what is not fresh, and has its end told. All that ends a refresh changes its job, and reads who
+-- listens after that, in a later statement. So with the job locked here it has either ended before our last look, or
+-- reads after our commit that we listen: nothing is in between (docs/waiting.md).
+create function freshness.wait_for(
+    p_data_type text,
+    p_symbols text[],
+    p_refresh_now boolean[],
+    p_since timestamptz[],
+    p_backend integer default null,
+    p_priority integer default null
+)
+returns table (
+    place bigint, symbol text, status text, age double precision, fresh_until timestamptz, error text,
+    is_over boolean, since timestamptz
+)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := clock_timestamp();
+    v_symbols text[];
+    v_since timestamptz[];
+    v_new text[];
+    v_open text[];
+begin
+    select array_agg(c.symbol order by g.place) into v_symbols
+    from unnest(p_symbols) with ordinality as g (given, place)
+    left join freshness.canonical_symbols(p_data_type, p_symbols) as c on c.given = g.given;
+    v_new := array(
+        select w.symbol
+        from unnest(v_symbols, p_refresh_now, p_since) as w (symbol, refresh_now, since)
+        where w.refresh_now and w.since is null
+    );
+    v_open := v_new || array(
+        select w.symbol
+        from freshness.waits(p_data_type, v_symbols, p_refresh_now, p_since, v_now) as w
+        where not w.is_over
+    );
+
+    -- In one order for all. Those that have no job yet get one that nobody else sees.
+    perform from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = any (v_open) and p_backend is not null
+    order by j.symbol
+    for no key update;
+    if cardinality(v_new) > 0 then
+        perform freshness.request(p_data_type, v_new, true, p_priority);
+    end if;
+    -- Says too that there is no such data type.
+    perform freshness.request(p_data_type, v_open, false, p_priority);
+    if p_backend is not null then
+        perform freshness.listen_for(p_data_type, v_open, p_backend);
+    end if;
+
+    select array_agg(case when w.refresh_now then coalesce(w.since, j.required_as_of) end order by w.place)
+    into v_since
+    from unnest(v_symbols, p_refresh_now, p_since) with ordinality as w (symbol, refresh_now, since, place)
+    left join freshness.jobs as j on j.data_type = p_data_type and j.symbol = w.symbol;
+    return query
+    select w.*, v_since[w.place]
+    from freshness.waits(p_data_type, v_symbols, p_refresh_now, v_since, v_now) as w;
+    if p_backend is not null then
+        perform freshness.stop_listening(
+            p_backend, p_data_type, array(select s from unnest(v_symbols) as s where s <> all (v_open))
+        );
+    end if;
+end
+$$;
+
+comment on function freshness.wait_for(text, text[], boolean[], timestamptz[], integer, integer) is
+    'Begins waits for keys of one data type, or looks at them again: p_symbols[i], until it is fresh or, with'
+    ' p_refresh_now[i], until a fetch begun after this one has ended (p_since[i] is null at first, and then what was'
+    ' returned). What is not over is requested, and told to backend p_backend, which listens to channel'
+    ' freshness_events; null: it is not told. Pass all waits of a process for a key at once. Returns for each place in'
+    ' the lists the symbol, the status (fresh, refreshing, stale, missing, failed), the age of the data in seconds,'
+    ' the error that holds it up, and whether the wait is over; no row for what is no symbol. FR001: the data type is'
+    ' not registered.';
+-- <<<
+
 -- >>> sql/600_workers_come_and_go.sql
 create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
 returns bigint
@@ -5793,6 +6093,7 @@ begin
         w.seen_at < clock_timestamp() - interval '1 hour'
         and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
         and w.started_at < clock_timestamp() - interval '7 days';
+    perform freshness.forget_lost_listeners();
     begin
         if to_regclass('cron.job_run_details') is not null then
             delete from cron.job_run_details as d
@@ -6798,6 +7099,7 @@ alter table freshness.watches enable row level security;
 alter table freshness.pulls enable row level security;
 alter table freshness.workers enable row level security;
 alter table freshness.sleepers enable row level security;
+alter table freshness.listeners enable row level security;
 alter table freshness.sources enable row level security;
 alter table freshness.spent_calls enable row level security;
 alter table freshness.spent_days enable row level security;
@@ -6881,7 +7183,8 @@ begin
             f.pronamespace = 'freshness'::regnamespace
             and f.proname in (
                 'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
-                'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain'
+                'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain',
+                'wait_for', 'stop_listening', 'forget_lost_listeners'
             )
     loop
         execute format('alter function %s security definer', v_function);

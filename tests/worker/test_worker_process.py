@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-import pytest
 
-from pyworker.local.cluster import Cluster, temporary_cluster
-from pyworker.local.migrations import apply_migrations
-from pyworker.local.platform import install_platform
+from pyworker.local.cluster import Cluster
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType, create_data_type
-from tests.fixtures.servers import MIGRATIONS, WOULD_BREAK, Database, as_superuser
+from tests.fixtures.servers import Database, as_superuser
 from tests.worker.processes import fetch_over_http, running_worker
 from tests.worker.provider import Provider
 from tests.worker.states import ACTIVITY, events, job, price, settled, watch
 from tests.worker.waiting import until_quiet, wait_until
-
-
-@pytest.fixture
-def mortal_cluster(cluster: Cluster | None) -> Iterator[Cluster]:
-    """A cluster that a test may stop, with the migrations applied."""
-    if cluster is None:
-        pytest.skip(WOULD_BREAK)
-    with temporary_cluster(cluster.installation) as running:
-        install_platform(running.connection_string("supabase_admin"))
-        apply_migrations(running.connection_string(), MIGRATIONS)
-        yield running
 
 
 def test_sigterm_finishes_what_runs(
