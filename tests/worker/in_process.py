@@ -71,7 +71,6 @@ async def working(
         "name": "test",
         "concurrency": 4,
         "heartbeat_limit": 15,
-        "fallback_poll_interval": 30,
         "shutdown_timeout": 10,
         **options,
     }
