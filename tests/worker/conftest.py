@@ -36,13 +36,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """How the workers of a test wait: `listen`, or `poll` through a transaction pooler."""
+    """How the workers of a test wait: `listen`, or `poll`, through a transaction pooler if any."""
     chosen = str(request.param)
     assert chosen in (LISTEN, POLL)
     monkeypatch.setenv("FRESHNESS_LONG_POLL_ENABLED", "true" if chosen == LISTEN else "false")
     if chosen == POLL:
-        pooler: Pooler = request.getfixturevalue("pooler")
-        monkeypatch.setenv(POOLED, f"{pooler.server}:{pooler.port}")
+        pooler: Pooler | None = request.getfixturevalue("pooler_if_any")
+        if pooler is not None:
+            monkeypatch.setenv(POOLED, f"{pooler.server}:{pooler.port}")
     return chosen
 
 

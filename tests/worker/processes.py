@@ -65,8 +65,13 @@ def environment(**settings: Any) -> dict[str, str]:
 
 
 @contextmanager
-def running_worker(folder: Path, name: str, **settings: Any) -> Iterator[WorkerProcess]:
-    """Run a worker in a folder until the end; it listens, or polls, when this goes on."""
+def running_worker(
+    folder: Path, name: str, begins: str | None = None, /, **settings: Any
+) -> Iterator[WorkerProcess]:
+    """Run a worker in a folder until the end; it listens, or polls, when this goes on.
+
+    Or it has logged `begins`.
+    """
     log = folder / f"{name}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -78,7 +83,7 @@ def running_worker(folder: Path, name: str, **settings: Any) -> Iterator[WorkerP
         )
     worker = WorkerProcess(process, log)
     try:
-        worker.wait_for("listening" if in_this_mode().enabled else "polling_only")
+        worker.wait_for(begins or ("listening" if in_this_mode().enabled else "polling_only"))
         yield worker
     finally:
         process.kill()
