@@ -336,7 +336,7 @@ class Queue:
 
 @asynccontextmanager
 async def open_queue(
-    database_url: str, connections: int, limit: float | None = 120.0
+    database_url: str, connections: int, limit: float | None = 30.0
 ) -> AsyncIterator[Queue]:
     """Open a pool of at most `connections` and yield the queue on it; see `open_pool`."""
     async with open_pool(database_url, connections) as pool:

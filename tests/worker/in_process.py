@@ -82,7 +82,11 @@ async def working(
     stop = asyncio.Event()
     async with open_queue(way, given["concurrency"] + 3) as queue, open_context(5) as context:
         runner = Runner(queue, by_data_type(refreshers), context, fetch_timeout=10)
-        listener = Listener(listen_url or way, enabled=long_poll.enabled)
+        listener = Listener(
+            listen_url or way,
+            enabled=long_poll.enabled,
+            round_trip_interval=long_poll.max_wait_time,
+        )
         running = asyncio.create_task(Worker(queue, runner, listener, **given).run(stop))
         try:
             await until(

@@ -12,9 +12,11 @@ from structlog.testing import capture_logs
 
 from pyworker.backoff import Backoff
 from pyworker.connections import make_round_trip
+from pyworker.errors import DatabaseUnavailable
 from pyworker.listener import Listener
 from pyworker.local.cluster import free_port
 from pyworker.long_poll import LongPoll
+from pyworker.queue import open_queue
 from pyworker.refreshers import Refresher
 from pyworker.wake_token import WakeToken
 from tests.fixtures.connections import Connection
@@ -23,7 +25,7 @@ from tests.fixtures.half_open import network_to
 from tests.fixtures.servers import Database
 from tests.worker.in_process import Recorder, listening, working
 from tests.worker.states import settled, watch
-from tests.worker.waiting import until
+from tests.worker.waiting import until, until_quiet
 
 TERMINATE = """
     select count(pg_terminate_backend(a.pid, 5000)) from pg_stat_activity as a
@@ -66,13 +68,17 @@ async def test_interest_during_a_half_open_network_is_served(
     """All connections of the worker, listening or not, lead nowhere at once."""
     async with (
         network_to(database.url) as network,
-        working(network.url(database.url), Refresher(quotes.name, recorder)),
+        working(
+            network.url(database.url),
+            Refresher(quotes.name, recorder),
+            long_poll=LongPoll(max_wait_time=1),
+        ),
     ):
         watch(connection, quotes, "AAPL")
         await until(lambda: settled(connection, quotes, "AAPL"))
         network.freeze()
         watch(connection, quotes, "MSFT")
-        await until(lambda: settled(connection, quotes, "MSFT"), 60)
+        await until(lambda: settled(connection, quotes, "MSFT"), 40)
 
 
 async def test_a_terminated_backend_is_replaced_at_once_and_everything_looked_at(
@@ -181,6 +187,7 @@ async def test_a_token_carries_the_moment_of_its_notification(
     moment = datetime(2030, 1, 2, 3, 4, 5, 678900, UTC)
     async with listening(database.url) as (listener, tokens):
         await until(healthy(listener))
+        assert listener.channel.startswith("freshness_work_")
         connection.execute(
             "select pg_notify(%s, %s::timestamptz::text)", [listener.channel, moment]
         )
@@ -216,3 +223,38 @@ async def test_a_moment_ahead_makes_the_worker_claim_then_and_not_before(
         await recorder.fetched(1)
     (job,) = recorder.jobs
     assert abs((job.started_at - job.due_at).total_seconds()) < 0.5
+
+
+async def test_a_token_wakes_one_of_two_workers(
+    own_database: str, connect: Callable[[str], Connection], recorder: Recorder
+) -> None:
+    """The other one sleeps on: it does not even look."""
+    connection = connect(own_database)
+    quotes = create_data_type(connection)
+    seen = "select array_agg(seen_at order by id) from freshness.workers"
+    asleep = "select count(*) from freshness.sleepers where asleep_until = 'infinity'"
+    refresher = Refresher(quotes.name, recorder)
+    async with working(own_database, refresher), working(own_database, refresher):
+        await until(lambda: connection.execute(asleep).fetchone() == (2,))
+        await until_quiet(lambda: connection.execute(seen).fetchone(), 0.5)
+        [before] = connection.execute(seen).fetchone() or ([],)
+        watch(connection, quotes, "AAPL")
+        await until(lambda: settled(connection, quotes, "AAPL"))
+        await until_quiet(lambda: connection.execute(seen).fetchone(), 0.5)
+        [after] = connection.execute(seen).fetchone() or ([],)
+    assert [one == other for one, other in zip(before, after, strict=True)].count(False) == 1
+
+
+async def test_a_statement_without_an_answer_is_given_up(
+    own_database: str, connect: Callable[[str], Connection]
+) -> None:
+    """Where cancelling it would wait for an answer too; the queue works on afterwards."""
+    blocking = connect(own_database)
+    async with open_queue(own_database, 1, limit=0.5) as queue:
+        worker = await queue.announce_worker("test", 15)
+        blocking.execute("begin")
+        blocking.execute("lock table freshness.workers")
+        with pytest.raises(DatabaseUnavailable):
+            await queue.heartbeat(worker)
+        blocking.execute("rollback")
+        assert await queue.heartbeat(worker)

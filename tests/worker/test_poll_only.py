@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
+
 from pyworker.database import open_pool
 from pyworker.long_poll import LongPoll
 from pyworker.refreshers import Refresher
@@ -28,13 +30,30 @@ LISTENERS = "select count(*) from pg_stat_activity where application_name = 'fre
 async def test_the_listener_finds_out_that_notifications_do_not_arrive(
     database: Database, pooler: Pooler
 ) -> None:
-    """A notification to itself on its own connection would arrive, and prove nothing."""
+    """By a notification from another connection."""
     async with listening(pooler.url(database.url), patience=0.5) as (listener, tokens):
         await until(lambda: tokens)
         report = listener.report()
         assert listener.sleeper is None
     assert (report.running, report.connection_healthy, report.mode) == (True, False, "polling")
     assert "transaction pooler" in str(report.reason)
+
+
+async def test_a_notification_to_oneself_proves_nothing(database: Database, pooler: Pooler) -> None:
+    """It arrives within its own transaction, and those of others after it do not."""
+    url = pooler.url(database.url)
+    async with await psycopg.AsyncConnection.connect(
+        url, autocommit=True, prepare_threshold=None
+    ) as connection:
+        async with connection.transaction():
+            await connection.execute("listen a_channel")
+            await connection.execute("select pg_notify('a_channel', '')")
+        own = [each async for each in connection.notifies(timeout=0.2)]
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as other:
+            await other.execute("select pg_notify('a_channel', '')")
+        of_others = [each async for each in connection.notifies(timeout=0.2)]
+        await connection.execute("unlisten *")
+    assert (len(own), of_others) == (1, [])
 
 
 async def test_the_listener_of_a_direct_connection_hears_itself(database: Database) -> None:
