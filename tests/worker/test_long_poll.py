@@ -74,7 +74,7 @@ def test_the_first_error_is_followed_at_once_and_the_next_ones_are_not() -> None
     assert pauses.next(5) > 0.01
 
 
-@pytest.mark.parametrize(("threshold", "fewest", "most"), [(0, 3, 12), (1_000_000, 30, 1000)])
+@pytest.mark.parametrize(("threshold", "fewest", "most"), [(0, 3, 12), (1_000_000, 20, 1000)])
 async def test_aggressive_looks_end_at_the_threshold(
     database: Database,
     quotes: DataType,
@@ -132,7 +132,7 @@ async def test_what_nobody_was_told_of_is_seen_within_the_longest_wait(
         )
         began = time.monotonic()
         await recorder.fetched(2)
-    assert time.monotonic() - began < 0.5 + 0.3
+    assert time.monotonic() - began < 0.5 + 1
 
 
 @pytest.mark.parametrize(("grace", "is_ahead"), [(0, False), (0.02, True)])

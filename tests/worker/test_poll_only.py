@@ -135,7 +135,7 @@ async def test_a_request_is_seen_within_the_poll_interval(
         began = time.monotonic()
         watch(connection, quotes, "AAPL")
         await recorder.fetched(1)
-    assert time.monotonic() - began < 0.5 + 0.3
+    assert time.monotonic() - began < 0.5 + 1
 
 
 async def test_a_known_deadline_is_met_by_a_worker_that_polls_rarely(
@@ -149,4 +149,4 @@ async def test_a_known_deadline_is_met_by_a_worker_that_polls_rarely(
         await recorder.fetched(4)
     late = [(job.started_at - job.due_at).total_seconds() for job in recorder.jobs[1:4]]
     # The median: the machine may be busy.
-    assert sorted(late)[1] < 0.02
+    assert sorted(late)[1] < 0.05
