@@ -28,7 +28,8 @@ QUEUE_IS_FILLING = 80.0
 _SWITCHED_OFF = "long polling is switched off"
 _SILENT = "notifications do not arrive, as through a transaction pooler (port 6543)"
 _STEADY = 2.0
-_ASK_AGAIN = 3600.0
+# A server that was only slow is soon asked again, a pooler once an hour in the end.
+_ASKING_AGAIN = (60.0, 3600.0)
 
 
 class Listener:
@@ -42,6 +43,7 @@ class Listener:
         round_trip_interval: seconds after which a connection that stands has to show that it does.
         patience: seconds in which an answer or a notification has to arrive.
         backoff: the waits between attempts to connect.
+        asking_again: the waits before another try where notifications do not arrive.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class Listener:
         round_trip_interval: float = 30.0,
         patience: float = 3.0,
         backoff: Backoff | None = None,
+        asking_again: Backoff | None = None,
     ) -> None:
         self._database_url = database_url
         self._enabled = enabled
         self._round_trip_interval = round_trip_interval
         self._patience = patience
         self._backoff = backoff or Backoff()
+        self._asking_again = asking_again or Backoff(*_ASKING_AGAIN)
         self._log = structlog.get_logger("listener")
         self._running = False
         self._attempts = 0
@@ -115,7 +119,7 @@ class Listener:
                 await self._listen(connection)
                 if not await self._hears_itself(connection, signal):
                     await self._stop_listening(connection)
-                    return self._poll_only(_SILENT, _ASK_AGAIN)
+                    return self._poll_only(_SILENT, self._asking_again.next())
                 since = time.monotonic()
                 await self._begin(connection)
                 await self._hand_on(connection, signal)
@@ -135,7 +139,8 @@ class Listener:
             )
             return pause
         except psycopg.Error as error:
-            return self._poll_only(f"LISTEN is refused: {_first_line(error)}", _ASK_AGAIN)
+            reason = f"LISTEN is refused: {_first_line(error)}"
+            return self._poll_only(reason, self._asking_again.next())
 
     async def _connect(self) -> Connection:
         return await psycopg.AsyncConnection.connect(
@@ -179,6 +184,7 @@ class Listener:
             [listener] = await answer.fetchone() or (0,)
         self.sleeper = Sleeper(self.channel, listener)
         self._attempts = 0
+        self._asking_again.reset()
         self._log.info("listening", channel=CHANNEL)
 
     async def _hand_on(
@@ -194,8 +200,9 @@ class Listener:
             await make_round_trip(connection, self._patience)
 
     def _poll_only(self, reason: str, pause: float) -> float:
+        if reason != self._reason:
+            self._log.warning("polling_only", reason=reason)
         self._reason = reason
-        self._log.warning("polling_only", reason=reason)
         return pause
 
 

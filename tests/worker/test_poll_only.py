@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+from structlog.testing import capture_logs
 
+from pyworker.backoff import Backoff
 from pyworker.database import open_pool
 from pyworker.long_poll import LongPoll
 from pyworker.refreshers import Refresher
@@ -37,6 +39,16 @@ async def test_the_listener_finds_out_that_notifications_do_not_arrive(
         assert listener.sleeper is None
     assert (report.running, report.connection_healthy, report.mode) == (True, False, "polling")
     assert "transaction pooler" in str(report.reason)
+
+
+async def test_a_server_that_was_silent_is_asked_again(database: Database, pooler: Pooler) -> None:
+    """It may only have been slow; that it still is silent is not said twice."""
+    with capture_logs() as logs:
+        async with listening(
+            pooler.url(database.url), patience=0.1, asking_again=Backoff(0.1, 0.2)
+        ) as (listener, _):
+            await until(lambda: listener.report().reconnect_attempts >= 3)
+    assert [entry["event"] for entry in logs] == ["polling_only"]
 
 
 async def test_a_notification_to_oneself_proves_nothing(database: Database, pooler: Pooler) -> None:
