@@ -68,8 +68,10 @@ async def working(
     """Run a worker, which listens, or polls, when this goes on; what runs is finished at the end.
 
     While it listens it looks each 30 s: whatever happens earlier happens by a signal or a deadline.
+    A statement without an answer is given up after `limit` s.
     """
     long_poll = in_this_mode(options.pop("long_poll", None))
+    limit = options.pop("limit", 30)
     way = way_to(url)
     given: dict[str, Any] = {
         "name": "test",
@@ -80,7 +82,10 @@ async def working(
         **options,
     }
     stop = asyncio.Event()
-    async with open_queue(way, given["concurrency"] + 3) as queue, open_context(5) as context:
+    async with (
+        open_queue(way, given["concurrency"] + 3, limit) as queue,
+        open_context(5) as context,
+    ):
         runner = Runner(queue, by_data_type(refreshers), context, fetch_timeout=10)
         listener = Listener(
             listen_url or way,

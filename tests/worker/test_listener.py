@@ -72,6 +72,7 @@ async def test_interest_during_a_half_open_network_is_served(
             network.url(database.url),
             Refresher(quotes.name, recorder),
             long_poll=LongPoll(max_wait_time=1),
+            limit=2,
         ),
     ):
         watch(connection, quotes, "AAPL")
