@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from pyworker.connections import CONNECTING, has_news, make_round_trip, prepare_if_direct
+from pyworker.connections import CONNECTING, make_round_trip, prepare_if_direct
 from pyworker.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -44,7 +42,6 @@ _MISMATCHES = ("22P02", "22007", "23502", "42", "FR007")
 
 
 _CHECKING = 5.0
-_TRUSTED_FOR = 5.0
 
 
 @asynccontextmanager
@@ -63,16 +60,9 @@ async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
             "DATABASE_URL is no connection string", "set it to postgresql://user:password@host/name"
         ) from None
 
-    checked = WeakKeyDictionary[psycopg.AsyncConnection[Any], float]()
-
     async def check(connection: psycopg.AsyncConnection[Any]) -> None:
-        now = time.monotonic()
-        # One that has ended says so by itself; one that leads nowhere has to be asked.
-        if now - checked.get(connection, -_TRUSTED_FOR) < _TRUSTED_FOR and not has_news(connection):
-            return
         try:
             await make_round_trip(connection, _CHECKING)
-            checked[connection] = now
         except psycopg.OperationalError:
             # Postgres was restarted, or the network is cut: replace all at once, not one after
             # the other with pauses.
