@@ -13,6 +13,7 @@ from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
+from pyworker.connections import severed_after
 from pyworker.database import Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, RowsRejected
 from pyworker.job import Ended, Job, Key, KeyState, Look, Row, Sleeper
@@ -23,16 +24,21 @@ T = TypeVar("T")
 
 _LONGEST_WAIT = 7 * 86400.0
 
+# As the limit of a call: that of the queue.
+_OWN = -1.0
+
 
 class Queue:
     """Calls the SQL functions of schema freshness; each call is one transaction.
 
-    Raises, from every method: `DatabaseUnavailable` when Postgres cannot be reached, the
-    errors of `pyworker.errors` for what the functions refuse.
+    Raises, from every method: `DatabaseUnavailable` when Postgres cannot be reached or does not
+    answer within `limit` (s; the sweep may take longer), the errors of `pyworker.errors` for what
+    the functions refuse.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, limit: float | None = None) -> None:
         self._pool = pool
+        self._limit = limit
 
     async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
         """Make a worker known; returns its id."""
@@ -72,22 +78,37 @@ class Queue:
         )
 
     async def next_moment(self, worker: int, data_types: Sequence[str]) -> float | None:
-        """Return in how many seconds something is due for a worker; None when nothing is."""
+        """Return in how many seconds something is due for a worker; None when nothing is.
+
+        Also a key in the inbox: a claim has to look at it.
+        """
         moment = await self._value(
-            "select freshness.seconds_until(freshness.next_moment(%s, %s))",
+            "select least(freshness.seconds_until(freshness.next_moment(%s, %s)),"
+            " case when exists (select from freshness.pulls) then 0 end)",
             (worker, list(data_types)),
         )
         return None if moment is None else float(moment)
 
     async def settle(
-        self, worker: int, data_types: Sequence[str], sleeper: Sleeper, last: Look | None = None
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        sleeper: Sleeper,
+        last: Look | None = None,
+        *,
+        reads_queue_usage: bool = False,
     ) -> Look:
-        """Look whether an armed worker may sleep; `last` is what the look before returned."""
+        """Look whether an armed worker may sleep; `last` is what the look before returned.
+
+        When it reads, on the way, how full the server's notification queue is, that is in `Look`.
+        """
         [look] = await self._rows(
             "select seconds, settled, since::text::bigint as since, suspects,"
-            " clock_timestamp() as looked_at"
+            " clock_timestamp() as looked_at,"
+            " case when %s then 100 * pg_notification_queue_usage() end as queue_usage"
             " from freshness.settle(%s, %s, %s, %s, %s::text::xid8, %s)",
             (
+                reads_queue_usage,
                 sleeper.channel,
                 worker,
                 list(data_types),
@@ -302,7 +323,7 @@ class Queue:
         """Run the sweep if none has run for `interval` seconds; True when it ran."""
         return bool(
             await self._value(
-                "select freshness.sweep_if_due(make_interval(secs => %s))", (interval,)
+                "select freshness.sweep_if_due(make_interval(secs => %s))", (interval,), None
             )
         )
 
@@ -321,8 +342,10 @@ class Queue:
     async def _records(self, statement: LiteralString) -> list[dict[str, Any]]:
         return await self._rows(statement, (), dict_row)
 
-    async def _value(self, statement: LiteralString, parameters: Sequence[Any]) -> Any:
-        [value] = await self._rows(statement, parameters, scalar_row)
+    async def _value(
+        self, statement: LiteralString, parameters: Sequence[Any], limit: float | None = _OWN
+    ) -> Any:
+        [value] = await self._rows(statement, parameters, scalar_row, limit)
         return value
 
     async def _ended(self, statement: LiteralString, parameters: Sequence[Any]) -> Ended:
@@ -330,20 +353,28 @@ class Queue:
         return rows[0] if rows else Ended("lost", None)
 
     async def _rows(
-        self, statement: LiteralString, parameters: Sequence[Any], factory: AsyncRowFactory[T]
+        self,
+        statement: LiteralString,
+        parameters: Sequence[Any],
+        factory: AsyncRowFactory[T],
+        limit: float | None = _OWN,
     ) -> list[T]:
         async with (
-            self._connection() as connection,
+            self._connection(limit) as connection,
             connection.cursor(row_factory=factory) as cursor,
         ):
             await cursor.execute(statement, parameters)
             return await cursor.fetchall()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async def _connection(
+        self, limit: float | None = _OWN
+    ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        seconds = self._limit if limit == _OWN else limit
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                with severed_after(connection, seconds):
+                    yield connection
         except (psycopg.Error, PoolTimeout) as error:
             ours = translated(error)
             if ours is None:
@@ -352,10 +383,12 @@ class Queue:
 
 
 @asynccontextmanager
-async def open_queue(database_url: str, connections: int) -> AsyncIterator[Queue]:
+async def open_queue(
+    database_url: str, connections: int, limit: float | None = 30.0
+) -> AsyncIterator[Queue]:
     """Open a pool of at most `connections` and yield the queue on it; see `open_pool`."""
     async with open_pool(database_url, connections) as pool:
-        yield Queue(pool)
+        yield Queue(pool, limit)
 
 
 def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:

@@ -13,17 +13,22 @@ from pyworker.errors import DatabaseUnavailable, WorkerUnknown
 from pyworker.job import Job
 from pyworker.lead import Lead
 from pyworker.listener import Listener
+from pyworker.long_poll import LongPoll
 from pyworker.looks import Looks
+from pyworker.pauses import Pauses
 from pyworker.queue import Queue
 from pyworker.runner import Runner
+from pyworker.shutdown import first_of
+from pyworker.wake_token import WakeToken
 
 SWEEP_INTERVAL = 360.0
 """Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
 
-_RETRY_FIRST, _RETRY_LAST = 0.005, 0.25
+_RETRY_LAST = 0.25
 _LINGER = 0.005
-_POLL_WITHOUT_LISTENER = 1.0
 _CANCEL_TIMEOUT = 5.0
+# A token that is about a later moment comes from a clock that has been set.
+_LONGEST_WAIT = 60.0
 
 
 class Worker:
@@ -46,20 +51,20 @@ class Worker:
         name: str,
         concurrency: int,
         heartbeat_limit: float,
-        fallback_poll_interval: float,
         shutdown_timeout: float,
+        long_poll: LongPoll | None = None,
         looks: Queue | None = None,
     ) -> None:
         self._queue = queue
+        self._long_poll = long_poll or LongPoll()
         self._clock = DatabaseClock()
-        self._lead = Lead()
+        self._lead = Lead(self._long_poll.timer_grace_period)
         self._looks = Looks(looks or queue, listener, runner.data_types, self._clock)
         self._runner = runner
         self._listener = listener
         self._name = name
         self._concurrency = concurrency
         self._heartbeat_limit = heartbeat_limit
-        self._fallback_poll_interval = fallback_poll_interval
         self._shutdown_timeout = shutdown_timeout
         self._id = 0
         self._is_known = False
@@ -70,15 +75,23 @@ class Worker:
         self._lingers = False
         # Rings when something will be due, early by the lead.
         self._alarm = Alarm(self._claim_now)
-        self._fruitless_looks = 0
+        # Rings when it is time to look although nothing is known, while nobody can wake us.
+        self._poll = Alarm(self._look_now.set)
+        self._pauses = Pauses(
+            self._long_poll.aggressive_poll_duration, self._long_poll.aggressive_exit_threshold
+        )
+        self._is_fruitless = False
         self._log = structlog.get_logger("worker").bind(worker=name)
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, hand_back: asyncio.Event | None = None) -> None:
         """Work until `stop` is set; then finish what runs, within the limit, and leave.
+
+        As soon as `hand_back` is set nothing is waited for any more.
 
         Raises:
             DatabaseUnavailable: the database is not there at the start.
         """
+        hand_back = hand_back or asyncio.Event()
         await self._announce()
         async with asyncio.TaskGroup() as group:
             background = [
@@ -88,16 +101,25 @@ class Worker:
                 group.create_task(self._look_regularly()),
                 group.create_task(self._wait_for(stop)),
             ]
-            while not stop.is_set():
-                self._look_now.clear()
-                await self._try_to_look()
-                await self._look_now.wait()
-            await self._drain()
+            looking = asyncio.create_task(self._look_until(stop))
+            try:
+                await first_of(looking, hand_back)
+                await self._drain(hand_back)
+            finally:
+                # What its claim brings that we do not know of is handed back when we leave.
+                looking.cancel()
             for task in background:
                 task.cancel()
         await self._leave()
 
+    async def _look_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._look_now.clear()
+            await self._try_to_look()
+            await self._look_now.wait()
+
     async def _try_to_look(self) -> None:
+        longest = self._long_poll.fallback_poll_interval
         try:
             await self._look()
         except WorkerUnknown:
@@ -105,9 +127,12 @@ class Worker:
             self._claim_now()
         except DatabaseUnavailable as error:
             self._log.warning("database_unavailable", reason=error.message)
-            self._alarm.set_in(_POLL_WITHOUT_LISTENER)
-        if not self._looks.can_be_woken:
-            self._alarm.set_in(_POLL_WITHOUT_LISTENER)
+            self._pauses.failed()
+            self._must_claim = True
+            self._poll.set_in(self._pauses.next(longest))
+        else:
+            if not self._looks.can_be_woken:
+                self._poll.set_in(self._pauses.next(longest))
 
     async def _look(self) -> None:
         """Claim and start what is due, and plan the next look."""
@@ -116,9 +141,11 @@ class Worker:
             await self._announce_anew()
         free = self._concurrency - len(self._running)
         if free <= 0:
+            self._pauses.looked(found=False)
             await self._looks.hand_on()
             return
         if not must_claim and not await self._is_due():
+            self._pauses.looked(found=False)
             return
         planned_at = self._alarm.take_ring()
         signals, self._signals = self._signals, 0
@@ -130,6 +157,7 @@ class Worker:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in jobs:
             self._start(job)
+        self._pauses.looked(found=bool(jobs))
         if len(jobs) == free:
             self._lingers = False
             # More may be due; a job that ended during the claim has left a slot for it. What we
@@ -157,23 +185,34 @@ class Worker:
         lead = self._lead.seconds
         moment = await self._looks.rest(self._id, self._look_now, lead)
         is_fruitless = fruitless and moment is not None and moment <= 0
-        self._fruitless_looks = self._fruitless_looks + 1 if is_fruitless else 0
         if is_fruitless:
             # Due, and yet not to be had: another transaction holds it for a moment.
-            self._alarm.set_in(min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST))
+            if not self._is_fruitless:
+                self._pauses.stir()
+            self._alarm.set_in(self._pauses.next(_RETRY_LAST))
         elif moment is not None:
             # What the claim has just left is not to be had before its time.
             self._alarm.set_in(moment if fruitless and moment <= lead else moment - lead)
+        self._is_fruitless = is_fruitless
 
     async def _look_regularly(self) -> None:
         # Each process has its own place within the interval, whatever wakes all of them at once.
-        wait = self._fallback_poll_interval * random.random()  # noqa: S311 - spreads looks
+        wait = self._long_poll.max_wait_time * random.random()  # noqa: S311 - spreads looks
         while True:
             await asyncio.sleep(wait)
             self._look_now.set()
-            wait = self._fallback_poll_interval
+            wait = self._long_poll.max_wait_time
 
-    def _hear(self) -> None:
+    def _hear(self, token: WakeToken) -> None:
+        self._pauses.stir()
+        if token.moment is not None:
+            ahead = self._clock.seconds_until(token.moment) - self._lead.seconds
+            if 0 < ahead < _LONGEST_WAIT:
+                # Nothing to claim before: only say until when we sleep now.
+                self._alarm.set_in(ahead)
+                if not self._lingers:
+                    self._look_now.set()
+                return
         self._signals += 1
         if not self._lingers:
             self._claim_now()
@@ -240,15 +279,22 @@ class Worker:
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._announce()
 
-    async def _drain(self) -> None:
-        if self._running:
+    async def _drain(self, hand_back: asyncio.Event) -> None:
+        if self._running and not hand_back.is_set():
             self._log.info("finishing", running=len(self._running))
-            await asyncio.wait(self._running, timeout=self._shutdown_timeout)
+            await self._until_ended(self._shutdown_timeout, hand_back)
         for task in self._running:
             task.cancel()
         if self._running:
             # One that swallows its cancelling is left behind; its fence is void when we leave.
-            await asyncio.wait(self._running, timeout=_CANCEL_TIMEOUT)
+            await self._until_ended(_CANCEL_TIMEOUT, hand_back)
+
+    async def _until_ended(self, limit: float, hand_back: asyncio.Event) -> None:
+        ending = asyncio.create_task(asyncio.wait(set(self._running), timeout=limit))
+        try:
+            await first_of(ending, hand_back)
+        finally:
+            ending.cancel()
 
     async def _leave(self) -> None:
         try:
