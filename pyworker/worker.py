@@ -63,7 +63,9 @@ class Worker:
         self._shutdown_timeout = shutdown_timeout
         self._id = 0
         self._is_known = False
-        self._running: set[asyncio.Task[None]] = set()
+        # A claim ended in an error: what it took, if anything, is not among what runs.
+        self._may_have_claimed = False
+        self._running: dict[asyncio.Task[None], Job] = {}
         self._look_now = asyncio.Event()
         self._must_claim = True
         self._signals = 0
@@ -104,6 +106,7 @@ class Worker:
             self._is_known = False
             self._claim_now()
         except DatabaseUnavailable as error:
+            self._may_have_claimed = True
             self._log.warning("database_unavailable", reason=error.message)
             self._alarm.set_in(_POLL_WITHOUT_LISTENER)
         if not self._looks.can_be_woken:
@@ -114,6 +117,8 @@ class Worker:
         must_claim, self._must_claim = self._must_claim, False
         if not self._is_known:
             await self._announce_anew()
+        elif self._may_have_claimed:
+            await self._renew()
         free = self._concurrency - len(self._running)
         if free <= 0:
             await self._looks.hand_on()
@@ -184,7 +189,7 @@ class Worker:
 
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")
-        self._running.add(task)
+        self._running[task] = job
         task.add_done_callback(self._ended)
 
     async def _run(self, job: Job) -> None:
@@ -195,7 +200,7 @@ class Worker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         was_full = len(self._running) >= self._concurrency
-        self._running.discard(task)
+        self._running.pop(task, None)
         if was_full:
             self._claim_now()
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -206,11 +211,13 @@ class Worker:
             await asyncio.sleep(self._heartbeat_limit / 3)
             if not self._running:
                 continue
+            worker = self._id
             try:
-                alive = await self._queue.heartbeat(self._id)
+                alive = await self._queue.heartbeat(worker)
             except DatabaseUnavailable:
                 continue
-            if not alive:
+            # Renewed meanwhile: that it is not known any more is as it should be.
+            if not alive and worker == self._id and not self._may_have_claimed:
                 self._is_known = False
                 self._claim_now()
 
@@ -232,6 +239,14 @@ class Worker:
         self._is_known = True
         self._log.info("worker_started", id=self._id, data_types=self._runner.data_types)
 
+    async def _renew(self) -> None:
+        # What the claim that failed has taken would stay ours, and nobody would fetch it.
+        self._id = await self._queue.renew_worker(
+            self._id, [job.fence for job in self._running.values()]
+        )
+        self._may_have_claimed = False
+        self._log.info("worker_renewed", id=self._id, running=len(self._running))
+
     async def _announce_anew(self) -> None:
         # Taken for dead: what runs has lost its fences, so its results would be refused.
         self._log.warning("taken_for_dead", dropped=len(self._running))
@@ -239,6 +254,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._announce()
+        self._may_have_claimed = False
 
     async def _drain(self) -> None:
         if self._running:

@@ -37,11 +37,14 @@ class Fleet:
 
     def kill(self, name: str) -> None:
         """End a worker at once, at whatever point it is."""
-        process = self.processes[name]
-        process.kill()
-        # A stopped process dies too, but only a continued one in all systems at once.
-        process.send_signal(signal.SIGCONT)
-        process.wait()
+        self.processes[name].kill()
+        self.processes[name].wait()
+
+    def retire(self, name: str) -> None:
+        """Let a worker finish and leave, and do not start it again."""
+        self.processes[name].terminate()
+        self.processes[name].wait(20)
+        self.remove(name)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a worker."""

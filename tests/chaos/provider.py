@@ -37,9 +37,7 @@ def serve(log: Path, seed: int) -> None:
                 number = next(numbers)
                 file.write(f"{time.time():.6f} {data_type} {symbol} {fence} {number}\n")
                 speed, luck = chance.random(), chance.random()
-            time.sleep(
-                3 if speed < VERY_SLOW else 0.3 if speed < SLOW else 0.002 + speed * 0.03
-            )
+            time.sleep(3 if speed < VERY_SLOW else 0.3 if speed < SLOW else 0.002 + speed * 0.03)
             # What has a budget always answers: a pause would hide that the budget is too wide.
             if data_type == "quote" and luck < FAILING:
                 self._answer(500, "{}")

@@ -11,6 +11,8 @@ from tests.chaos.conftest import Extent
 from tests.chaos.proxy import Proxy
 from tests.chaos.world import World
 
+NEAR = ("worker-0", "worker-1", "worker-2")
+
 
 @pytest.fixture
 def proxy(world: World) -> Iterator[Proxy]:
@@ -21,6 +23,9 @@ def proxy(world: World) -> Iterator[Proxy]:
     yield proxy
     world.fleet.remove("worker-far")
     proxy.close()
+    for name in NEAR:
+        if name not in world.fleet.processes:
+            world.fleet.add(name, world.url)
 
 
 @pytest.mark.parametrize("half_open", [False, True], ids=["late", "half-open"])
@@ -36,7 +41,5 @@ def test_a_worker_is_cut_off_and_comes_back(
             proxy.mend(half_open=half_open)
             counted["cuts"] += 1
         # By itself, without the others' help.
-        for name in [name for name in world.fleet.processes if name != "worker-far"]:
-            world.fleet.remove(name)
-    for number in range(3):
-        world.fleet.add(f"worker-{number}", world.url)
+        for name in NEAR:
+            world.fleet.retire(name)

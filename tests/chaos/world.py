@@ -132,7 +132,9 @@ class World:
             wait_until(all_fresh, RECOVERY)
         except AssertionError:
             symbols = [symbol for symbol, _ in late]
-            stuck = self.ask("select j::text from freshness.jobs as j where j.symbol = any (%s)", symbols)
+            stuck = self.ask(
+                "select j::text from freshness.jobs as j where j.symbol = any (%s)", symbols
+            )
             workers = self.ask("select w::text from freshness.workers as w")
             raise AssertionError(
                 f"not fresh within {RECOVERY:g} s: {late}\n{stuck}\n{workers}\n{self.fleet.log()}"
