@@ -14,6 +14,7 @@ from pyworker.job import Job
 from pyworker.lead import Lead
 from pyworker.listener import Listener
 from pyworker.looks import Looks
+from pyworker.pulse import Pulse
 from pyworker.queue import Queue
 from pyworker.runner import Runner
 
@@ -24,6 +25,7 @@ _RETRY_FIRST, _RETRY_LAST = 0.005, 0.25
 _LINGER = 0.005
 _POLL_WITHOUT_LISTENER = 1.0
 _CANCEL_TIMEOUT = 5.0
+_STOPPED = "its worker was stopped for longer than its heartbeat limit before the fetch"
 
 
 class Worker:
@@ -72,6 +74,7 @@ class Worker:
         self._lingers = False
         # Rings when something will be due, early by the lead.
         self._alarm = Alarm(self._claim_now)
+        self._pulse = Pulse(heartbeat_limit)
         self._fruitless_looks = 0
         self._log = structlog.get_logger("worker").bind(worker=name)
 
@@ -115,10 +118,7 @@ class Worker:
     async def _look(self) -> None:
         """Claim and start what is due, and plan the next look."""
         must_claim, self._must_claim = self._must_claim, False
-        if not self._is_known:
-            await self._announce_anew()
-        elif self._may_have_claimed:
-            await self._renew()
+        await self._be_known()
         free = self._concurrency - len(self._running)
         if free <= 0:
             await self._looks.hand_on()
@@ -130,11 +130,13 @@ class Worker:
         # Told twice for one look: to stay awake costs less than so many signals.
         lingers = self._lingers = self._lingers or signals > 1
         lead = self._lead.seconds + (_LINGER if lingers else 0)
+        asked_at = self._now()
         jobs = await self._looks.claim(self._id, free, lead, stays_awake=lingers)
+        self._pulse.beat(asked_at)
         if planned_at is not None:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in jobs:
-            self._start(job)
+            self._start(job, asked_at)
         if len(jobs) == free:
             self._lingers = False
             # More may be due; a job that ended during the claim has left a slot for it. What we
@@ -149,6 +151,12 @@ class Worker:
         else:
             self._lingers = False
             self._claim_now()
+
+    async def _be_known(self) -> None:
+        if not self._is_known:
+            await self._announce_anew()
+        elif self._may_have_claimed:
+            await self._renew()
 
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
@@ -187,14 +195,18 @@ class Worker:
         self._must_claim = True
         self._look_now.set()
 
-    def _start(self, job: Job) -> None:
-        task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")
+    def _start(self, job: Job, claimed_at: float) -> None:
+        task = asyncio.create_task(self._run(job, claimed_at), name=f"{job.data_type} {job.symbol}")
         self._running[task] = job
         task.add_done_callback(self._ended)
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job, claimed_at: float) -> None:
         await self._clock.wait_until(job.due_at)
-        ended = await self._runner.run(job)
+        if self._pulse.has_lasted(claimed_at, self._now()):
+            ended = await self._runner.run(job)
+        else:
+            # Stopped for so long that others may have it: a call of ours would be one too many.
+            ended = await self._runner.give_up(job, _STOPPED)
         if ended.due_in is not None:
             self._alarm.set_in(ended.due_in - self._lead.seconds)
 
@@ -211,11 +223,12 @@ class Worker:
             await asyncio.sleep(self._heartbeat_limit / 3)
             if not self._running:
                 continue
-            worker = self._id
+            worker, began_at = self._id, self._now()
             try:
                 alive = await self._queue.heartbeat(worker)
             except DatabaseUnavailable:
                 continue
+            self._pulse.beat(began_at)
             # Renewed meanwhile: that it is not known any more is as it should be.
             if not alive and worker == self._id and not self._may_have_claimed:
                 self._is_known = False
@@ -229,6 +242,10 @@ class Worker:
             except DatabaseUnavailable as error:
                 self._log.warning("sweep_postponed", reason=error.message)
             await asyncio.sleep(SWEEP_INTERVAL)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
     async def _wait_for(self, stop: asyncio.Event) -> None:
         await stop.wait()

@@ -35,7 +35,7 @@ class Extent:
 @pytest.fixture(scope="session")
 def extent() -> Extent:
     """As long as SOAK_SECONDS says; without it, short."""
-    return Extent(float(os.environ.get("SOAK_SECONDS", 0)))
+    return Extent(float(os.environ.get("SOAK_SECONDS") or 0))
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,14 @@ def test_workers_are_stopped_for_longer_than_their_heartbeat_limit(
 ) -> None:
     """When they go on, what they had claimed is somebody else's: neither call nor write."""
     with world.scene("workers stopped and continued") as counted:
-        for _ in extent.times(3, share=0.1):
+        for _ in extent.times(4, share=0.1):
             world.fleet.tend()
-            name = world.chance.choice(sorted(world.fleet.processes))
+            names = world.chance.sample(sorted(world.fleet.processes), 2)
             world.wait_for_a_call()
             time.sleep(world.chance.uniform(0, 0.01))
-            world.fleet.signal(name, signal.SIGSTOP)
+            for name in names:
+                world.fleet.signal(name, signal.SIGSTOP)
             time.sleep(world.chance.uniform(1.2, 2))
-            world.fleet.signal(name, signal.SIGCONT)
-            counted["stops"] += 1
+            for name in names:
+                world.fleet.signal(name, signal.SIGCONT)
+                counted["stops"] += 1

@@ -17,7 +17,7 @@ import psycopg
 
 from pyworker.local.cluster import Cluster
 from tests.chaos import provider
-from tests.chaos.audit import TABLES, Call, check, most_in_a_minute, read_calls
+from tests.chaos.audit import TABLES, Call, check, late_calls, most_in_a_minute, read_calls
 from tests.chaos.fleet import Fleet
 from tests.fixtures.connections import Connection
 from tests.worker.waiting import wait_until
@@ -99,6 +99,7 @@ class World:
         calls = self.calls()
         with self._connect() as connection:
             check(connection, calls)
+            late = late_calls(connection, calls[before:])
             [taken_over] = connection.execute(
                 "select count(*) from freshness.events where kind = 'taken_over'"
             ).fetchone() or (0,)
@@ -106,7 +107,7 @@ class World:
         self.say(
             f"chaos: {name}: {did}; {ended - began:.1f} s, {len(calls) - before} calls,"
             f" {self.fleet.logged('refresh_lost') - lost} lost fences,"
-            f" {taken_over} taken over in all, at most {most_in_a_minute(calls)} metered calls"
+            f" {taken_over} taken over in all, {late} late calls, at most {most_in_a_minute(calls)} metered calls"
             f" in 60 s, longest stale {max(oldest[0] - 2, 0):.1f} s,"
             f" all fresh again after {time.monotonic() - ended:.1f} s"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from pyworker.database import open_pool
@@ -36,6 +37,40 @@ class Deaf(Queue):
             self.heard = False
             raise DatabaseUnavailable("the connection was lost")
         return jobs
+
+
+class Slow(Queue):
+    """Hears its first jobs later than its heartbeat limit of a second allows."""
+
+    is_slow = True
+
+    async def claim(
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        limit: int,
+        sleeper: Sleeper | None = None,
+        lead: float = 0.0,
+    ) -> list[Job]:
+        """Claim, and be stopped before the answer is read."""
+        jobs = await super().claim(worker, data_types, limit, sleeper, lead)
+        if jobs and self.is_slow:
+            self.is_slow = False
+            await asyncio.sleep(1.1)
+        return jobs
+
+
+async def test_a_claim_that_is_heard_of_too_late_starts_no_fetch(
+    database: Database, connection: Connection, quotes: DataType, recorder: Recorder
+) -> None:
+    """Others may have taken its jobs over, so its calls would be beyond the budget."""
+    async with open_pool(database.url, 1) as pool:
+        slowly = {"looks": Slow(pool), "heartbeat_limit": 1}
+        async with working(database.url, Refresher(quotes.name, recorder), **slowly):
+            watch(connection, quotes, "AAPL")
+            await until(lambda: settled(connection, quotes, "AAPL"))
+    assert recorder.symbols == ["AAPL"]
+    assert events(connection, quotes, "AAPL") == ["refreshing", "failed", "refreshing", "fresh"]
 
 
 async def test_a_claim_whose_answer_was_lost_keeps_no_job(
