@@ -68,6 +68,12 @@ class World:
             cursor = connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
+    def superuser(self, statement: str) -> None:
+        """Execute a statement as the superuser."""
+        url = self.cluster.connection_string("supabase_admin")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
     def calls(self) -> list[Call]:
         """Return all calls that the provider has seen."""
         return read_calls(self._log)
@@ -107,8 +113,9 @@ class World:
         self.say(
             f"chaos: {name}: {did}; {ended - began:.1f} s, {len(calls) - before} calls,"
             f" {self.fleet.logged('refresh_lost') - lost} lost fences,"
-            f" {taken_over} taken over in all, {late} late calls, at most {most_in_a_minute(calls)} metered calls"
-            f" in 60 s, longest stale {max(oldest[0] - 2, 0):.1f} s,"
+            f" {taken_over} taken over in all, {late} late calls,"
+            f" at most {most_in_a_minute(calls)} metered calls in 60 s,"
+            f" longest stale {max(oldest[0] - 2, 0):.1f} s,"
             f" all fresh again after {time.monotonic() - ended:.1f} s"
         )
 
