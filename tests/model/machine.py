@@ -55,9 +55,9 @@ class Freshness(RuleBasedStateMachine):
         """Somebody does something; then all that is committed is looked at."""
         stage = self.stage
         if what in OF_WORKERS:
-            OF_WORKERS[what](stage, stage.workers[actor % 3], choice)
+            OF_WORKERS[what](stage, self.worker(what, actor), choice)
         elif what in OF_OTHERS:
-            OF_OTHERS[what](stage, stage.others[actor % 3], key, choice)
+            OF_OTHERS[what](stage, self.other(actor), key, choice)
         elif what == "begin":
             stage.actors[actor].begin()
         elif what in TRANSACTIONS:
@@ -67,6 +67,20 @@ class Freshness(RuleBasedStateMachine):
         else:
             stage.let_pass([1, 5, 15, 61][choice % 4])
         stage.check()
+
+    def worker(self, what: str, number: int) -> ModelWorker:
+        """That worker; to end a fetch, one that has any."""
+        able = self.stage.workers
+        if what in ("finish", "fail"):
+            able = [worker for worker in able if worker.fetches] or able
+        return able[number % len(able)]
+
+    def other(self, number: int) -> Actor:
+        """That one; every other time, one whose transaction is open."""
+        able = self.stage.others
+        if number % 2:
+            able = [other for other in able if other.is_open] or able
+        return able[number % len(able)]
 
     def teardown(self) -> None:
         """When nothing more happens, everything that is watched becomes fresh."""
