@@ -65,8 +65,8 @@ async def test_a_claim_that_is_heard_of_too_late_starts_no_fetch(
 ) -> None:
     """Others may have taken its jobs over, so its calls would be beyond the budget."""
     async with open_pool(database.url, 1) as pool:
-        slowly = {"looks": Slow(pool), "heartbeat_limit": 1}
-        async with working(database.url, Refresher(quotes.name, recorder), **slowly):
+        looks, refresher = Slow(pool), Refresher(quotes.name, recorder)
+        async with working(database.url, refresher, looks=looks, heartbeat_limit=1):
             watch(connection, quotes, "AAPL")
             await until(lambda: settled(connection, quotes, "AAPL"))
     assert recorder.symbols == ["AAPL"]
