@@ -1,6 +1,6 @@
--- A claim whose answer was lost on the way has been committed all the same: its jobs run for a worker that does not know
--- of them and whose heartbeat keeps them. So after an error the worker goes on under a new id, and takes along what it
--- knows.
+-- A claim whose answer was lost on the way has been committed all the same: its jobs run for a worker that does not
+-- know of them, and whose heartbeat keeps them. So after an error the worker goes on under a new id, and takes along
+-- what it knows.
 create function freshness.renew_worker(p_worker bigint, p_fences bigint[])
 returns bigint
 language plpgsql
@@ -26,6 +26,6 @@ end
 $$;
 
 comment on function freshness.renew_worker(bigint, bigint[]) is
-    'Gives a worker a new id, by which it goes on with what it runs (fences of its jobs), and hands back everything else'
-    ' that runs under the old one: for a worker that does not know whether a claim of its own was committed. FR004: it'
-    ' is not announced.';
+    'Gives a worker a new id, by which it goes on with what it runs (fences of its jobs), and hands back everything'
+    ' else that runs under the old one: for a worker that does not know whether a claim of its own was committed.'
+    ' FR004: it is not announced.';
