@@ -17,7 +17,7 @@ from tests.model.machine import Freshness
 from tests.model.observer import TABLES
 
 SHARE_OF_A_SOAK = 0.25
-STEPS, RUNS, RUNS_OF_A_SOAK = 50, 40, 200
+STEPS, RUNS, RUNS_OF_A_SOAK = 50, 30, 200
 
 
 @pytest.fixture
