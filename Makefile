@@ -24,12 +24,11 @@ test: $(INSTALLED) node_modules ## Run all tests (ARGS="-k name" chooses some)
 	@[ -n "$$DATABASE_URL" ] || $(PYTHON) -m pyworker.local packages
 	@$(PYTHON) -m pytest $(ARGS)
 
-bench: $(MEASURED) ## Measure against baselines, one JSON object a line (ONLY=pickup for one part)
 soak: $(INSTALLED) ## Break everything under load for SOAK_SECONDS (600); CHAOS_SEED repeats one
 	@[ -n "$$DATABASE_URL" ] || $(PYTHON) -m pyworker.local packages
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(PYTHON) -m pytest tests/chaos tests/model $(ARGS)
 
-bench: $(INSTALLED) ## Measure against baselines, one JSON object a line (ONLY=pickup for one part)
+bench: $(MEASURED) ## Measure against baselines, one JSON object a line (ONLY=pickup for one part)
 	@$(PYTHON) -m bench $(ONLY)
 
 lint: $(INSTALLED) ## Check style, types, SQL and the direction of imports
