@@ -25,8 +25,8 @@ begin
             f.pronamespace = 'freshness'::regnamespace
             and f.proname in (
                 'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
-                'hand_on', 'disarm', 'renew_worker', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
-                'explain'
+                'hand_on', 'disarm', 'renew_worker', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards',
+                'retry', 'explain'
             )
     loop
         execute format('alter function %s security definer', v_function);

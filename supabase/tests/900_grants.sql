@@ -77,8 +77,8 @@ select 'function', 'freshness.' || f, 'freshness_worker', 'EXECUTE'
 from unnest(
     array[
         'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
-        'hand_on', 'disarm', 'renew_worker', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
-        'explain',
+        'hand_on', 'disarm', 'renew_worker', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards',
+        'retry', 'explain',
         'seconds_until', 'somebody_works', 'moment_in_words'
     ]
 ) as f;
