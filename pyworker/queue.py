@@ -53,6 +53,16 @@ class Queue:
         """Say that a worker is alive; False when it was taken for dead."""
         return bool(await self._value("select freshness.heartbeat(%s)", (worker,)))
 
+    async def renew_worker(self, worker: int, fences: Sequence[int]) -> int:
+        """Go on under a new id, which is returned; what runs besides these fences is handed back.
+
+        Raises:
+            WorkerUnknown: it was taken for dead.
+        """
+        return int(
+            await self._value("select freshness.renew_worker(%s, %s)", (worker, list(fences)))
+        )
+
     async def dismiss_worker(self, worker: int) -> int:
         """Take a worker off the list and hand back what it runs; returns how many jobs."""
         return int(await self._value("select freshness.dismiss_worker(%s)", (worker,)))

@@ -16,6 +16,7 @@ from pyworker.listener import Listener
 from pyworker.long_poll import LongPoll
 from pyworker.looks import Looks
 from pyworker.pauses import Pauses
+from pyworker.pulse import Pulse
 from pyworker.queue import Queue
 from pyworker.runner import Runner
 from pyworker.shutdown import first_of
@@ -29,6 +30,7 @@ _LINGER = 0.005
 _CANCEL_TIMEOUT = 5.0
 # A token that is about a later moment comes from a clock that has been set.
 _LONGEST_WAIT = 60.0
+_STOPPED = "its worker was stopped for longer than its heartbeat limit before the fetch"
 
 
 class Worker:
@@ -68,7 +70,9 @@ class Worker:
         self._shutdown_timeout = shutdown_timeout
         self._id = 0
         self._is_known = False
-        self._running: set[asyncio.Task[None]] = set()
+        # A claim ended in an error: what it took, if anything, is not among what runs.
+        self._may_have_claimed = False
+        self._running: dict[asyncio.Task[None], Job] = {}
         self._look_now = asyncio.Event()
         self._must_claim = True
         self._signals = 0
@@ -81,6 +85,7 @@ class Worker:
             self._long_poll.aggressive_poll_duration, self._long_poll.aggressive_exit_threshold
         )
         self._is_fruitless = False
+        self._pulse = Pulse(heartbeat_limit)
         self._log = structlog.get_logger("worker").bind(worker=name)
 
     async def run(self, stop: asyncio.Event, hand_back: asyncio.Event | None = None) -> None:
@@ -126,6 +131,7 @@ class Worker:
             self._is_known = False
             self._claim_now()
         except DatabaseUnavailable as error:
+            self._may_have_claimed = True
             self._log.warning("database_unavailable", reason=error.message)
             self._pauses.failed()
             self._must_claim = True
@@ -137,8 +143,7 @@ class Worker:
     async def _look(self) -> None:
         """Claim and start what is due, and plan the next look."""
         must_claim, self._must_claim = self._must_claim, False
-        if not self._is_known:
-            await self._announce_anew()
+        await self._be_known()
         free = self._concurrency - len(self._running)
         if free <= 0:
             self._pauses.looked(found=False)
@@ -152,11 +157,13 @@ class Worker:
         # Told twice for one look: to stay awake costs less than so many signals.
         lingers = self._lingers = self._lingers or signals > 1
         lead = self._lead.seconds + (_LINGER if lingers else 0)
+        asked_at = self._now()
         jobs = await self._looks.claim(self._id, free, lead, stays_awake=lingers)
+        self._pulse.beat(asked_at)
         if planned_at is not None:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in jobs:
-            self._start(job)
+            self._start(job, asked_at)
         self._pauses.looked(found=bool(jobs))
         if len(jobs) == free:
             self._lingers = False
@@ -172,6 +179,12 @@ class Worker:
         else:
             self._lingers = False
             self._claim_now()
+
+    async def _be_known(self) -> None:
+        if not self._is_known:
+            await self._announce_anew()
+        elif self._may_have_claimed:
+            await self._renew()
 
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
@@ -221,20 +234,24 @@ class Worker:
         self._must_claim = True
         self._look_now.set()
 
-    def _start(self, job: Job) -> None:
-        task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")
-        self._running.add(task)
+    def _start(self, job: Job, claimed_at: float) -> None:
+        task = asyncio.create_task(self._run(job, claimed_at), name=f"{job.data_type} {job.symbol}")
+        self._running[task] = job
         task.add_done_callback(self._ended)
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job, claimed_at: float) -> None:
         await self._clock.wait_until(job.due_at)
-        ended = await self._runner.run(job)
+        if self._pulse.has_lasted(claimed_at, self._now()):
+            ended = await self._runner.run(job)
+        else:
+            # Stopped for so long that others may have it: a call of ours would be one too many.
+            ended = await self._runner.give_up(job, _STOPPED)
         if ended.due_in is not None:
             self._alarm.set_in(ended.due_in - self._lead.seconds)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         was_full = len(self._running) >= self._concurrency
-        self._running.discard(task)
+        self._running.pop(task, None)
         if was_full:
             self._claim_now()
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -245,11 +262,14 @@ class Worker:
             await asyncio.sleep(self._heartbeat_limit / 3)
             if not self._running:
                 continue
+            worker, began_at = self._id, self._now()
             try:
-                alive = await self._queue.heartbeat(self._id)
+                alive = await self._queue.heartbeat(worker)
             except DatabaseUnavailable:
                 continue
-            if not alive:
+            self._pulse.beat(began_at)
+            # Renewed meanwhile: that it is not known any more is as it should be.
+            if not alive and worker == self._id and not self._may_have_claimed:
                 self._is_known = False
                 self._claim_now()
 
@@ -262,6 +282,10 @@ class Worker:
                 self._log.warning("sweep_postponed", reason=error.message)
             await asyncio.sleep(SWEEP_INTERVAL)
 
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
     async def _wait_for(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._look_now.set()
@@ -271,6 +295,14 @@ class Worker:
         self._is_known = True
         self._log.info("worker_started", id=self._id, data_types=self._runner.data_types)
 
+    async def _renew(self) -> None:
+        # What the claim that failed has taken would stay ours, and nobody would fetch it.
+        self._id = await self._queue.renew_worker(
+            self._id, [job.fence for job in self._running.values()]
+        )
+        self._may_have_claimed = False
+        self._log.info("worker_renewed", id=self._id, running=len(self._running))
+
     async def _announce_anew(self) -> None:
         # Taken for dead: what runs has lost its fences, so its results would be refused.
         self._log.warning("taken_for_dead", dropped=len(self._running))
@@ -278,6 +310,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._announce()
+        self._may_have_claimed = False
 
     async def _drain(self, hand_back: asyncio.Event) -> None:
         if self._running and not hand_back.is_set():

@@ -79,7 +79,8 @@ from unnest(
     array[
         'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
         'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain',
-        'wait_for', 'stop_listening', 'forget_lost_listeners', 'seconds_until', 'somebody_works', 'moment_in_words'
+        'renew_worker', 'wait_for', 'stop_listening', 'forget_lost_listeners',
+        'seconds_until', 'somebody_works', 'moment_in_words'
     ]
 ) as f;
 insert into allowed
