@@ -271,6 +271,12 @@ class Queue:
                 told.get("retryAfter"),
             ) from error
 
+    async def key_states(self, keys: Iterable[Key]) -> list[KeyState]:
+        """Return the states of keys in the order asked, and write nothing."""
+        return await self._rows(
+            "select * from freshness.key_states(%s, %s)", _columns(keys), class_row(KeyState)
+        )
+
     async def request(
         self, key: Key, *, refresh_now: bool = False, priority: int | None = None
     ) -> bool:

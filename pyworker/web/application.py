@@ -10,20 +10,34 @@ from starlette.routing import Route, Router
 
 from pyworker.queue import Queue
 from pyworker.settings import Settings
+from pyworker.web.asked_cards import Cards
 from pyworker.web.authentication import Authentication
 from pyworker.web.cors import CrossOrigin
+from pyworker.web.database_cards import DatabaseCards
+from pyworker.web.key_waits import KeyWaits
 from pyworker.web.on_card_add import OnCardAdd
 from pyworker.web.problems import UnexpectedErrors, exception_handlers
 from pyworker.web.request_log import RequestLog
 
 
-def create_application(queue: Queue, settings: Settings) -> Starlette:
-    """Return the ASGI application on an open queue.
+def create_application(
+    queue: Queue, settings: Settings, waits: KeyWaits | None = None
+) -> Starlette:
+    """Return the ASGI application on an open queue; without `waits` nothing is waited for.
 
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
-    on_card_add = OnCardAdd(queue, settings, Authentication(settings))
+    return create_card_application(DatabaseCards(queue, settings.lease, waits), settings)
+
+
+def create_card_application(cards: Cards, settings: Settings) -> Starlette:
+    """Return the ASGI application of a host that only takes cards.
+
+    Raises:
+        ConfigurationError: what tokens are verified with is missing or unusable.
+    """
+    on_card_add = OnCardAdd(cards, settings, Authentication(settings))
     application = Starlette(
         routes=[
             Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),

@@ -28,11 +28,11 @@ class FakeQueue(Queue):
     """Answers as the database does, and fails where the database could not store a value."""
 
     def __init__(self) -> None:
-        self.watched: list[tuple[list[Key], str, float, int]] = []
+        self.watched: list[tuple[list[Key], str, str, float | None]] = []
         self.error: Exception | None = None
 
-    async def watch(
-        self, keys: Iterable[Key], watcher: str, lease: float, priority: int
+    async def add_cards(
+        self, keys: Iterable[Key], watcher: str, role: str, lease: float | None = None
     ) -> list[KeyState]:
         """Keep what was asked; market is global."""
         if self.error:
@@ -43,7 +43,7 @@ class FakeQueue(Queue):
             assert "\0" not in text
         assert 1 <= len(watcher) <= 200
         assert all(len(key.symbol) <= 200 for key in asked)
-        self.watched.append((asked, watcher, lease, priority))
+        self.watched.append((asked, watcher, role, lease))
         return [self._state(key) for key in asked]
 
     @staticmethod
