@@ -40,6 +40,10 @@ class Queue:
         self._pool = pool
         self._limit = limit
 
+    async def check_connections(self) -> None:
+        """Replace the connections that are lost, if there are any."""
+        await self._pool.check()
+
     async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
         """Make a worker known; returns its id."""
         return int(
@@ -400,10 +404,10 @@ class Queue:
 
 @asynccontextmanager
 async def open_queue(
-    database_url: str, connections: int, limit: float | None = 30.0
+    database_url: str, connections: int, limit: float | None = 30.0, *, checks: bool = True
 ) -> AsyncIterator[Queue]:
     """Open a pool of at most `connections` and yield the queue on it; see `open_pool`."""
-    async with open_pool(database_url, connections) as pool:
+    async with open_pool(database_url, connections, checks=checks) as pool:
         yield Queue(pool, limit)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pyworker.errors import DatabaseUnavailable
 from pyworker.job import Key, KeyState
 from pyworker.queue import Queue
 from pyworker.web.asked_cards import AskedCards
@@ -33,9 +34,12 @@ class DatabaseCards:
 
     async def add(self, asked: AskedCards) -> dict[str, Any]:
         """Return the answer's body, after as long a wait as was asked for."""
-        states = await self._queue.add_cards(
-            asked.keys, asked.caller.watcher, asked.caller.role, self._lease
-        )
+        try:
+            states = await self._add(asked)
+        except DatabaseUnavailable:
+            # Of a connection that was lost one learns by using it. Twice is as good as once.
+            await self._queue.check_connections()
+            states = await self._add(asked)
         _refuse_if_none_is_of_use(states)
         if asked.wait and self._waits is not None:
             states = await self._fresh(states, self._waits, asked.wait)
@@ -44,6 +48,10 @@ class DatabaseCards:
             "leaseSeconds": int(self._lease) if self._lease.is_integer() else self._lease,
             "keys": [_as_json(state) for state in states],
         }
+
+    async def _add(self, asked: AskedCards) -> Sequence[KeyState]:
+        caller = asked.caller
+        return await self._queue.add_cards(asked.keys, caller.watcher, caller.role, self._lease)
 
     async def _fresh(
         self, states: Sequence[KeyState], waits: KeyWaits, seconds: float

@@ -22,7 +22,8 @@ from pyworker.web.authentication import Authentication
 from pyworker.web.data_api_cards import open_data_api_cards
 from pyworker.web.key_waits import KeyWaits
 
-CONNECTIONS = 8
+# More at a time make each slower: Postgres has the work, and a request is over in a millisecond.
+CONNECTIONS = 5
 BACKLOG = 2048
 
 
@@ -52,7 +53,10 @@ Opened = tuple[Starlette, Callable[[], None]]
 async def _with_a_database(settings: Settings) -> AsyncIterator[Opened]:
     """Yield the application, and what lets its long requests be answered at once."""
     url = settings.database_url.get_secret_value()
-    async with open_queue(url, CONNECTIONS) as queue, KeyWaits(queue, url) as waits:
+    async with (
+        open_queue(url, CONNECTIONS, checks=False) as queue,
+        KeyWaits(queue, url) as waits,
+    ):
         yield create_application(queue, settings, waits), waits.close
 
 
