@@ -15,7 +15,9 @@ from pyworker.job import Key, KeyState
 from pyworker.queue import Queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application
-from tests.fixtures.servers import Database
+from tests.fixtures.servers import WOULD_BREAK, Database
+from tests.web.data_api import SECRET_KEY, DataApi, running_data_api
+from tests.web.edge_function import DENO, running_function
 from tests.web.endpoint import Endpoint, running_endpoint
 
 SECRET = "a-secret-of-the-tests-that-has-32-bytes-or-more"
@@ -120,3 +122,26 @@ def endpoint(database: Database, make_token: Callable[..., str]) -> Iterator[End
     """One endpoint for the tests that do not break it."""
     with running_endpoint(database.url, make_token, SECRET) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def data_api(database: Database) -> Iterator[DataApi]:
+    """The functions of the database by HTTP."""
+    if database.superuser_url is None:
+        pytest.skip(WOULD_BREAK)
+    url = database.url.replace("://postgres:", "://authenticator:", 1)
+    with running_data_api(url, SECRET) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def function_url(data_api: DataApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The Edge Function, run by Deno."""
+    if not DENO.exists():
+        pytest.skip("Deno is not installed: run npm ci")
+    log = tmp_path_factory.mktemp("function") / "function.log"
+    with running_function(data_api.url, log) as url:
+        yield url
+    # What went wrong is told without what would let somebody in.
+    assert "eyJ" not in log.read_text()
+    assert SECRET_KEY not in log.read_text()
