@@ -81,9 +81,9 @@ def _call(port: int, requests: Sequence[bytes], seconds: float) -> list[float]:
     selector = selectors.DefaultSelector()
     until = time.perf_counter() + seconds
     for request in requests:
-        client = socket.create_connection(("127.0.0.1", port))
-        selector.register(client, selectors.EVENT_READ, [request, time.perf_counter(), b""])
-        client.sendall(request)
+        opened = socket.create_connection(("127.0.0.1", port))
+        selector.register(opened, selectors.EVENT_READ, [request, time.perf_counter(), b""])
+        opened.sendall(request)
     while selector.get_map():
         for ready, _ in selector.select():
             state, client = ready.data, ready.fileobj
@@ -124,7 +124,13 @@ def _endpoint(url: str, supabase_url: str) -> Iterator[int]:
     with closing(socket.create_server(("127.0.0.1", 0))) as found:
         port = int(found.getsockname()[1])
     process = subprocess.Popen(
-        [sys.executable, *os.environ.get("BENCH_PROFILE", "").split(), "-m", "pyworker.cli", "serve"],
+        [
+            sys.executable,
+            *os.environ.get("BENCH_PROFILE", "").split(),
+            "-m",
+            "pyworker.cli",
+            "serve",
+        ],
         env={
             "PATH": os.environ["PATH"],
             "DATABASE_URL": url,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
@@ -14,9 +15,6 @@ from pyworker.errors import CardsRefused, ConfigurationError, DatabaseUnavailabl
 from pyworker.settings import Settings
 from pyworker.web.asked_cards import AskedCards
 from pyworker.web.problems import ProblemError
-
-if TYPE_CHECKING:
-    from postgrest.exceptions import APIError
 
 FUNCTION = "on_card_add"
 TIMEOUT = 10.0  # seconds
@@ -30,19 +28,18 @@ class DataApiCards:
     """
 
     def __init__(self, url: str, key: str, http: httpx.AsyncClient) -> None:
+        self._supabase = _supabase()
         self._url = url
         self._key = key
         self._http = http
 
     async def add(self, asked: AskedCards) -> dict[str, Any]:
         """Return the answer's body, which is the function's."""
-        from postgrest.exceptions import APIError
-
         cards = [{"symbol": key.symbol, "dataTypes": [key.data_type]} for key in asked.keys]
         body = {"cards": cards}
         try:
             answer = await self._client(asked.token).rpc(FUNCTION, {"p_cards": body}).execute()
-        except APIError as error:
+        except self._supabase.PostgrestAPIError as error:
             raise _translated(error) from None
         except httpx.HTTPError as error:
             # Its words may hold the request, and so a token.
@@ -53,14 +50,12 @@ class DataApiCards:
 
     def _client(self, token: str | None) -> Any:
         """One for a request: whose headers they are must not depend on who else asks."""
-        from supabase import AsyncClient, AsyncClientOptions
-
-        options = AsyncClientOptions(
+        options = self._supabase.AsyncClientOptions(
             httpx_client=self._http, auto_refresh_token=False, persist_session=False
         )
         if token is not None:
             options.headers["Authorization"] = f"Bearer {token}"
-        return AsyncClient(self._url, self._key, options)
+        return self._supabase.AsyncClient(self._url, self._key, options)
 
 
 @asynccontextmanager
@@ -76,19 +71,23 @@ async def open_data_api_cards(settings: Settings) -> AsyncIterator[DataApiCards]
             f"neither DATABASE_URL nor {missing} is set",
             "set DATABASE_URL, or SUPABASE_URL and SUPABASE_SECRET_KEY to serve without it",
         )
+    async with httpx.AsyncClient(timeout=TIMEOUT) as http:
+        yield DataApiCards(settings.supabase_url, settings.secret_key.get_secret_value(), http)
+
+
+def _supabase() -> Any:
+    # An extra: whoever has a database connection needs none of its thirty packages.
     try:
-        import supabase  # noqa: F401
+        return importlib.import_module("supabase")
     except ImportError:
         raise ConfigurationError(
             "DATABASE_URL is not set, and the supabase client is not installed",
             "pip install 'supabase-freshness[edge]'",
         ) from None
-    async with httpx.AsyncClient(timeout=TIMEOUT) as http:
-        yield DataApiCards(settings.supabase_url, settings.secret_key.get_secret_value(), http)
 
 
-def _translated(error: APIError) -> Exception:
-    """Return the error that one of the Data API stands for: ours are marked by PT and the status."""
+def _translated(error: Any) -> Exception:
+    """Return what an error of the Data API stands for: ours are marked by PT and the status."""
     code, message = error.code or "", error.message or ""
     if re.fullmatch(r"PT4\d\d", code):
         told = json.loads(error.details or "{}")

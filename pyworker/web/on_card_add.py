@@ -48,7 +48,7 @@ class OnCardAdd:
     async def _add_unless_gone(self, request: Request, asked: AskedCards) -> dict[str, Any]:
         adding = asyncio.create_task(self._cards.add(asked))
         # The body is read: all that can come is the end of the connection.
-        gone = asyncio.create_task(request.receive())
+        gone = asyncio.ensure_future(request.receive())
         try:
             await asyncio.wait({adding, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not adding.done():

@@ -52,11 +52,15 @@ BODIES: list[dict[str, Any]] = [
     {"symbol": "A", "dataTypes": [f"type_{number}" for number in range(51)]},
 ]
 VERSIONS = """
-    select array(
-        select w.xmin::text || w.ctid::text from freshness.watches as w where w.data_type = %(name)s order by 1
-    ) || array(
-        select j.xmin::text || j.ctid::text from freshness.jobs as j where j.data_type = %(name)s order by 1
-    )
+    select
+        array(
+            select w.xmin::text || w.ctid::text from freshness.watches as w
+            where w.data_type = %(name)s order by 1
+        )
+        || array(
+            select j.xmin::text || j.ctid::text from freshness.jobs as j
+            where j.data_type = %(name)s order by 1
+        )
 """
 
 
@@ -83,15 +87,11 @@ def urls(
     endpoint: Endpoint, edge_style: Endpoint, function_url: str, data_api: DataApi
 ) -> dict[str, str]:
     """Where each door is."""
-    return dict(
-        zip(DOORS, [endpoint.url, edge_style.url, function_url, data_api.url], strict=True)
-    )
+    return dict(zip(DOORS, [endpoint.url, edge_style.url, function_url, data_api.url], strict=True))
 
 
 @pytest.fixture(params=DOORS)
-def door(
-    request: pytest.FixtureRequest, urls: dict[str, str], javascript: SupabaseJs
-) -> Door:
+def door(request: pytest.FixtureRequest, urls: dict[str, str], javascript: SupabaseJs) -> Door:
     """Each of the doors."""
     return Door(request.param, urls[request.param], javascript)
 
@@ -104,6 +104,7 @@ def token(make_token: MakeToken) -> str:
 
 @pytest.mark.parametrize("number", range(len(BODIES)))
 def test_every_door_says_the_same(
+    *,
     urls: dict[str, str],
     javascript: SupabaseJs,
     connection: Connection,
@@ -201,7 +202,9 @@ def test_who_is_not_signed_in_is_refused(
     answer = door.add({"symbol": "AAPL", "dataTypes": [quotes.name]}, token)
     assert answer.status == 401
     # The Data API has codes of its own for what never reaches the function.
-    assert answer.body["code"] in {"INVALID_CREDENTIALS"} | ({None} if door.name == "rpc" else set())
+    assert answer.body["code"] in {"INVALID_CREDENTIALS"} | (
+        {None} if door.name == "rpc" else set()
+    )
     assert _watches(connection, quotes) == 0
 
 

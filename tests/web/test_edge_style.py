@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,14 @@ def test_everything_else_still_needs_a_database(
     assert not read_settings(
         tmp_path / ".env", needs_database=False
     ).database_url.get_secret_value()
+
+
+async def test_a_client_that_is_not_installed_is_named(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "supabase", None)
+    with pytest.raises(ConfigurationError, match=r"supabase-freshness\[edge\]"):
+        await serve(make_settings(DATABASE_URL="", SUPABASE_URL=URL, SUPABASE_SECRET_KEY=KEY))
 
 
 def answering(status: int, body: Any) -> httpx.MockTransport:

@@ -163,4 +163,3 @@ def test_those_who_wait_make_no_queries(
     time.sleep(1)
     assert connection.execute(seen, [quotes.name]).fetchone() == first
     assert status(answer) == "queued"
-
