@@ -126,7 +126,6 @@ def _endpoint(url: str, supabase_url: str) -> Iterator[int]:
     process = subprocess.Popen(
         [
             sys.executable,
-            *os.environ.get("BENCH_PROFILE", "").split(),
             "-m",
             "pyworker.cli",
             "serve",

@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from pyworker.connections import severed_after
 from pyworker.database import Pool, is_mismatch, open_pool, translated
-from pyworker.errors import CardsRefused, RowsRejected
+from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
 from pyworker.job import Ended, Job, Key, KeyState, Look, Row, Sleeper
 from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
@@ -40,9 +40,15 @@ class Queue:
         self._pool = pool
         self._limit = limit
 
-    async def check_connections(self) -> None:
-        """Replace the connections that are lost, if there are any."""
+    async def replaces_lost(self, error: DatabaseUnavailable) -> bool:
+        """Replace the connections that are lost; False when there was none to be had at all.
+
+        Only after True is it worth asking again.
+        """
+        if isinstance(error.__cause__, PoolTimeout):
+            return False
         await self._pool.check()
+        return True
 
     async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
         """Make a worker known; returns its id."""

@@ -36,9 +36,10 @@ class DatabaseCards:
         """Return the answer's body, after as long a wait as was asked for."""
         try:
             states = await self._add(asked)
-        except DatabaseUnavailable:
+        except DatabaseUnavailable as error:
             # Of a connection that was lost one learns by using it. Twice is as good as once.
-            await self._queue.check_connections()
+            if not await self._queue.replaces_lost(error):
+                raise
             states = await self._add(asked)
         _refuse_if_none_is_of_use(states)
         if asked.wait and self._waits is not None:

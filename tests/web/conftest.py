@@ -11,6 +11,7 @@ import httpx
 import jwt
 import pytest
 
+from pyworker.errors import DatabaseUnavailable
 from pyworker.job import Key, KeyState
 from pyworker.queue import Queue
 from pyworker.settings import Settings
@@ -47,6 +48,10 @@ class FakeQueue(Queue):
         assert all(len(key.symbol) <= 200 for key in asked)
         self.watched.append((asked, watcher, role, lease))
         return [self._state(key) for key in asked]
+
+    async def replaces_lost(self, error: DatabaseUnavailable) -> bool:  # noqa: ARG002
+        """There is none to lose."""
+        return False
 
     @staticmethod
     def _state(key: Key) -> KeyState:
