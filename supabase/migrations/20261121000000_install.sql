@@ -378,6 +378,29 @@ comment on column freshness.sweeps.is_complete is
     'False: it ran out of time, or passed over rows that somebody held; the next one goes on.';
 -- <<<
 
+-- >>> sql/137_sweep_slices.sql
+-- What a sweep still has to do. It compares everything once; pg_cron then mends a slice in each transaction. A sweep
+-- that was cut short is forgotten by the next one: a slice only says where to look.
+create unlogged table freshness.sweep_slices (
+    id bigint generated always as identity primary key,
+    data_type text,
+    is_plain boolean,
+    subscription_rows bigint[],
+    symbols text[]
+);
+
+-- Compressing them takes longer than writing them.
+alter table freshness.sweep_slices
+alter column subscription_rows set storage external,
+alter column symbols set storage external;
+
+comment on table freshness.sweep_slices is
+    'What the sweep that is under way has found and not yet mended: rows of realtime.subscription, or keys of a data'
+    ' type; or, with neither, a data type whose keys are yet to be compared.';
+comment on column freshness.sweep_slices.is_plain is
+    'Subscriptions that are plain (freshness.differing_subscriptions), or keys that have no job.';
+-- <<<
+
 -- >>> sql/140_sleepers.sql
 -- Who sleeps until when. Unlogged: arming waits for no flush, and after a crash of the server nobody is asleep anyway.
 create unlogged table freshness.sleepers (
@@ -6352,7 +6375,7 @@ comment on function freshness.drop_unwatched() is
     'Removes the jobs of keys that nobody wants and whose keep_warm is over, and returns their number.';
 -- <<<
 
--- >>> sql/750_sweep.sql
+-- >>> sql/748_sweep_slice.sql
 -- One at a time. The lock ends with the transaction, however that ends, so that it never outlives its session, also
 -- behind a pooler. A sweep that commits takes it anew; if another one came in between, that one does all the rest.
 create function freshness.begin_sweep()
@@ -6366,12 +6389,51 @@ $$;
 comment on function freshness.begin_sweep() is
     'Begins a transaction of a sweep: false when another sweep is under way.';
 
--- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
--- made. pg_cron repeats it with a limit, each time in a transaction of its own, so that none of them locks many rows.
-create function freshness.sweep(
-    p_limit integer default null,
-    p_time_limit interval default interval '60 seconds'
-)
+create function freshness.prepare_sweep(p_size integer)
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+set jit = off
+set work_mem = '32MB'
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+    v_sweep freshness.sweeps;
+    v_differing record;
+begin
+    if not freshness.begin_sweep() then
+        return null;
+    end if;
+    v_sweep.started_at := clock_timestamp();
+    for v_turn in 0..freshness.turns_to_fold(p_size) loop
+        perform freshness.fold_pulls(p_size);
+    end loop;
+    v_sweep.watches_ended := freshness.end_watches();
+    v_sweep.taken_over := freshness.take_over();
+    v_sweep.jobs_mended := freshness.forget_unregistered() + freshness.mend_not_before();
+    v_sweep.watches_mended := 0;
+    v_sweep.keys_released := freshness.drop_unwatched();
+    v_sweep.viewers_counted := 0;
+    v_sweep.is_complete := true;
+
+    delete from freshness.sweep_slices;
+    v_differing := freshness.differing_subscriptions();
+    insert into freshness.sweep_slices (is_plain, subscription_rows)
+    select w.is_plain, w.rows[n:n + p_size - 1]
+    from (values (true, v_differing.plain), (false, v_differing.others)) as w (is_plain, rows)
+    cross join generate_series(1, cardinality(w.rows), p_size) as n
+    order by not w.is_plain, n;
+    -- Which keys differ shows when all subscriptions have their watches.
+    insert into freshness.sweep_slices (data_type) select t.name from freshness.data_types as t order by t.name;
+    return v_sweep;
+end
+$$;
+
+comment on function freshness.prepare_sweep(integer) is
+    'Begins a sweep: does what is done at once, and leaves the rest in slices of p_size to freshness.sweep_slice, which'
+    ' gets what this returns. Null when another sweep is under way.';
+
+create function freshness.sweep_slice(p_sweep freshness.sweeps, p_size integer)
 returns freshness.sweeps
 language plpgsql
 set search_path = ''
@@ -6381,80 +6443,100 @@ set work_mem = '32MB'
 set plan_cache_mode = force_custom_plan
 as $$
 declare
-    v_sweep freshness.sweeps;
-    v_started_at timestamptz := clock_timestamp();
+    v_sweep freshness.sweeps := p_sweep;
+    v_slice freshness.sweep_slices;
     v_differing record;
-    v_work record;
-    v_rows bigint[];
-    v_symbols text[];
-    v_type text;
-    v_slice record;
-    v_passed_over bigint := 0;
-    v_left integer := coalesce(p_limit, 2000000000);
-    v_size constant integer := least(20000, v_left);
+    v_mended record;
 begin
     if not freshness.begin_sweep() then
         return null;
     end if;
-    for v_turn in 0..freshness.turns_to_fold(v_size) loop
-        perform freshness.fold_pulls(v_size);
-    end loop;
-    v_sweep.watches_ended := freshness.end_watches();
-    v_sweep.taken_over := freshness.take_over();
-    v_sweep.jobs_mended := freshness.forget_unregistered() + freshness.mend_not_before();
-    v_sweep.watches_mended := 0;
-    v_sweep.keys_released := freshness.drop_unwatched();
-    v_sweep.viewers_counted := 0;
-    v_differing := freshness.differing_subscriptions();
-    for v_work in select true as are_plain, v_differing.plain as rows union all select false, v_differing.others loop
-        for v_from in 1..cardinality(v_work.rows) by v_size loop
-            exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-            v_rows := v_work.rows[v_from:v_from + v_size - 1];
-            select * into v_slice from freshness.sweep_subscriptions(v_rows, v_work.are_plain);
-            v_sweep.watches_mended := v_sweep.watches_mended + v_slice.mended;
-            v_passed_over := v_passed_over + v_slice.passed_over;
-            v_left := v_left - cardinality(v_rows);
-        end loop;
-    end loop;
+    delete from freshness.sweep_slices as s
+    where s.id = (select min(o.id) from freshness.sweep_slices as o)
+    returning s.* into v_slice;
+    if not found then
+        return freshness.end_sweep(v_sweep);
+    elsif v_slice.data_type is null then
+        v_mended := freshness.sweep_subscriptions(v_slice.subscription_rows, v_slice.is_plain);
+        v_sweep.watches_mended := v_sweep.watches_mended + v_mended.mended;
+    elsif v_slice.symbols is null then
+        v_differing := freshness.differing_keys(v_slice.data_type);
+        insert into freshness.sweep_slices (data_type, is_plain, symbols)
+        select v_slice.data_type, w.is_plain, w.symbols[n:n + p_size - 1]
+        from (values (true, v_differing.missing), (false, v_differing.others)) as w (is_plain, symbols)
+        cross join generate_series(1, cardinality(w.symbols), p_size) as n
+        order by not w.is_plain, n;
+        return v_sweep;
+    else
+        v_mended := freshness.sweep_keys(v_slice.data_type, v_slice.symbols, v_slice.is_plain);
+        v_sweep.jobs_mended := v_sweep.jobs_mended + v_mended.mended;
+        v_sweep.keys_released := v_sweep.keys_released + v_mended.released;
+        v_sweep.viewers_counted := v_sweep.viewers_counted + v_mended.counted;
+    end if;
+    v_sweep.is_complete := v_sweep.is_complete and v_mended.passed_over = 0;
+    return v_sweep;
+end
+$$;
 
-    for v_type in select t.name from freshness.data_types as t order by t.name loop
-        v_differing := freshness.differing_keys(v_type);
-        for v_work in
-            select true as are_missing, v_differing.missing as symbols union all select false, v_differing.others
-        loop
-            for v_from in 1..cardinality(v_work.symbols) by v_size loop
-                exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-                v_symbols := v_work.symbols[v_from:v_from + v_size - 1];
-                select * into v_slice from freshness.sweep_keys(v_type, v_symbols, v_work.are_missing);
-                v_sweep.jobs_mended := v_sweep.jobs_mended + v_slice.mended;
-                v_sweep.keys_released := v_sweep.keys_released + v_slice.released;
-                v_sweep.viewers_counted := v_sweep.viewers_counted + v_slice.counted;
-                v_passed_over := v_passed_over + v_slice.passed_over;
-                v_left := v_left - cardinality(v_symbols);
-            end loop;
-        end loop;
-    end loop;
+comment on function freshness.sweep_slice(freshness.sweeps, integer) is
+    'Mends the next slice of a sweep and returns the sweep with what was done added; the last call records it, and then'
+    ' it has an id. Null when another sweep is under way, which does all the rest.';
+-- <<<
 
+-- >>> sql/750_sweep.sql
+create function freshness.end_sweep(p_sweep freshness.sweeps)
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_sweep freshness.sweeps := p_sweep;
+begin
     v_sweep.history_pruned := freshness.prune();
     insert into freshness.sweeps as s (
         started_at, duration, watches_ended, keys_released, viewers_counted, history_pruned,
         watches_mended, jobs_mended, taken_over, is_complete
     )
     values (
-        v_started_at, clock_timestamp() - v_started_at, v_sweep.watches_ended, v_sweep.keys_released,
+        v_sweep.started_at, clock_timestamp() - v_sweep.started_at, v_sweep.watches_ended, v_sweep.keys_released,
         v_sweep.viewers_counted, v_sweep.history_pruned, v_sweep.watches_mended, v_sweep.jobs_mended,
-        v_sweep.taken_over, v_left > 0 and v_passed_over = 0 and clock_timestamp() <= v_started_at + p_time_limit
+        v_sweep.taken_over, v_sweep.is_complete
     )
     returning s.* into v_sweep;
     return v_sweep;
 end
 $$;
 
-comment on function freshness.sweep(integer, interval) is
+comment on function freshness.end_sweep(freshness.sweeps) is
+    'Prunes history, and records what a sweep did; returned with its id.';
+
+-- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
+-- made. pg_cron takes each slice in a transaction of its own (freshness.schedule_sweep), so that none locks many rows.
+create function freshness.sweep(p_time_limit interval default interval '60 seconds')
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_size constant integer := 20000;
+    v_sweep freshness.sweeps := freshness.prepare_sweep(v_size);
+begin
+    while v_sweep.started_at is not null and v_sweep.id is null loop
+        if clock_timestamp() > v_sweep.started_at + p_time_limit then
+            v_sweep.is_complete := false;
+            return freshness.end_sweep(v_sweep);
+        end if;
+        v_sweep := freshness.sweep_slice(v_sweep, v_size);
+    end loop;
+    return v_sweep;
+end
+$$;
+
+comment on function freshness.sweep(interval) is
     'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have,'
-    ' hands on the jobs of dead workers, prunes history. Stops after p_limit differing rows (null: all) or after'
-    ' p_time_limit, and waits for no row that somebody holds; is_complete says whether it got through. Returns what it'
-    ' did, also kept in freshness.sweeps; null when another sweep is under way.';
+    ' hands on the jobs of dead workers, prunes history. Stops after p_time_limit, and waits for no row that somebody'
+    ' holds; is_complete says whether it got through. Returns what it did, also kept in freshness.sweeps; null when'
+    ' another sweep is under way.';
 -- <<<
 
 -- >>> sql/755_sweep_if_due.sql
@@ -6494,19 +6576,17 @@ begin
         end if;
         create extension if not exists pg_cron;
     end if;
-    -- Each turn in a transaction of its own; the end is when nothing is left that can be mended now.
+    -- Each slice in a transaction of its own; everything was compared once, before the first.
     perform cron.schedule(
         'check-stale-data-v2', '*/5 * * * *',
         $cron$
         do $do$
         declare
-            v_sweep freshness.sweeps;
+            v_sweep freshness.sweeps := freshness.prepare_sweep(5000);
         begin
-            for v_turn in 1..1000 loop
-                v_sweep := freshness.sweep(5000);
+            while v_sweep.started_at is not null and v_sweep.id is null loop
                 commit;
-                exit when coalesce(v_sweep.is_complete, true);
-                exit when v_sweep.watches_mended + v_sweep.jobs_mended + v_sweep.keys_released = 0;
+                v_sweep := freshness.sweep_slice(v_sweep, 5000);
             end loop;
         end
         $do$
@@ -7238,6 +7318,7 @@ alter table freshness.spent_calls enable row level security;
 alter table freshness.spent_days enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
+alter table freshness.sweep_slices enable row level security;
 alter table freshness.freshness_samples enable row level security;
 alter table freshness.card_limits enable row level security;
 
