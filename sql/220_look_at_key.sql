@@ -19,8 +19,8 @@ comment on function freshness.row_condition(freshness.data_types) is
     'SQL that tells whether a stored row r is of the key k; FR002 when the symbol column is gone.';
 
 -- A subscriber's statement brings one key, and waits for what we do. For one key a few statements of PL/pgSQL cost a
--- third of the set-based look. They follow the same rule: t, j, k and d are what the expressions of both call the
--- registry's row, the job, the symbol and what an age counts from.
+-- third of the set-based look. They follow the same rule: t, k and d are what the expressions of both call the
+-- registry's row, the symbol and what an age counts from; here t has what is needed of the job, too.
 create function freshness.look_at_key(p_type freshness.data_types)
 returns text
 language plpgsql
@@ -48,10 +48,10 @@ begin
             d.ttl := coalesce(d.ttl, t.ttl);
             d.counted_at := case when d.stored_at > v_now then v_now else d.stored_at end;
             if
-                coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
-                and j.verified_at <= v_now + least(t.ttl, interval '1 minute')
+                coalesce(d.stored_at, '-infinity') >= coalesce(t.stored_at, '-infinity')
+                and t.verified_at <= v_now + least(t.ttl, interval '1 minute')
             then
-                d.counted_at := greatest(d.counted_at, least(j.verified_at, v_now));
+                d.counted_at := greatest(d.counted_at, least(t.verified_at, v_now));
             end if;
             d.fresh_until := case when d.counted_at is not null then %6$s end;
             v_stored_at := d.stored_at;
@@ -73,6 +73,6 @@ end
 $define$;
 
 comment on function freshness.look_at_key(freshness.data_types) is
-    'PL/pgSQL that looks at one key, k.symbol, given t (ttl, refresh_ahead and jitter) and j (stored_at and verified_at'
-    ' of its job, or nulls). It sets v_now and the v_stored_at, v_fresh_until and v_refresh_at of freshness.look, and'
+    'PL/pgSQL that looks at one key, k.symbol, given t: ttl, refresh_ahead and jitter, and stored_at and verified_at of'
+    ' its job, or nulls. It sets v_now and the v_stored_at, v_fresh_until and v_refresh_at of freshness.look, and'
     ' raises what that reports as a problem.';

@@ -10,33 +10,34 @@ as $define$
 begin
     return format(
         $body$
+        symbol := %2$s;
         -- The registry has the last word on what this table holds.
-        select s.ttl, s.refresh_ahead, s.jitter, s.priority, s.estimated_size_bytes into t
+        select
+            s.ttl, s.refresh_ahead, s.jitter, s.priority, s.estimated_size_bytes,
+            o.symbol as job, o.state, o.run_at, o.due_at, o.stored_at, o.verified_at
+        into t
         from freshness.data_types as s
+        left join freshness.jobs as o on o.data_type = %1$L and o.symbol = k.symbol
         where s.name = %1$L and s.data_table = v_row.entity;
-        if not found or (%2$s) is not true then
+        if not found or k.symbol is null then
             perform freshness.watch_subscriptions(array[v_row.id]);
             return null;
         end if;
-        symbol := %3$s;
         -- The row's id is new, and so its watch: the long way knows what to do if not.
         insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);
-        select o.symbol, o.state, o.run_at, o.due_at, o.stored_at, o.verified_at into j
-        from freshness.jobs as o
-        where o.data_type = %1$L and o.symbol = k.symbol;%4$s
+        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
         v_run_at := greatest(v_refresh_at, v_now);
-        if j.symbol is null then
+        if t.job is null then
             insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
             values (%1$L, k.symbol, t.priority, v_run_at, v_stored_at, v_fresh_until, t.estimated_size_bytes)
             on conflict do nothing;
         end if;
-        if j.symbol is not null or not found then
+        if t.job is not null or not found then
             insert into freshness.pulls (data_type, symbol, reason) values (%1$L, k.symbol, 'watched');
             v_run_at := case
-                when j.state = 'running' or (j.run_at <= v_now and j.due_at > v_now) then null
+                when t.state = 'running' or (t.run_at <= v_now and t.due_at > v_now) then null
                 -- One that is due may be going away at this very moment: then only the pull is left of it.
-                when j.due_at <= v_now then v_now
+                when t.due_at <= v_now then v_now
                 else v_run_at
             end;
         end if;
@@ -46,15 +47,14 @@ begin
         end if;$body$,
         p_type.name,
         case
-            when p_type.symbol_column is null then 'true'
+            when p_type.symbol_column is null then '''GLOBAL'''
             else format(
-                'v_row.filter ->> ''column_name'' = %L and v_row.filter ->> ''op'' = ''eq'''
+                'case when v_row.filter ->> ''column_name'' = %L and v_row.filter ->> ''op'' = ''eq'''
                 ' and coalesce(v_row.filter ->> ''negate'', ''false'') = ''false'''
-                ' and length(v_row.filter ->> ''value'') between 1 and 200',
+                ' and length(v_row.filter ->> ''value'') between 1 and 200 then v_row.filter ->> ''value'' end',
                 p_type.symbol_column
             )
         end,
-        case when p_type.symbol_column is null then '''GLOBAL''' else 'v_row.filter ->> ''value''' end,
         freshness.look_at_key(p_type)
     );
 end

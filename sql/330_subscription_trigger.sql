@@ -16,7 +16,6 @@ declare
     v_is_one boolean := false;
     symbol text;
     t record;
-    j record;
     v_now timestamptz;
     v_stored_at timestamptz;
     v_fresh_until timestamptz;
@@ -24,17 +23,18 @@ declare
     v_run_at timestamptz;
     v_reason text;
 begin
-    perform from inserted as i offset 1 limit 1;
-    if found then
-        perform freshness.watch_subscriptions(array(select i.id from inserted as i));
-        return null;
-    end if;
-    v_is_one := true;
     select
         i.id, i.subscription_id, i.entity, i.entity::text as data_table,
-        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter
+        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter,
+        exists (select from inserted as o offset 1) as are_many
     into v_row
-    from inserted as i;%s
+    from inserted as i
+    limit 1;
+    v_is_one := v_row.are_many is false;
+    if v_row.are_many then
+        perform freshness.watch_subscriptions(array(select i.id from inserted as i));
+        return null;
+    end if;%s
     -- Anything else, such as a table that was renamed, a partition, or symbols of another type.
     perform
     from freshness.data_types as d

@@ -791,8 +791,8 @@ comment on function freshness.row_condition(freshness.data_types) is
     'SQL that tells whether a stored row r is of the key k; FR002 when the symbol column is gone.';
 
 -- A subscriber's statement brings one key, and waits for what we do. For one key a few statements of PL/pgSQL cost a
--- third of the set-based look. They follow the same rule: t, j, k and d are what the expressions of both call the
--- registry's row, the job, the symbol and what an age counts from.
+-- third of the set-based look. They follow the same rule: t, k and d are what the expressions of both call the
+-- registry's row, the symbol and what an age counts from; here t has what is needed of the job, too.
 create function freshness.look_at_key(p_type freshness.data_types)
 returns text
 language plpgsql
@@ -820,10 +820,10 @@ begin
             d.ttl := coalesce(d.ttl, t.ttl);
             d.counted_at := case when d.stored_at > v_now then v_now else d.stored_at end;
             if
-                coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
-                and j.verified_at <= v_now + least(t.ttl, interval '1 minute')
+                coalesce(d.stored_at, '-infinity') >= coalesce(t.stored_at, '-infinity')
+                and t.verified_at <= v_now + least(t.ttl, interval '1 minute')
             then
-                d.counted_at := greatest(d.counted_at, least(j.verified_at, v_now));
+                d.counted_at := greatest(d.counted_at, least(t.verified_at, v_now));
             end if;
             d.fresh_until := case when d.counted_at is not null then %6$s end;
             v_stored_at := d.stored_at;
@@ -845,8 +845,8 @@ end
 $define$;
 
 comment on function freshness.look_at_key(freshness.data_types) is
-    'PL/pgSQL that looks at one key, k.symbol, given t (ttl, refresh_ahead and jitter) and j (stored_at and verified_at'
-    ' of its job, or nulls). It sets v_now and the v_stored_at, v_fresh_until and v_refresh_at of freshness.look, and'
+    'PL/pgSQL that looks at one key, k.symbol, given t: ttl, refresh_ahead and jitter, and stored_at and verified_at of'
+    ' its job, or nulls. It sets v_now and the v_stored_at, v_fresh_until and v_refresh_at of freshness.look, and'
     ' raises what that reports as a problem.';
 -- <<<
 
@@ -1850,33 +1850,34 @@ as $define$
 begin
     return format(
         $body$
+        symbol := %2$s;
         -- The registry has the last word on what this table holds.
-        select s.ttl, s.refresh_ahead, s.jitter, s.priority, s.estimated_size_bytes into t
+        select
+            s.ttl, s.refresh_ahead, s.jitter, s.priority, s.estimated_size_bytes,
+            o.symbol as job, o.state, o.run_at, o.due_at, o.stored_at, o.verified_at
+        into t
         from freshness.data_types as s
+        left join freshness.jobs as o on o.data_type = %1$L and o.symbol = k.symbol
         where s.name = %1$L and s.data_table = v_row.entity;
-        if not found or (%2$s) is not true then
+        if not found or k.symbol is null then
             perform freshness.watch_subscriptions(array[v_row.id]);
             return null;
         end if;
-        symbol := %3$s;
         -- The row's id is new, and so its watch: the long way knows what to do if not.
         insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);
-        select o.symbol, o.state, o.run_at, o.due_at, o.stored_at, o.verified_at into j
-        from freshness.jobs as o
-        where o.data_type = %1$L and o.symbol = k.symbol;%4$s
+        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
         v_run_at := greatest(v_refresh_at, v_now);
-        if j.symbol is null then
+        if t.job is null then
             insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
             values (%1$L, k.symbol, t.priority, v_run_at, v_stored_at, v_fresh_until, t.estimated_size_bytes)
             on conflict do nothing;
         end if;
-        if j.symbol is not null or not found then
+        if t.job is not null or not found then
             insert into freshness.pulls (data_type, symbol, reason) values (%1$L, k.symbol, 'watched');
             v_run_at := case
-                when j.state = 'running' or (j.run_at <= v_now and j.due_at > v_now) then null
+                when t.state = 'running' or (t.run_at <= v_now and t.due_at > v_now) then null
                 -- One that is due may be going away at this very moment: then only the pull is left of it.
-                when j.due_at <= v_now then v_now
+                when t.due_at <= v_now then v_now
                 else v_run_at
             end;
         end if;
@@ -1886,15 +1887,14 @@ begin
         end if;$body$,
         p_type.name,
         case
-            when p_type.symbol_column is null then 'true'
+            when p_type.symbol_column is null then '''GLOBAL'''
             else format(
-                'v_row.filter ->> ''column_name'' = %L and v_row.filter ->> ''op'' = ''eq'''
+                'case when v_row.filter ->> ''column_name'' = %L and v_row.filter ->> ''op'' = ''eq'''
                 ' and coalesce(v_row.filter ->> ''negate'', ''false'') = ''false'''
-                ' and length(v_row.filter ->> ''value'') between 1 and 200',
+                ' and length(v_row.filter ->> ''value'') between 1 and 200 then v_row.filter ->> ''value'' end',
                 p_type.symbol_column
             )
         end,
-        case when p_type.symbol_column is null then '''GLOBAL''' else 'v_row.filter ->> ''value''' end,
         freshness.look_at_key(p_type)
     );
 end
@@ -1969,7 +1969,6 @@ declare
     v_is_one boolean := false;
     symbol text;
     t record;
-    j record;
     v_now timestamptz;
     v_stored_at timestamptz;
     v_fresh_until timestamptz;
@@ -1977,17 +1976,18 @@ declare
     v_run_at timestamptz;
     v_reason text;
 begin
-    perform from inserted as i offset 1 limit 1;
-    if found then
-        perform freshness.watch_subscriptions(array(select i.id from inserted as i));
-        return null;
-    end if;
-    v_is_one := true;
     select
         i.id, i.subscription_id, i.entity, i.entity::text as data_table,
-        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter
+        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter,
+        exists (select from inserted as o offset 1) as are_many
     into v_row
-    from inserted as i;%s
+    from inserted as i
+    limit 1;
+    v_is_one := v_row.are_many is false;
+    if v_row.are_many then
+        perform freshness.watch_subscriptions(array(select i.id from inserted as i));
+        return null;
+    end if;%s
     -- Anything else, such as a table that was renamed, a partition, or symbols of another type.
     perform
     from freshness.data_types as d

@@ -45,19 +45,19 @@ begin
                 declare
                     symbol text := p_symbol;
                     t record;
-                    j record;
                     v_now timestamptz;
                     v_stored_at timestamptz;
                     v_fresh_until timestamptz;
                     v_refresh_at timestamptz;
                 begin
-                    select d.ttl, d.refresh_ahead, d.jitter into t from freshness.data_types as d where d.name = %L;
-                    select o.stored_at, o.verified_at into j
-                    from freshness.jobs as o where o.data_type = %L and o.symbol = p_symbol;%s
+                    select d.ttl, d.refresh_ahead, d.jitter, o.stored_at, o.verified_at into t
+                    from freshness.data_types as d
+                    left join freshness.jobs as o on o.data_type = d.name and o.symbol = p_symbol
+                    where d.name = %L;%s
                     return array[v_stored_at, v_fresh_until, v_refresh_at];
                 end
                 $body$,
-                v_type.name, v_type.name, freshness.look_at_key(v_type)
+                v_type.name, freshness.look_at_key(v_type)
             )
         );
     end loop;
