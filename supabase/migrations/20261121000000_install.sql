@@ -378,6 +378,29 @@ comment on column freshness.sweeps.is_complete is
     'False: it ran out of time, or passed over rows that somebody held; the next one goes on.';
 -- <<<
 
+-- >>> sql/137_sweep_slices.sql
+-- What a sweep still has to do. It compares everything once; pg_cron then mends a slice in each transaction. A sweep
+-- that was cut short is forgotten by the next one: a slice only says where to look.
+create unlogged table freshness.sweep_slices (
+    id bigint generated always as identity primary key,
+    data_type text,
+    is_plain boolean,
+    subscription_rows bigint[],
+    symbols text[]
+);
+
+-- Compressing them takes longer than writing them.
+alter table freshness.sweep_slices
+alter column subscription_rows set storage external,
+alter column symbols set storage external;
+
+comment on table freshness.sweep_slices is
+    'What the sweep that is under way has found and not yet mended: rows of realtime.subscription, or keys of a data'
+    ' type; or, with neither, a data type whose keys are yet to be compared.';
+comment on column freshness.sweep_slices.is_plain is
+    'Subscriptions that are plain (freshness.differing_subscriptions), or keys that have no job.';
+-- <<<
+
 -- >>> sql/140_sleepers.sql
 -- Who sleeps until when. Unlogged: arming waits for no flush, and after a crash of the server nobody is asleep anyway.
 create unlogged table freshness.sleepers (
@@ -651,7 +674,6 @@ declare
     v_type freshness.data_types;
     v_table text;
     v_name text := 'look_' || p_data_type;
-    v_where text := 'true';
     v_timestamp oid;
     v_ttl oid;
     v_body text;
@@ -660,12 +682,6 @@ begin
     v_table := freshness.find_table_again(v_type)::text;
     v_timestamp := freshness.find_timestamp_column(v_type.data_table, v_type.timestamp_column);
     v_ttl := freshness.find_ttl_column(v_type.data_table, v_type.ttl_column);
-    if v_type.symbol_column is not null then
-        v_where := format(
-            'r.%I = k.symbol::%s', v_type.symbol_column,
-            format_type(freshness.find_column(v_type.data_table, v_type.symbol_column, 'symbol'), -1)
-        );
-    end if;
 
     -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what
     -- a fetch has verified counts only while the rows are those, not when they were deleted or went back.
@@ -725,7 +741,7 @@ begin
             ) as f;
         end
         $body$,
-        v_table, v_where, v_type.name,
+        v_table, freshness.row_condition(v_type), v_type.name,
         freshness.timestamp_expression(v_timestamp, v_type.time_zone, format('r.%I', v_type.timestamp_column)),
         freshness.ttl_expression(v_ttl, 'r.' || quote_ident(v_type.ttl_column)),
         v_type.timestamp_column, freshness.deadline_expression(v_type), freshness.ahead_expression(v_type)
@@ -745,92 +761,93 @@ begin
         ' revoke all on function freshness.%1$I(text[], timestamptz) from public',
         v_name, v_body
     );
-    perform freshness.define_look_at_key(v_type, v_table, v_where);
 end
 $define$;
 
 comment on function freshness.define_look(text) is
-    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at), and'
-    ' the one for a single key.'
+    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at).'
     ' FR002 names the table or column that is gone.';
 -- <<<
 
 -- >>> sql/220_look_at_key.sql
--- A subscriber's statement brings one key, and waits for what we do. For one key the statements of a small function
--- cost a third of the set-based look. It has the same name and follows the same rule; t, j, k and d are what the
--- expressions of both call the registry's row, the job, the symbol and what an age counts from.
-create function freshness.define_look_at_key(p_type freshness.data_types, p_table text, p_where text)
-returns void
+create function freshness.row_condition(p_type freshness.data_types)
+returns text
 language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return case
+        when p_type.symbol_column is null then 'true'
+        else format(
+            'r.%I = k.symbol::%s', p_type.symbol_column,
+            format_type(freshness.find_column(p_type.data_table, p_type.symbol_column, 'symbol'), -1)
+        )
+    end;
+end
+$$;
+
+comment on function freshness.row_condition(freshness.data_types) is
+    'SQL that tells whether a stored row r is of the key k; FR002 when the symbol column is gone.';
+
+-- A subscriber's statement brings one key, and waits for what we do. For one key a few statements of PL/pgSQL cost a
+-- third of the set-based look. They follow the same rule: t, k and d are what the expressions of both call the
+-- registry's row, the symbol and what an age counts from; here t has what is needed of the job, too.
+create function freshness.look_at_key(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
 set search_path = ''
 as $define$
 declare
-    v_timestamp text := freshness.timestamp_expression(
-        freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
-        format('r.%I', p_type.timestamp_column)
-    );
     v_ttl oid := freshness.find_ttl_column(p_type.data_table, p_type.ttl_column);
-    v_body text;
 begin
-    v_body := format(
+    return format(
         $body$
-        <<k>>
+        <<d>>
         declare
-            symbol text := p_symbol;
+            stored_at timestamptz;
+            fresh_until timestamptz;
+            counted_at timestamptz;
+            ttl interval;
         begin
-            <<d>>
-            declare
-                v_now timestamptz := clock_timestamp();
-                stored_at timestamptz;
-                fresh_until timestamptz;
-                counted_at timestamptz;
-                ttl interval;
-            begin
-                select %1$s, %2$s into d.stored_at, d.ttl
-                from %3$s as r
-                where %4$s and isfinite(r.%5$I) and %1$s <= v_now + least(t.ttl, interval '1 minute')
-                order by r.%5$I desc
-                limit 1;
-                d.ttl := coalesce(d.ttl, t.ttl);
-                d.counted_at := case when d.stored_at > v_now then v_now else d.stored_at end;
-                if
-                    coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
-                    and j.verified_at <= v_now + least(t.ttl, interval '1 minute')
-                then
-                    d.counted_at := greatest(d.counted_at, least(j.verified_at, v_now));
-                end if;
-                d.fresh_until := case when d.counted_at is not null then %6$s end;
-                return array[
-                    d.stored_at,
-                    d.fresh_until,
-                    case when isfinite(d.fresh_until)
-                        then greatest(
-                            d.fresh_until - (%7$s), d.counted_at + (d.fresh_until - d.counted_at) / 2
-                        )
-                        else d.fresh_until
-                    end
-                ];
+            v_now := clock_timestamp();
+            select %1$s, %2$s into d.stored_at, d.ttl
+            from %3$s as r
+            where %4$s and isfinite(r.%5$I) and %1$s <= v_now + least(t.ttl, interval '1 minute')
+            order by r.%5$I desc
+            limit 1;
+            d.ttl := coalesce(d.ttl, t.ttl);
+            d.counted_at := case when d.stored_at > v_now then v_now else d.stored_at end;
+            if
+                coalesce(d.stored_at, '-infinity') >= coalesce(t.stored_at, '-infinity')
+                and t.verified_at <= v_now + least(t.ttl, interval '1 minute')
+            then
+                d.counted_at := greatest(d.counted_at, least(t.verified_at, v_now));
+            end if;
+            d.fresh_until := case when d.counted_at is not null then %6$s end;
+            v_stored_at := d.stored_at;
+            v_fresh_until := d.fresh_until;
+            v_refresh_at := case when isfinite(d.fresh_until)
+                then greatest(d.fresh_until - (%7$s), d.counted_at + (d.fresh_until - d.counted_at) / 2)
+                else d.fresh_until
             end;
-        end
-        $body$,
-        v_timestamp, freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
-        p_table, p_where, p_type.timestamp_column,
+        end d;$body$,
+        freshness.timestamp_expression(
+            freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
+            format('r.%I', p_type.timestamp_column)
+        ),
+        freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
+        p_type.data_table, freshness.row_condition(p_type), p_type.timestamp_column,
         freshness.deadline_expression(p_type), freshness.ahead_expression(p_type)
-    );
-    execute format(
-        'create or replace function freshness.%1$I('
-        'p_symbol text, t freshness.data_types, j freshness.jobs)'
-        ' returns timestamptz[] language plpgsql stable set search_path = '''' as %2$L;'
-        ' revoke all on function freshness.%1$I(text, freshness.data_types, freshness.jobs) from public',
-        'look_' || p_type.name, v_body
     );
 end
 $define$;
 
-comment on function freshness.define_look_at_key(freshness.data_types, text, text) is
-    'Writes the function that looks at one key of a registered data type: freshness."look_<name>"(symbol, its row of'
-    ' the registry, its job or null). It returns the stored_at, fresh_until and refresh_at of freshness.look as an'
-    ' array, which costs less than a row in a dynamic statement, and raises what that reports as a problem.';
+comment on function freshness.look_at_key(freshness.data_types) is
+    'PL/pgSQL that looks at one key, k.symbol, given t: ttl, refresh_ahead and jitter, and stored_at and verified_at of'
+    ' its job, or nulls. It sets v_now and the v_stored_at, v_fresh_until and v_refresh_at of freshness.look, and'
+    ' raises what that reports as a problem.';
 -- <<<
 
 -- >>> sql/225_find_columns.sql
@@ -1097,6 +1114,7 @@ begin
     perform freshness.define_look(name);
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
+    perform freshness.define_subscription_trigger();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;
@@ -1127,10 +1145,10 @@ begin
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
     execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
-    execute format('drop function if exists freshness.%I(text, freshness.data_types, freshness.jobs)', 'look_' || name);
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
+    perform freshness.define_subscription_trigger();
     return true;
 end
 $$;
@@ -1336,6 +1354,7 @@ begin
     perform freshness.define_look(new.name);
     perform freshness.define_data_trigger(new.name);
     perform freshness.define_not_before(new.name);
+    perform freshness.define_subscription_trigger();
     perform freshness.pull_all_keys(new.name);
     return null;
 end
@@ -1360,6 +1379,7 @@ as $$
 begin
     perform freshness.define_look(p_data_type);
     perform freshness.define_data_trigger(p_data_type);
+    perform freshness.define_subscription_trigger(p_waits => false);
     return null;
 exception
     when others then
@@ -1817,94 +1837,164 @@ comment on function freshness.watch_later(bigint[], text, boolean) is
     ' data table.';
 -- <<<
 
+-- >>> sql/328_watch_subscribed_key.sql
+-- What the trigger on realtime.subscription does for a table that is registered. Written for it, so that its statements
+-- stay planned: put together at run time they would be planned for each subscriber, and functions called by a name
+-- from the registry cost as much.
+create function freshness.watch_subscribed_key(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+begin
+    return format(
+        $body$
+        symbol := %2$s;
+        -- The registry has the last word on what this table holds.
+        select
+            s.ttl, s.refresh_ahead, s.jitter, s.priority, s.estimated_size_bytes,
+            o.symbol as job, o.state, o.run_at, o.due_at, o.stored_at, o.verified_at
+        into t
+        from freshness.data_types as s
+        left join freshness.jobs as o on o.data_type = %1$L and o.symbol = k.symbol
+        where s.name = %1$L and s.data_table = v_row.entity;
+        if not found or k.symbol is null then
+            perform freshness.watch_subscriptions(array[v_row.id]);
+            return null;
+        end if;
+        -- The row's id is new, and so its watch: the long way knows what to do if not.
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
+        v_run_at := greatest(v_refresh_at, v_now);
+        if t.job is null then
+            insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+            values (%1$L, k.symbol, t.priority, v_run_at, v_stored_at, v_fresh_until, t.estimated_size_bytes)
+            on conflict do nothing;
+        end if;
+        if t.job is not null or not found then
+            insert into freshness.pulls (data_type, symbol, reason) values (%1$L, k.symbol, 'watched');
+            v_run_at := case
+                when t.state = 'running' or (t.run_at <= v_now and t.due_at > v_now) then null
+                -- One that is due may be going away at this very moment: then only the pull is left of it.
+                when t.due_at <= v_now then v_now
+                else v_run_at
+            end;
+        end if;
+        -- Farther moments need nobody to wake, and then the call is saved.
+        if v_run_at < v_now + interval '1 minute' then
+            perform freshness.wake(%1$L, v_run_at);
+        end if;$body$,
+        p_type.name,
+        case
+            when p_type.symbol_column is null then '''GLOBAL'''
+            else format(
+                'case when v_row.filter ->> ''column_name'' = %L and v_row.filter ->> ''op'' = ''eq'''
+                ' and coalesce(v_row.filter ->> ''negate'', ''false'') = ''false'''
+                ' and length(v_row.filter ->> ''value'') between 1 and 200 then v_row.filter ->> ''value'' end',
+                p_type.symbol_column
+            )
+        end,
+        freshness.look_at_key(p_type)
+    );
+end
+$define$;
+
+comment on function freshness.watch_subscribed_key(freshness.data_types) is
+    'PL/pgSQL that watches the key of one new subscription, v_row, and gives it its job. Leaves the trigger by'
+    ' watch_subscriptions when the filter names anything but one key.';
+
+create function freshness.watch_subscribed_keys()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_table record;
+    v_type freshness.data_types;
+    v_body text := '';
+    v_keys text;
+begin
+    for v_table in
+        select t.data_table, array_agg(t order by t.name) as types
+        from freshness.data_types as t
+        join pg_catalog.pg_class as c on c.oid = t.data_table
+        group by t.data_table
+        -- Other symbols have to be cast.
+        having bool_and(t.symbol_column is null or t.symbol_is_text)
+        order by min(t.name)
+        -- A session compiles all of it at its first subscriber.
+        limit 50
+    loop
+        begin
+            v_keys := '';
+            foreach v_type in array v_table.types loop
+                v_keys := v_keys || freshness.watch_subscribed_key(v_type);
+            end loop;
+            v_body := v_body || format(
+                e'\n    if v_row.data_table = %L then%s\n        return null;\n    end if;',
+                v_table.data_table::text, v_keys
+            );
+        exception
+            -- A column is gone: the long way knows what to do.
+            when others then
+                null;
+        end;
+    end loop;
+    return v_body;
+end
+$$;
+
+comment on function freshness.watch_subscribed_keys() is
+    'PL/pgSQL for subscriptions to each registered table, 50 at most: the rest goes by watch_subscriptions.';
+-- <<<
+
 -- >>> sql/330_subscription_trigger.sql
 -- The way in without any code in the app. It runs inside Realtime's transaction: whatever goes wrong, the subscription
 -- is stored, within 300 ms, and the reason is on record.
 --
 -- Nearly every statement brings one subscription with one filter "symbol=eq.AAPL". Its key goes by a short way, since
--- the subscriber waits: no set, and no function but the look. All others go by watch_subscriptions.
-create function public.on_realtime_subscription_insert()
-returns trigger
+-- the subscriber waits: no set, and no function. All others go by watch_subscriptions.
+create function freshness.define_subscription_trigger(p_waits boolean default true)
+returns boolean
 language plpgsql
-security definer
--- Plans are kept: one made while our tables are small must not read all of them when they have grown. What has no index
--- then looks dear enough to be compiled.
-set jit = off
-set enable_seqscan = off
 set search_path = ''
-set lock_timeout = '100ms'
-as $$
+as $define$
+declare
+    v_template constant text := $body$
+<<k>>
 declare
     v_row record;
     v_is_one boolean := false;
-    v_type freshness.data_types;
-    v_job freshness.jobs;
-    v_symbol text;
+    symbol text;
+    t record;
     v_now timestamptz;
-    v_times timestamptz[];
+    v_stored_at timestamptz;
+    v_fresh_until timestamptz;
+    v_refresh_at timestamptz;
     v_run_at timestamptz;
     v_reason text;
 begin
-    perform from inserted as i offset 1 limit 1;
-    if found then
+    select
+        i.id, i.subscription_id, i.entity, i.entity::text as data_table,
+        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter,
+        exists (select from inserted as o offset 1) as are_many
+    into v_row
+    from inserted as i
+    limit 1;
+    v_is_one := v_row.are_many is false;
+    if v_row.are_many then
         perform freshness.watch_subscriptions(array(select i.id from inserted as i));
         return null;
+    end if;%s
+    -- Anything else, such as a table that was renamed, a partition, or symbols of another type.
+    perform
+    from freshness.data_types as d
+    where d.data_table in (v_row.entity, pg_catalog.pg_partition_root(v_row.entity));
+    if found then
+        perform freshness.watch_subscriptions(array[v_row.id]);
     end if;
-    v_is_one := true;
-    select
-        i.id, i.subscription_id, i.entity,
-        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter
-    into v_row
-    from inserted as i;
-
-    foreach v_type in array array(
-        select t
-        from freshness.data_types as t
-        where t.data_table in (v_row.entity, pg_catalog.pg_partition_root(v_row.entity))
-        order by t.name
-    ) loop
-        if v_type.symbol_column is null then
-            v_symbol := 'GLOBAL';
-        elsif
-            v_type.symbol_is_text
-            and v_row.filter ->> 'column_name' = v_type.symbol_column
-            and v_row.filter ->> 'op' = 'eq'
-            and coalesce(v_row.filter ->> 'negate', 'false') = 'false'
-            and length(v_row.filter ->> 'value') between 1 and 200
-        then
-            v_symbol := v_row.filter ->> 'value';
-        else
-            perform freshness.watch_subscriptions(array[v_row.id]);
-            return null;
-        end if;
-
-        -- The row's id is new, and so its watch: the long way knows what to do if not.
-        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-        values (v_type.name, v_symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);
-        select j.* into v_job from freshness.jobs as j where j.data_type = v_type.name and j.symbol = v_symbol;
-        execute format('select freshness.%I($1, $2, $3)', 'look_' || v_type.name)
-            into v_times using v_symbol, v_type, v_job;
-        v_now := clock_timestamp();
-        v_run_at := greatest(v_times[3], v_now);
-
-        if v_job.symbol is null then
-            insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
-            values (
-                v_type.name, v_symbol, v_type.priority, v_run_at, v_times[1], v_times[2], v_type.estimated_size_bytes
-            )
-            on conflict do nothing;
-        end if;
-        if v_job.symbol is not null or not found then
-            insert into freshness.pulls (data_type, symbol, reason) values (v_type.name, v_symbol, 'watched');
-            continue when v_job.state = 'running' or (v_job.run_at <= v_now and v_job.due_at > v_now);
-            -- One that is due may be going away at this very moment: then only the pull is left of it.
-            v_run_at := case when v_job.due_at <= v_now then v_now else v_run_at end;
-        end if;
-        -- Farther moments need nobody to wake, and then the call is saved.
-        if v_run_at < v_now + interval '1 minute' then
-            perform freshness.wake(v_type.name, v_run_at);
-        end if;
-    end loop;
     return null;
 exception
     when others then
@@ -1915,18 +2005,50 @@ exception
             );
         exception
             when others then
-                raise warning 'freshness: a subscription was not noticed: %', v_reason
+                raise warning 'freshness: a subscription was not noticed: %%', v_reason
                     using hint = 'The sweep finds it if the tables of schema freshness are there;'
                     ' run the migrations if not.';
         end;
         return null;
 end
-$$;
+$body$;
+begin
+    if exists (
+        select from pg_catalog.pg_proc as f
+        where
+            f.oid = to_regprocedure('public.on_realtime_subscription_insert()')
+            and f.prosrc = format(v_template, freshness.watch_subscribed_keys())
+    ) then
+        return false;
+    end if;
+    -- One at a time, each with what the one before it has registered.
+    if p_waits then
+        perform pg_advisory_xact_lock(hashtext('freshness.define_subscription_trigger'));
+    elsif not pg_try_advisory_xact_lock(hashtext('freshness.define_subscription_trigger')) then
+        return false;
+    end if;
+    -- Plans are kept: one made while a table is small must not read all of it when it has grown. What has no index then
+    -- looks dear enough to be compiled.
+    execute format(
+        'create or replace function public.on_realtime_subscription_insert() returns trigger language plpgsql'
+        ' security definer set jit = off set enable_seqscan = off set search_path = '''' set lock_timeout = ''100ms'''
+        ' as %L; revoke all on function public.on_realtime_subscription_insert() from public',
+        format(v_template, freshness.watch_subscribed_keys())
+    );
+    return true;
+end
+$define$;
+
+comment on function freshness.define_subscription_trigger(boolean) is
+    'Writes the function of our trigger on realtime.subscription for the tables that are registered, if it differs;'
+    ' says whether it did. p_waits false: not while somebody else does.';
+
+select freshness.define_subscription_trigger();
 
 comment on function public.on_realtime_subscription_insert() is
     'Trigger function on realtime.subscription, after insert for each statement: watches the keys that new'
     ' subscriptions name. Never fails the insert: what could not be done goes to freshness.pulls, and failing that to'
-    ' the server log.';
+    ' the server log. Written anew when data types change.';
 -- <<<
 
 -- >>> sql/335_attach_subscription_trigger.sql
@@ -6253,7 +6375,7 @@ comment on function freshness.drop_unwatched() is
     'Removes the jobs of keys that nobody wants and whose keep_warm is over, and returns their number.';
 -- <<<
 
--- >>> sql/750_sweep.sql
+-- >>> sql/748_sweep_slice.sql
 -- One at a time. The lock ends with the transaction, however that ends, so that it never outlives its session, also
 -- behind a pooler. A sweep that commits takes it anew; if another one came in between, that one does all the rest.
 create function freshness.begin_sweep()
@@ -6267,12 +6389,51 @@ $$;
 comment on function freshness.begin_sweep() is
     'Begins a transaction of a sweep: false when another sweep is under way.';
 
--- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
--- made. pg_cron repeats it with a limit, each time in a transaction of its own, so that none of them locks many rows.
-create function freshness.sweep(
-    p_limit integer default null,
-    p_time_limit interval default interval '60 seconds'
-)
+create function freshness.prepare_sweep(p_size integer)
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+set jit = off
+set work_mem = '32MB'
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+    v_sweep freshness.sweeps;
+    v_differing record;
+begin
+    if not freshness.begin_sweep() then
+        return null;
+    end if;
+    v_sweep.started_at := clock_timestamp();
+    for v_turn in 0..freshness.turns_to_fold(p_size) loop
+        perform freshness.fold_pulls(p_size);
+    end loop;
+    v_sweep.watches_ended := freshness.end_watches();
+    v_sweep.taken_over := freshness.take_over();
+    v_sweep.jobs_mended := freshness.forget_unregistered() + freshness.mend_not_before();
+    v_sweep.watches_mended := 0;
+    v_sweep.keys_released := freshness.drop_unwatched();
+    v_sweep.viewers_counted := 0;
+    v_sweep.is_complete := true;
+
+    delete from freshness.sweep_slices;
+    v_differing := freshness.differing_subscriptions();
+    insert into freshness.sweep_slices (is_plain, subscription_rows)
+    select w.is_plain, w.rows[n:n + p_size - 1]
+    from (values (true, v_differing.plain), (false, v_differing.others)) as w (is_plain, rows)
+    cross join generate_series(1, cardinality(w.rows), p_size) as n
+    order by not w.is_plain, n;
+    -- Which keys differ shows when all subscriptions have their watches.
+    insert into freshness.sweep_slices (data_type) select t.name from freshness.data_types as t order by t.name;
+    return v_sweep;
+end
+$$;
+
+comment on function freshness.prepare_sweep(integer) is
+    'Begins a sweep: does what is done at once, and leaves the rest in slices of p_size to freshness.sweep_slice, which'
+    ' gets what this returns. Null when another sweep is under way.';
+
+create function freshness.sweep_slice(p_sweep freshness.sweeps, p_size integer)
 returns freshness.sweeps
 language plpgsql
 set search_path = ''
@@ -6282,80 +6443,100 @@ set work_mem = '32MB'
 set plan_cache_mode = force_custom_plan
 as $$
 declare
-    v_sweep freshness.sweeps;
-    v_started_at timestamptz := clock_timestamp();
+    v_sweep freshness.sweeps := p_sweep;
+    v_slice freshness.sweep_slices;
     v_differing record;
-    v_work record;
-    v_rows bigint[];
-    v_symbols text[];
-    v_type text;
-    v_slice record;
-    v_passed_over bigint := 0;
-    v_left integer := coalesce(p_limit, 2000000000);
-    v_size constant integer := least(20000, v_left);
+    v_mended record;
 begin
     if not freshness.begin_sweep() then
         return null;
     end if;
-    for v_turn in 0..freshness.turns_to_fold(v_size) loop
-        perform freshness.fold_pulls(v_size);
-    end loop;
-    v_sweep.watches_ended := freshness.end_watches();
-    v_sweep.taken_over := freshness.take_over();
-    v_sweep.jobs_mended := freshness.forget_unregistered() + freshness.mend_not_before();
-    v_sweep.watches_mended := 0;
-    v_sweep.keys_released := freshness.drop_unwatched();
-    v_sweep.viewers_counted := 0;
-    v_differing := freshness.differing_subscriptions();
-    for v_work in select true as are_plain, v_differing.plain as rows union all select false, v_differing.others loop
-        for v_from in 1..cardinality(v_work.rows) by v_size loop
-            exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-            v_rows := v_work.rows[v_from:v_from + v_size - 1];
-            select * into v_slice from freshness.sweep_subscriptions(v_rows, v_work.are_plain);
-            v_sweep.watches_mended := v_sweep.watches_mended + v_slice.mended;
-            v_passed_over := v_passed_over + v_slice.passed_over;
-            v_left := v_left - cardinality(v_rows);
-        end loop;
-    end loop;
+    delete from freshness.sweep_slices as s
+    where s.id = (select min(o.id) from freshness.sweep_slices as o)
+    returning s.* into v_slice;
+    if not found then
+        return freshness.end_sweep(v_sweep);
+    elsif v_slice.data_type is null then
+        v_mended := freshness.sweep_subscriptions(v_slice.subscription_rows, v_slice.is_plain);
+        v_sweep.watches_mended := v_sweep.watches_mended + v_mended.mended;
+    elsif v_slice.symbols is null then
+        v_differing := freshness.differing_keys(v_slice.data_type);
+        insert into freshness.sweep_slices (data_type, is_plain, symbols)
+        select v_slice.data_type, w.is_plain, w.symbols[n:n + p_size - 1]
+        from (values (true, v_differing.missing), (false, v_differing.others)) as w (is_plain, symbols)
+        cross join generate_series(1, cardinality(w.symbols), p_size) as n
+        order by not w.is_plain, n;
+        return v_sweep;
+    else
+        v_mended := freshness.sweep_keys(v_slice.data_type, v_slice.symbols, v_slice.is_plain);
+        v_sweep.jobs_mended := v_sweep.jobs_mended + v_mended.mended;
+        v_sweep.keys_released := v_sweep.keys_released + v_mended.released;
+        v_sweep.viewers_counted := v_sweep.viewers_counted + v_mended.counted;
+    end if;
+    v_sweep.is_complete := v_sweep.is_complete and v_mended.passed_over = 0;
+    return v_sweep;
+end
+$$;
 
-    for v_type in select t.name from freshness.data_types as t order by t.name loop
-        v_differing := freshness.differing_keys(v_type);
-        for v_work in
-            select true as are_missing, v_differing.missing as symbols union all select false, v_differing.others
-        loop
-            for v_from in 1..cardinality(v_work.symbols) by v_size loop
-                exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-                v_symbols := v_work.symbols[v_from:v_from + v_size - 1];
-                select * into v_slice from freshness.sweep_keys(v_type, v_symbols, v_work.are_missing);
-                v_sweep.jobs_mended := v_sweep.jobs_mended + v_slice.mended;
-                v_sweep.keys_released := v_sweep.keys_released + v_slice.released;
-                v_sweep.viewers_counted := v_sweep.viewers_counted + v_slice.counted;
-                v_passed_over := v_passed_over + v_slice.passed_over;
-                v_left := v_left - cardinality(v_symbols);
-            end loop;
-        end loop;
-    end loop;
+comment on function freshness.sweep_slice(freshness.sweeps, integer) is
+    'Mends the next slice of a sweep and returns the sweep with what was done added; the last call records it, and then'
+    ' it has an id. Null when another sweep is under way, which does all the rest.';
+-- <<<
 
+-- >>> sql/750_sweep.sql
+create function freshness.end_sweep(p_sweep freshness.sweeps)
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_sweep freshness.sweeps := p_sweep;
+begin
     v_sweep.history_pruned := freshness.prune();
     insert into freshness.sweeps as s (
         started_at, duration, watches_ended, keys_released, viewers_counted, history_pruned,
         watches_mended, jobs_mended, taken_over, is_complete
     )
     values (
-        v_started_at, clock_timestamp() - v_started_at, v_sweep.watches_ended, v_sweep.keys_released,
+        v_sweep.started_at, clock_timestamp() - v_sweep.started_at, v_sweep.watches_ended, v_sweep.keys_released,
         v_sweep.viewers_counted, v_sweep.history_pruned, v_sweep.watches_mended, v_sweep.jobs_mended,
-        v_sweep.taken_over, v_left > 0 and v_passed_over = 0 and clock_timestamp() <= v_started_at + p_time_limit
+        v_sweep.taken_over, v_sweep.is_complete
     )
     returning s.* into v_sweep;
     return v_sweep;
 end
 $$;
 
-comment on function freshness.sweep(integer, interval) is
+comment on function freshness.end_sweep(freshness.sweeps) is
+    'Prunes history, and records what a sweep did; returned with its id.';
+
+-- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
+-- made. pg_cron takes each slice in a transaction of its own (freshness.schedule_sweep), so that none locks many rows.
+create function freshness.sweep(p_time_limit interval default interval '60 seconds')
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_size constant integer := 20000;
+    v_sweep freshness.sweeps := freshness.prepare_sweep(v_size);
+begin
+    while v_sweep.started_at is not null and v_sweep.id is null loop
+        if clock_timestamp() > v_sweep.started_at + p_time_limit then
+            v_sweep.is_complete := false;
+            return freshness.end_sweep(v_sweep);
+        end if;
+        v_sweep := freshness.sweep_slice(v_sweep, v_size);
+    end loop;
+    return v_sweep;
+end
+$$;
+
+comment on function freshness.sweep(interval) is
     'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have,'
-    ' hands on the jobs of dead workers, prunes history. Stops after p_limit differing rows (null: all) or after'
-    ' p_time_limit, and waits for no row that somebody holds; is_complete says whether it got through. Returns what it'
-    ' did, also kept in freshness.sweeps; null when another sweep is under way.';
+    ' hands on the jobs of dead workers, prunes history. Stops after p_time_limit, and waits for no row that somebody'
+    ' holds; is_complete says whether it got through. Returns what it did, also kept in freshness.sweeps; null when'
+    ' another sweep is under way.';
 -- <<<
 
 -- >>> sql/755_sweep_if_due.sql
@@ -6395,19 +6576,17 @@ begin
         end if;
         create extension if not exists pg_cron;
     end if;
-    -- Each turn in a transaction of its own; the end is when nothing is left that can be mended now.
+    -- Each slice in a transaction of its own; everything was compared once, before the first.
     perform cron.schedule(
         'check-stale-data-v2', '*/5 * * * *',
         $cron$
         do $do$
         declare
-            v_sweep freshness.sweeps;
+            v_sweep freshness.sweeps := freshness.prepare_sweep(5000);
         begin
-            for v_turn in 1..1000 loop
-                v_sweep := freshness.sweep(5000);
+            while v_sweep.started_at is not null and v_sweep.id is null loop
                 commit;
-                exit when coalesce(v_sweep.is_complete, true);
-                exit when v_sweep.watches_mended + v_sweep.jobs_mended + v_sweep.keys_released = 0;
+                v_sweep := freshness.sweep_slice(v_sweep, 5000);
             end loop;
         end
         $do$
@@ -7139,6 +7318,7 @@ alter table freshness.spent_calls enable row level security;
 alter table freshness.spent_days enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
+alter table freshness.sweep_slices enable row level security;
 alter table freshness.freshness_samples enable row level security;
 alter table freshness.card_limits enable row level security;
 
