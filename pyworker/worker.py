@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 
 import structlog
 
 from pyworker.alarm import Alarm
 from pyworker.database_clock import DatabaseClock
 from pyworker.errors import DatabaseUnavailable, WorkerUnknown
-from pyworker.job import Job
+from pyworker.job import Job, Turned
 from pyworker.lead import Lead
 from pyworker.listener import Listener
 from pyworker.looks import Looks
 from pyworker.queue import Queue
 from pyworker.runner import Runner
+from pyworker.turns import Turns
 
 SWEEP_INTERVAL = 360.0
 """Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
@@ -63,9 +65,13 @@ class Worker:
         self._shutdown_timeout = shutdown_timeout
         self._id = 0
         self._is_known = False
+        self._turns = Turns(queue, self._look_soon)
         self._running: set[asyncio.Task[None]] = set()
+        # Fences of jobs that have a slot: not those whose end is being told.
+        self._slots: set[int] = set()
         self._look_now = asyncio.Event()
         self._must_claim = True
+        self._must_rest = False
         self._signals = 0
         self._lingers = False
         # Rings when something will be due, early by the lead.
@@ -110,36 +116,58 @@ class Worker:
             self._alarm.set_in(_POLL_WITHOUT_LISTENER)
 
     async def _look(self) -> None:
-        """Claim and start what is due, and plan the next look."""
+        """Tell what has ended, claim and start what is due, and plan the next look."""
         must_claim, self._must_claim = self._must_claim, False
         if not self._is_known:
             await self._announce_anew()
-        free = self._concurrency - len(self._running)
-        if free <= 0:
+        was_full = len(self._slots) >= self._concurrency
+        told = self._turns.take()
+        self._slots.difference_update(each.ending.job.fence for each in told)
+        free = self._concurrency - len(self._slots)
+        if told:
+            if not (must_claim or was_full):
+                free = 0
+        elif free <= 0:
             await self._looks.hand_on()
             return
-        if not must_claim and not await self._is_due():
+        elif not must_claim and not await self._is_due():
             return
-        planned_at = self._alarm.take_ring()
+        planned_at = self._alarm.take_ring() if free > 0 else None
         signals, self._signals = self._signals, 0
         # Told twice for one look: to stay awake costs less than so many signals.
         lingers = self._lingers = self._lingers or signals > 1
         lead = self._lead.seconds + (_LINGER if lingers else 0)
-        jobs = await self._looks.claim(self._id, free, lead, stays_awake=lingers)
+        try:
+            turned = await self._looks.turn(
+                self._id,
+                free,
+                lead,
+                [each.ending for each in told],
+                stays_awake=lingers,
+            )
+        except BaseException as error:
+            self._turns.answer_error(told, error)
+            self._must_claim = self._must_claim or free > 0
+            raise
+        self._turns.answer(told, turned.ended)
+        if free <= 0:
+            if self._must_rest:
+                await self._rest(None, fruitless=False)
+            return
         if planned_at is not None:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
-        for job in jobs:
+        for job in turned.jobs:
             self._start(job)
-        if len(jobs) == free:
+        if len(turned.jobs) == free:
             self._lingers = False
             # More may be due; a job that ended during the claim has left a slot for it. What we
             # were told meanwhile is to be handed on.
-            if len(self._running) < self._concurrency or self._signals:
+            if len(self._slots) < self._concurrency or self._signals:
                 self._claim_now()
             return
         if not lingers:
-            await self._rest(fruitless=not jobs)
-        elif jobs:
+            await self._rest(turned, fruitless=not turned.jobs)
+        elif turned.jobs:
             self._alarm.set_in(_LINGER)
         else:
             self._lingers = False
@@ -153,9 +181,15 @@ class Worker:
             self._alarm.set_in(moment - lead)
         return moment is not None and moment <= lead
 
-    async def _rest(self, *, fruitless: bool) -> None:
+    async def _rest(self, turned: Turned | None, *, fruitless: bool) -> None:
         lead = self._lead.seconds
-        moment = await self._looks.rest(self._id, self._look_now, lead)
+        if turned is not None and turned.asleep:
+            moment = turned.due_in
+        else:
+            # An end that is to be told interrupts this; then we have to come back to it.
+            self._must_rest = True
+            moment = await self._looks.rest(self._id, self._look_now, lead)
+            self._must_rest = moment is None and not self._looks.has_settled
         is_fruitless = fruitless and moment is not None and moment <= 0
         self._fruitless_looks = self._fruitless_looks + 1 if is_fruitless else 0
         if is_fruitless:
@@ -178,6 +212,9 @@ class Worker:
         if not self._lingers:
             self._claim_now()
 
+    def _look_soon(self) -> None:
+        self._look_now.set()
+
     def _claim_now(self) -> None:
         self._must_claim = True
         self._look_now.set()
@@ -185,19 +222,22 @@ class Worker:
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        self._slots.add(job.fence)
+        task.add_done_callback(partial(self._ended, job.fence))
 
     async def _run(self, job: Job) -> None:
         await self._clock.wait_until(job.due_at)
-        ended = await self._runner.run(job)
+        ended = await self._runner.run(job, self._turns)
         if ended.due_in is not None:
             self._alarm.set_in(ended.due_in - self._lead.seconds)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        was_full = len(self._running) >= self._concurrency
+    def _ended(self, fence: int, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if was_full:
-            self._claim_now()
+        # Unless a turn has told its end: then it has claimed for the free slot as well.
+        if fence in self._slots:
+            if len(self._slots) >= self._concurrency:
+                self._claim_now()
+            self._slots.discard(fence)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("job_not_ended", error=repr(error))
 
@@ -241,6 +281,7 @@ class Worker:
         await self._announce()
 
     async def _drain(self) -> None:
+        self._turns.close()
         if self._running:
             self._log.info("finishing", running=len(self._running))
             await asyncio.wait(self._running, timeout=self._shutdown_timeout)
