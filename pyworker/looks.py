@@ -36,9 +36,9 @@ class Looks:
         return self._listener.sleeper is not None
 
     @property
-    def has_settled(self) -> bool:
-        """Whether nobody is left who may not know that we sleep."""
-        return self._settled is not None
+    def must_settle(self) -> bool:
+        """Whether we have armed, and somebody may not know it yet."""
+        return self._is_armed and self._settled is None
 
     async def turn(
         self,
@@ -64,7 +64,7 @@ class Looks:
             # Until the answer is here nobody knows.
             self._settled = None
         turned = await self._queue.turn(
-            worker, self._data_types, free, sleeper, lead, endings, is_settled=is_settled
+            worker, self._data_types, free, sleeper, lead, endings=endings, is_settled=is_settled
         )
         if turned.jobs:
             self._clock.note(turned.jobs[-1].started_at)
@@ -86,6 +86,8 @@ class Looks:
         sleeper = self._listener.sleeper
         if sleeper is None or not self._is_armed:
             return await self._queue.next_moment(worker, self._data_types)
+        # It may arm anew, and then nobody knows for a while.
+        self._settled = None
         look: Look | None = None
         pause = _FIRST_PAUSE
         while True:

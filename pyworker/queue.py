@@ -79,10 +79,10 @@ class Queue:
         worker: int,
         data_types: Sequence[str],
         limit: int,
-        sleeper: Sleeper | None,
-        lead: float,
-        endings: Sequence[Ending] = (),
+        sleeper: Sleeper | None = None,
+        lead: float = 0.0,
         *,
+        endings: Sequence[Ending] = (),
         is_settled: bool = False,
     ) -> Turned:
         """End refreshes, and claim up to `limit` jobs as `claim` does, in one transaction.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
@@ -17,7 +18,7 @@ from pyworker.listener import Listener
 from pyworker.looks import Looks
 from pyworker.queue import Queue
 from pyworker.runner import Runner
-from pyworker.turns import Turns
+from pyworker.turns import Turns, Waiting
 
 SWEEP_INTERVAL = 360.0
 """Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
@@ -71,7 +72,6 @@ class Worker:
         self._slots: set[int] = set()
         self._look_now = asyncio.Event()
         self._must_claim = True
-        self._must_rest = False
         self._signals = 0
         self._lingers = False
         # Rings when something will be due, early by the lead.
@@ -124,36 +124,23 @@ class Worker:
         told = self._turns.take()
         self._slots.difference_update(each.ending.job.fence for each in told)
         free = self._concurrency - len(self._slots)
-        if told:
-            if not (must_claim or was_full):
-                free = 0
-        elif free <= 0:
+        if free <= 0 and (must_claim or not told):
             await self._looks.hand_on()
-            return
-        elif not must_claim and not await self._is_due():
-            return
-        planned_at = self._alarm.take_ring() if free > 0 else None
+        if told and (free <= 0 or not (must_claim or was_full)):
+            # Nothing is due that we do not know of.
+            await self._turn(told, 0, 0)
+            if self._looks.must_settle:
+                await self._rest(None, fruitless=False)
+        elif free > 0 and (told or must_claim or await self._is_due()):
+            await self._claim(told, free)
+
+    async def _claim(self, told: Sequence[Waiting], free: int) -> None:
+        planned_at = self._alarm.take_ring()
         signals, self._signals = self._signals, 0
         # Told twice for one look: to stay awake costs less than so many signals.
         lingers = self._lingers = self._lingers or signals > 1
         lead = self._lead.seconds + (_LINGER if lingers else 0)
-        try:
-            turned = await self._looks.turn(
-                self._id,
-                free,
-                lead,
-                [each.ending for each in told],
-                stays_awake=lingers,
-            )
-        except BaseException as error:
-            self._turns.answer_error(told, error)
-            self._must_claim = self._must_claim or free > 0
-            raise
-        self._turns.answer(told, turned.ended)
-        if free <= 0:
-            if self._must_rest:
-                await self._rest(None, fruitless=False)
-            return
+        turned = await self._turn(told, free, lead, stays_awake=lingers)
         if planned_at is not None:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in turned.jobs:
@@ -164,14 +151,27 @@ class Worker:
             # were told meanwhile is to be handed on.
             if len(self._slots) < self._concurrency or self._signals:
                 self._claim_now()
-            return
-        if not lingers:
+        elif not lingers:
             await self._rest(turned, fruitless=not turned.jobs)
         elif turned.jobs:
             self._alarm.set_in(_LINGER)
         else:
             self._lingers = False
             self._claim_now()
+
+    async def _turn(
+        self, told: Sequence[Waiting], free: int, lead: float, *, stays_awake: bool = False
+    ) -> Turned:
+        endings = [each.ending for each in told]
+        try:
+            turned = await self._looks.turn(self._id, free, lead, endings, stays_awake=stays_awake)
+        except BaseException as error:
+            self._turns.answer_error(told, error)
+            # Those slots are free, and nobody will say so again.
+            self._must_claim = self._must_claim or free > 0
+            raise
+        self._turns.answer(told, turned.ended)
+        return turned
 
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
@@ -186,10 +186,7 @@ class Worker:
         if turned is not None and turned.asleep:
             moment = turned.due_in
         else:
-            # An end that is to be told interrupts this; then we have to come back to it.
-            self._must_rest = True
             moment = await self._looks.rest(self._id, self._look_now, lead)
-            self._must_rest = moment is None and not self._looks.has_settled
         is_fruitless = fruitless and moment is not None and moment <= 0
         self._fruitless_looks = self._fruitless_looks + 1 if is_fruitless else 0
         if is_fruitless:

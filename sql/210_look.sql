@@ -43,5 +43,5 @@ comment on function freshness.look(text, text[], timestamptz[]) is
     ' refresh is due (before that by refresh_ahead and jitter, but never in the first half of its life). Null times: no'
     ' row, no timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as'
     ' none. problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
-    ' p_verified_at: for each symbol, the start of a fetch that has just succeeded; without one the job''s verified_at is'
-    ' used.';
+    ' p_verified_at: for each symbol, the start of a fetch that has just succeeded; without one the job''s verified_at'
+    ' is used.';

@@ -19,6 +19,7 @@ set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
+    v_ranked tid[];
     v_places tid[];
 begin
     with candidates as materialized (
@@ -42,7 +43,7 @@ begin
                 -- A source that may not serve all of them needs the best of many.
                 when (p_allowed -> t.source ->> 'calls')::bigint < 5000 * t.calls_per_refresh then 5000
                 when (p_allowed -> t.source ->> 'bytes')::bigint < 10000000000 then 5000
-                else greatest(2 * p_limit, 20)
+                else greatest(2 * p_limit, 100)
             end
         ) as j
         where t.name = any (p_data_types)
@@ -61,30 +62,29 @@ begin
     )
 
     select
-        -- Twice as many as asked for: others may hold some of them.
-        (
-            array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true))
-        )[:2 * p_limit],
+        array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true)),
         array_agg(distinct r.source) filter (where not r.has_calls or not r.has_bytes)
-    into v_places, short
+    into v_ranked, short
     from ranked as r;
-    if v_places is null then
-        due := '{}';
-        return;
-    end if;
 
-    select array_agg(l.place), array_agg(l.job)
-    into places, due
-    from (
-        select j.ctid as place, j as job
-        from freshness.jobs as j
-        -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
-        where j.ctid = any (v_places) and j.worker is null
-        order by array_position(v_places, j.ctid)
-        limit p_limit
-        for update skip locked
-    ) as l;
-    due := coalesce(due, '{}');
+    places := '{}';
+    due := '{}';
+    -- Twice as many as asked for: others may hold some of them. If they hold most of them, those that come next.
+    for v_round in 1..2 loop
+        v_places := case v_round when 1 then v_ranked[:2 * p_limit] else v_ranked[2 * p_limit + 1:] end;
+        exit when coalesce(cardinality(v_places), 0) = 0 or cardinality(due) >= p_limit;
+        select places || array_agg(l.place), due || array_agg(l.job)
+        into places, due
+        from (
+            select j.ctid as place, j as job
+            from freshness.jobs as j
+            -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
+            where j.ctid = any (v_places) and j.worker is null
+            order by array_position(v_places, j.ctid)
+            limit p_limit - cardinality(due)
+            for update skip locked
+        ) as l;
+    end loop;
 end
 $$;
 

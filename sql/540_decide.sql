@@ -1,6 +1,6 @@
 create function freshness.decide(
-    p_worker bigint, p_type freshness.data_types, p_places tid[], p_due freshness.jobs[], p_horizon timestamptz,
-    p_problem text
+    p_worker bigint, p_type freshness.data_types, p_places tid[], p_due freshness.jobs[],
+    p_horizon timestamptz, p_problem text
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
@@ -9,7 +9,6 @@ returns table (
 language plpgsql
 rows 10
 set search_path = ''
--- The rows are known by their places, and locked: nothing else is read, however few there were for the plan.
 set enable_seqscan = off
 as $$
 #variable_conflict use_column
@@ -42,8 +41,8 @@ begin
         select
             l.place, l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
             greatest(l.due_at, a.closed_until) as due_at, coalesce(l.problem, a.problem) as problem,
-            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed' else l.decision
-            end as decision
+            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed'
+                else l.decision end as decision
         from looked as l
         left join (
             select n.* from freshness.ask_not_before(
@@ -106,18 +105,16 @@ begin
             c.data_type, c.symbol, c.worker, c.fence,
             case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
             case c.decision when 'broken' then c.last_error end
-        from changed as c
-        where c.decision in ('fetch', 'broken')
+        from changed as c where c.decision in ('fetch', 'broken')
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
-        case when c.verified_at is not null then c.validators end, c.alone
-    from changed as c where c.decision = 'fetch';
+        case when c.verified_at is not null then c.validators end, c.alone from changed as c where c.decision = 'fetch';
 end
 $$;
 
 comment on function freshness.decide(bigint, freshness.data_types, tid[], freshness.jobs[], timestamptz, text) is
-    'Part of claim: what becomes of due jobs of one data type, which this transaction has locked at p_places. Returns those to'
-    ' fetch, now running, with when they may; the others wait for their deadline or for their provider to open, stay'
-    ' warm, go away, or are set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says'
-    ' when it does. p_problem: why none of them can be looked at.';
+    'Part of claim: what becomes of due jobs of one data type, locked at p_places. Returns those to fetch, now running,'
+    ' with when they may; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
+    ' set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says when it does.'
+    ' p_problem: why none of them can be looked at.';

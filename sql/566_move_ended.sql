@@ -13,6 +13,8 @@ set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
+    -- Others wait for the source: it may have room now.
+    v_is_short boolean := freshness.next_of_source(p_type.source, 'infinity') < 'infinity';
     v_ended freshness.ended[];
 begin
     with ended as materialized (
@@ -103,7 +105,7 @@ begin
 
     select array_agg(
         row(
-            m.data_type, m.fence, m.outcome, freshness.seconds_until(freshness.next_of_source(p_type.source, m.due_at))
+            m.data_type, m.fence, m.outcome, freshness.seconds_until(case when v_is_short then least(m.due_at, v_now) else m.due_at end)
         )::freshness.ended
     )
     into v_ended

@@ -82,6 +82,6 @@ end
 $$;
 
 comment on function freshness.turn is
-    'freshness.finish_many, and then freshness.claim if p_limit is above 0, in one transaction. Rows by kind: ended (its'
-    ' fence, outcome and due_in), claimed (a job), and asleep when the worker, which had armed and settled'
+    'freshness.finish_many, and then freshness.claim if p_limit is above 0, in one transaction. Rows by kind: ended'
+    ' (its fence, outcome and due_in), claimed (a job), and asleep when the worker, which had armed and settled'
     ' (p_is_settled) and can still be woken, may sleep for due_in (null: without end) without arming anew.';

@@ -616,8 +616,8 @@ comment on function freshness.look(text, text[], timestamptz[]) is
     ' refresh is due (before that by refresh_ahead and jitter, but never in the first half of its life). Null times: no'
     ' row, no timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as'
     ' none. problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
-    ' p_verified_at: for each symbol, the start of a fetch that has just succeeded; without one the job''s verified_at is'
-    ' used.';
+    ' p_verified_at: for each symbol, the start of a fetch that has just succeeded; without one the job''s verified_at'
+    ' is used.';
 -- <<<
 
 -- >>> sql/215_define_look.sql
@@ -2967,7 +2967,11 @@ returns jsonb
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
+-- A plan that expects many due jobs would look for one in the table, past all that are not.
+set enable_seqscan = off
 as $$
+declare
+    v_horizon timestamptz := clock_timestamp() + p_lead;
 begin
     return (
         select coalesce(jsonb_object_agg(o.name, to_jsonb(a)), '{}')
@@ -2981,7 +2985,7 @@ begin
                 select from freshness.jobs as j
                 where
                     j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    and j.due_at <= clock_timestamp() + p_lead
+                    and j.due_at <= v_horizon
                 -- In order, or any plan reads all jobs to find that none is due.
                 order by j.due_at
                 limit 1
@@ -3611,6 +3615,7 @@ set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
+    v_ranked tid[];
     v_places tid[];
 begin
     with candidates as materialized (
@@ -3634,7 +3639,7 @@ begin
                 -- A source that may not serve all of them needs the best of many.
                 when (p_allowed -> t.source ->> 'calls')::bigint < 5000 * t.calls_per_refresh then 5000
                 when (p_allowed -> t.source ->> 'bytes')::bigint < 10000000000 then 5000
-                else greatest(2 * p_limit, 20)
+                else greatest(2 * p_limit, 100)
             end
         ) as j
         where t.name = any (p_data_types)
@@ -3653,30 +3658,29 @@ begin
     )
 
     select
-        -- Twice as many as asked for: others may hold some of them.
-        (
-            array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true))
-        )[:2 * p_limit],
+        array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true)),
         array_agg(distinct r.source) filter (where not r.has_calls or not r.has_bytes)
-    into v_places, short
+    into v_ranked, short
     from ranked as r;
-    if v_places is null then
-        due := '{}';
-        return;
-    end if;
 
-    select array_agg(l.place), array_agg(l.job)
-    into places, due
-    from (
-        select j.ctid as place, j as job
-        from freshness.jobs as j
-        -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
-        where j.ctid = any (v_places) and j.worker is null
-        order by array_position(v_places, j.ctid)
-        limit p_limit
-        for update skip locked
-    ) as l;
-    due := coalesce(due, '{}');
+    places := '{}';
+    due := '{}';
+    -- Twice as many as asked for: others may hold some of them. If they hold most of them, those that come next.
+    for v_round in 1..2 loop
+        v_places := case v_round when 1 then v_ranked[:2 * p_limit] else v_ranked[2 * p_limit + 1:] end;
+        exit when coalesce(cardinality(v_places), 0) = 0 or cardinality(due) >= p_limit;
+        select places || array_agg(l.place), due || array_agg(l.job)
+        into places, due
+        from (
+            select j.ctid as place, j as job
+            from freshness.jobs as j
+            -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
+            where j.ctid = any (v_places) and j.worker is null
+            order by array_position(v_places, j.ctid)
+            limit p_limit - cardinality(due)
+            for update skip locked
+        ) as l;
+    end loop;
 end
 $$;
 
@@ -3792,8 +3796,8 @@ comment on function freshness.claim(bigint, text[], integer, text, integer, inte
 
 -- >>> sql/540_decide.sql
 create function freshness.decide(
-    p_worker bigint, p_type freshness.data_types, p_places tid[], p_due freshness.jobs[], p_horizon timestamptz,
-    p_problem text
+    p_worker bigint, p_type freshness.data_types, p_places tid[], p_due freshness.jobs[],
+    p_horizon timestamptz, p_problem text
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
@@ -3802,7 +3806,6 @@ returns table (
 language plpgsql
 rows 10
 set search_path = ''
--- The rows are known by their places, and locked: nothing else is read, however few there were for the plan.
 set enable_seqscan = off
 as $$
 #variable_conflict use_column
@@ -3835,8 +3838,8 @@ begin
         select
             l.place, l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
             greatest(l.due_at, a.closed_until) as due_at, coalesce(l.problem, a.problem) as problem,
-            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed' else l.decision
-            end as decision
+            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed'
+                else l.decision end as decision
         from looked as l
         left join (
             select n.* from freshness.ask_not_before(
@@ -3899,21 +3902,19 @@ begin
             c.data_type, c.symbol, c.worker, c.fence,
             case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
             case c.decision when 'broken' then c.last_error end
-        from changed as c
-        where c.decision in ('fetch', 'broken')
+        from changed as c where c.decision in ('fetch', 'broken')
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
-        case when c.verified_at is not null then c.validators end, c.alone
-    from changed as c where c.decision = 'fetch';
+        case when c.verified_at is not null then c.validators end, c.alone from changed as c where c.decision = 'fetch';
 end
 $$;
 
 comment on function freshness.decide(bigint, freshness.data_types, tid[], freshness.jobs[], timestamptz, text) is
-    'Part of claim: what becomes of due jobs of one data type, which this transaction has locked at p_places. Returns those to'
-    ' fetch, now running, with when they may; the others wait for their deadline or for their provider to open, stay'
-    ' warm, go away, or are set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says'
-    ' when it does. p_problem: why none of them can be looked at.';
+    'Part of claim: what becomes of due jobs of one data type, locked at p_places. Returns those to fetch, now running,'
+    ' with when they may; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
+    ' set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says when it does.'
+    ' p_problem: why none of them can be looked at.';
 -- <<<
 
 -- >>> sql/545_ask_not_before.sql
@@ -4368,6 +4369,8 @@ set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
+    -- Others wait for the source: it may have room now.
+    v_is_short boolean := freshness.next_of_source(p_type.source, 'infinity') < 'infinity';
     v_ended freshness.ended[];
 begin
     with ended as materialized (
@@ -4458,7 +4461,7 @@ begin
 
     select array_agg(
         row(
-            m.data_type, m.fence, m.outcome, freshness.seconds_until(freshness.next_of_source(p_type.source, m.due_at))
+            m.data_type, m.fence, m.outcome, freshness.seconds_until(case when v_is_short then least(m.due_at, v_now) else m.due_at end)
         )::freshness.ended
     )
     into v_ended
@@ -4805,8 +4808,8 @@ end
 $$;
 
 comment on function freshness.turn is
-    'freshness.finish_many, and then freshness.claim if p_limit is above 0, in one transaction. Rows by kind: ended (its'
-    ' fence, outcome and due_in), claimed (a job), and asleep when the worker, which had armed and settled'
+    'freshness.finish_many, and then freshness.claim if p_limit is above 0, in one transaction. Rows by kind: ended'
+    ' (its fence, outcome and due_in), claimed (a job), and asleep when the worker, which had armed and settled'
     ' (p_is_settled) and can still be woken, may sleep for due_in (null: without end) without arming anew.';
 -- <<<
 
