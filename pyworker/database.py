@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -58,9 +57,6 @@ async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
         ) from None
 
     async def check(connection: psycopg.AsyncConnection[Any]) -> None:
-        # A connection that has ended says so, without being asked: that spares a round trip.
-        if not _has_something_to_say(connection):
-            return
         try:
             await AsyncConnectionPool.check_connection(connection)
         except psycopg.OperationalError:
@@ -128,12 +124,6 @@ def is_mismatch(error: BaseException | None) -> bool:
     # What is refused before a function sees it is no JSON, whatever the table.
     is_of_a_function = "PL/pgSQL" in (error.diag.context or "")
     return is_of_a_function and error.sqlstate.startswith(_MISMATCHES)
-
-
-def _has_something_to_say(connection: psycopg.AsyncConnection[Any]) -> bool:
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
 
 
 async def _reason(database_url: str) -> DatabaseUnavailable:
