@@ -2,7 +2,7 @@
 # Progress goes to stderr: stdout belongs to the command that was asked for.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test bench lint format migration verify clean
+.PHONY: help up down demo test soak bench lint format migration verify clean
 
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
@@ -23,6 +23,10 @@ demo: $(INSTALLED) ## Start everything with a live page (DEMO_SECONDS=20 runs wi
 test: $(INSTALLED) node_modules ## Run all tests (ARGS="-k name" chooses some)
 	@[ -n "$$DATABASE_URL" ] || $(PYTHON) -m pyworker.local packages
 	@$(PYTHON) -m pytest $(ARGS)
+
+soak: $(INSTALLED) ## Break everything under load for SOAK_SECONDS (600); CHAOS_SEED repeats one
+	@[ -n "$$DATABASE_URL" ] || $(PYTHON) -m pyworker.local packages
+	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(PYTHON) -m pytest tests/chaos tests/model $(ARGS)
 
 bench: $(MEASURED) ## Measure against baselines, one JSON object a line (ONLY=pickup for one part)
 	@$(PYTHON) -m bench $(ONLY)
@@ -96,13 +100,13 @@ $(MEASURED): $(INSTALLED)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[bench]' >&2
 	@touch $@
 
-# Only the tests of the Supabase CLI need Node; without it they skip and say so.
+# Only the tests of the Supabase CLI and of the Edge Function need Node; without it they skip and say so.
 node_modules: $(wildcard package-lock.json)
 	@if [ ! -f package-lock.json ]; then :; \
 	elif ! command -v npm >/dev/null; then \
-		echo "npm is not installed: the tests of the Supabase CLI will be skipped" >&2; \
+		echo "npm is not installed: the tests of the Supabase CLI and of the Edge Function will be skipped" >&2; \
 	else \
-		echo "Installing the Supabase CLI into node_modules" >&2; \
+		echo "Installing the Supabase CLI and Deno into node_modules" >&2; \
 		if npm ci --silent >&2; then touch $@; \
-		else echo "npm ci failed: the tests of the Supabase CLI will be skipped" >&2; fi; \
+		else echo "npm ci failed: the tests of the Supabase CLI and of the Edge Function will be skipped" >&2; fi; \
 	fi

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -16,14 +15,18 @@ from pyworker.configuration import read_configuration
 from pyworker.errors import ConfigurationError, FreshnessError, InvalidRequest
 from pyworker.listener import Listener
 from pyworker.logs import configure_logging
-from pyworker.project import copy_migrations
+from pyworker.project import copy_edge_function, copy_migrations
 from pyworker.queue import open_queue
 from pyworker.refreshers import by_data_type, load_refreshers
 from pyworker.runner import Runner, open_context
 from pyworker.settings import Settings, read_settings
+from pyworker.shutdown import Shutdown, end_tasks
 from pyworker.status import Status, read_status
 from pyworker.web.server import serve as serve_endpoint
 from pyworker.worker import Worker
+
+_LOOKING = 15.0
+"""Seconds after which a look counts as lost, and the connection with it."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -38,7 +41,10 @@ def freshness() -> None:
 
 @freshness.command()
 def run() -> None:
-    """Run the worker until SIGTERM or Ctrl-C; what runs is then finished."""
+    """Run the worker until SIGTERM or Ctrl-C; what runs is then finished.
+
+    At a second signal what runs is handed back at once.
+    """
     settings = read_settings()
     configure_logging(settings.log_format)
     asyncio.run(_work(settings))
@@ -56,12 +62,16 @@ def serve() -> None:
 @click.argument(
     "project", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
 )
-def init(project: Path) -> None:
+@click.option("--edge-function", is_flag=True, help="Copy the Edge Function on-card-add too.")
+def init(project: Path, *, edge_function: bool) -> None:
     """Copy the migrations into the Supabase project in the folder PROJECT (default: here)."""
     new = copy_migrations(project)
-    for path in new:
+    functions = copy_edge_function(project) if edge_function else []
+    for path in [*new, *functions]:
         click.echo(f"Copied {path}")
     click.echo("Next: supabase db push" if new else "The migrations are there already.")
+    if functions:
+        click.echo("Then: supabase functions deploy on-card-add --no-verify-jwt")
 
 
 @freshness.command()
@@ -118,13 +128,12 @@ async def _work(settings: Settings) -> None:
             "there is no refresher",
             f"name a module in FRESHNESS_REFRESHERS, or write {settings.configuration}",
         )
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    shutdown = Shutdown()
+    shutdown.listen()
+    long_poll = settings.long_poll
     url = settings.database_url.get_secret_value()
     async with (
-        open_queue(url, 1) as looks,
+        open_queue(url, 1, _LOOKING) as looks,
         # Besides the refreshes' ends: the heartbeat and the sweep.
         open_queue(url, settings.concurrency + 2) as queue,
         open_context(settings.concurrency) as context,
@@ -132,15 +141,16 @@ async def _work(settings: Settings) -> None:
         worker = Worker(
             queue,
             Runner(queue, refreshers, context, settings.fetch_timeout),
-            Listener(url),
+            Listener(url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time),
             name=settings.worker_name or f"{socket.gethostname()}:{os.getpid()}",
             concurrency=settings.concurrency,
             heartbeat_limit=settings.heartbeat_limit,
-            fallback_poll_interval=settings.fallback_poll_interval,
             shutdown_timeout=settings.shutdown_timeout,
+            long_poll=long_poll,
             looks=looks,
         )
-        await worker.run(stop)
+        await worker.run(shutdown.stop, shutdown.hand_back)
+    await end_tasks()
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from pyworker.connections import CONNECTING, make_round_trip, prepare_if_direct
 from pyworker.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -40,6 +41,9 @@ _PASSING = ("08", "40", "53", "55P03", "57P", "58")
 _MISMATCHES = ("22P02", "22007", "23502", "42", "FR007")
 
 
+_CHECKING = 5.0
+
+
 @asynccontextmanager
 async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
     """Open a pool of at most `connections` and yield it.
@@ -58,9 +62,10 @@ async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
 
     async def check(connection: psycopg.AsyncConnection[Any]) -> None:
         try:
-            await AsyncConnectionPool.check_connection(connection)
+            await make_round_trip(connection, _CHECKING)
         except psycopg.OperationalError:
-            # Postgres was restarted: replace all at once, not one after the other with pauses.
+            # Postgres was restarted, or the network is cut: replace all at once, not one after
+            # the other with pauses.
             await pool.drain()
             raise
 
@@ -71,7 +76,13 @@ async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
         open=False,
         timeout=10,
         # Each call is one function, hence one transaction, without BEGIN and COMMIT on the wire.
-        kwargs={"autocommit": True, "application_name": "freshness"},
+        kwargs={
+            "autocommit": True,
+            "application_name": "freshness",
+            "prepare_threshold": None,
+            **CONNECTING,
+        },
+        configure=prepare_if_direct,
         check=check,
     )
     try:
@@ -109,7 +120,8 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
         )
     if is_ours and isinstance(error, psycopg.errors.InsufficientPrivilege):
         return DatabaseUnavailable(
-            "the role in DATABASE_URL may not use schema freshness", "connect as role postgres"
+            "the role in DATABASE_URL may not use schema freshness",
+            "connect as role postgres, or as a role that is in freshness_worker",
         )
     return None
 

@@ -42,3 +42,7 @@ class DatabaseClock:
             with suppress(TimeoutError):
                 async with asyncio.timeout(end - time.monotonic()):
                     await self._sharper.wait()
+
+    def seconds_until(self, moment: datetime) -> float:
+        """Return how long it will take until `moment`, as far as is known; infinity: unknown."""
+        return moment.timestamp() - self._offset - time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pyworker.key_freshness import KeyFreshness
+
 
 class FreshnessError(Exception):
     """Something a person can put right: the message says what is wrong, the hint what to do."""
@@ -28,6 +30,19 @@ class InvalidRequest(FreshnessError):
     """What was asked of the queue makes no sense: unknown data type, lists of different length."""
 
 
+class CardsRefused(FreshnessError):
+    """A user may not ask for these keys, or for no more of them; nothing was recorded.
+
+    `status` is that of an HTTP answer, `code` its word for programs, `retry_after` in seconds.
+    """
+
+    def __init__(self, message: str, status: int, code: str, retry_after: int | None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
 class FenceLost(FreshnessError):
     """The job was taken over by another worker; the result must be dropped."""
 
@@ -43,3 +58,14 @@ class RowsRejected(FreshnessError):
     """
 
     permanent = False
+
+
+class NotFreshInTime(FreshnessError, TimeoutError):
+    """A key did not become fresh within the time limit; `state` is what was known of it last.
+
+    `state` is None when the database was not reached once.
+    """
+
+    def __init__(self, message: str, state: KeyFreshness | None) -> None:
+        super().__init__(message, state.error if state else None)
+        self.state = state

@@ -96,7 +96,8 @@ class Look:
 
     `seconds` until something is due (0 or less: now; None: nothing is known). `settled`: nobody
     is left who may have written a job without seeing that we sleep; otherwise `since` and
-    `suspects` are for the next look. `looked_at` is the database's clock.
+    `suspects` are for the next look. `looked_at` is the database's clock. `queue_usage` is how full
+    the server's notification queue is, in per cent; None when nobody asked.
     """
 
     seconds: float | None
@@ -104,6 +105,7 @@ class Look:
     since: int | None
     suspects: list[str] | None
     looked_at: datetime
+    queue_usage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

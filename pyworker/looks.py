@@ -11,6 +11,7 @@ from pyworker.listener import Listener
 from pyworker.queue import Queue
 
 _FIRST_PAUSE, _LAST_PAUSE = 0.002, 1.0
+_READING_LASTS = 30.0
 
 
 class Looks:
@@ -29,6 +30,7 @@ class Looks:
         self._is_armed = False
         # As whom we have settled since we armed; while that lasts we need not do either again.
         self._settled: Sleeper | None = None
+        self._usage_read_at = float("-inf")
 
     @property
     def can_be_woken(self) -> bool:
@@ -91,8 +93,7 @@ class Looks:
         look: Look | None = None
         pause = _FIRST_PAUSE
         while True:
-            look = await self._queue.settle(worker, self._data_types, sleeper, look)
-            self._clock.note(look.looked_at)
+            look = await self._settle(worker, sleeper, look)
             is_due = look.seconds is not None and look.seconds <= lead
             if look.settled or is_due:
                 self._settled = None if is_due else sleeper
@@ -105,3 +106,15 @@ class Looks:
                 pause = min(2 * pause, _LAST_PAUSE)
             else:
                 return None
+
+    async def _settle(self, worker: int, sleeper: Sleeper, last: Look | None) -> Look:
+        now = asyncio.get_running_loop().time()
+        reads = now - self._usage_read_at >= _READING_LASTS
+        look = await self._queue.settle(
+            worker, self._data_types, sleeper, last, reads_queue_usage=reads
+        )
+        self._clock.note(look.looked_at)
+        if look.queue_usage is not None:
+            self._usage_read_at = now
+            self._listener.note_queue_usage(look.queue_usage)
+        return look

@@ -13,9 +13,11 @@ from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row, tuple
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
+from pyworker.connections import severed_after
 from pyworker.database import Pool, is_mismatch, open_pool, translated
-from pyworker.errors import RowsRejected
+from pyworker.errors import CardsRefused, RowsRejected
 from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
+from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
 
 T = TypeVar("T")
@@ -26,16 +28,21 @@ _TURN = (
     " %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::integer[])"
 )
 
+# As the limit of a call: that of the queue.
+_OWN = -1.0
+
 
 class Queue:
     """Calls the SQL functions of schema freshness; each call is one transaction.
 
-    Raises, from every method: `DatabaseUnavailable` when Postgres cannot be reached, the
-    errors of `pyworker.errors` for what the functions refuse.
+    Raises, from every method: `DatabaseUnavailable` when Postgres cannot be reached or does not
+    answer within `limit` (s; the sweep may take longer), the errors of `pyworker.errors` for what
+    the functions refuse.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, limit: float | None = None) -> None:
         self._pool = pool
+        self._limit = limit
 
     async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
         """Make a worker known; returns its id."""
@@ -49,6 +56,16 @@ class Queue:
     async def heartbeat(self, worker: int) -> bool:
         """Say that a worker is alive; False when it was taken for dead."""
         return bool(await self._value("select freshness.heartbeat(%s)", (worker,)))
+
+    async def renew_worker(self, worker: int, fences: Sequence[int]) -> int:
+        """Go on under a new id, which is returned; what runs besides these fences is handed back.
+
+        Raises:
+            WorkerUnknown: it was taken for dead.
+        """
+        return int(
+            await self._value("select freshness.renew_worker(%s, %s)", (worker, list(fences)))
+        )
 
     async def dismiss_worker(self, worker: int) -> int:
         """Take a worker off the list and hand back what it runs; returns how many jobs."""
@@ -118,22 +135,37 @@ class Queue:
         return Turned(ended, jobs, asleep, due_in)
 
     async def next_moment(self, worker: int, data_types: Sequence[str]) -> float | None:
-        """Return in how many seconds something is due for a worker; None when nothing is."""
+        """Return in how many seconds something is due for a worker; None when nothing is.
+
+        Also a key in the inbox: a claim has to look at it.
+        """
         moment = await self._value(
-            "select freshness.seconds_until(freshness.next_moment(%s, %s))",
+            "select least(freshness.seconds_until(freshness.next_moment(%s, %s)),"
+            " case when exists (select from freshness.pulls) then 0 end)",
             (worker, list(data_types)),
         )
         return None if moment is None else float(moment)
 
     async def settle(
-        self, worker: int, data_types: Sequence[str], sleeper: Sleeper, last: Look | None = None
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        sleeper: Sleeper,
+        last: Look | None = None,
+        *,
+        reads_queue_usage: bool = False,
     ) -> Look:
-        """Look whether an armed worker may sleep; `last` is what the look before returned."""
+        """Look whether an armed worker may sleep; `last` is what the look before returned.
+
+        When it reads, on the way, how full the server's notification queue is, that is in `Look`.
+        """
         [look] = await self._rows(
             "select seconds, settled, since::text::bigint as since, suspects,"
-            " clock_timestamp() as looked_at"
+            " clock_timestamp() as looked_at,"
+            " case when %s then 100 * pg_notification_queue_usage() end as queue_usage"
             " from freshness.settle(%s, %s, %s, %s, %s::text::xid8, %s)",
             (
+                reads_queue_usage,
                 sleeper.channel,
                 worker,
                 list(data_types),
@@ -275,6 +307,34 @@ class Queue:
             class_row(KeyState),
         )
 
+    async def add_cards(
+        self, keys: Iterable[Key], watcher: str, role: str, lease: float | None = None
+    ) -> list[KeyState]:
+        """Watch the keys of cards, within the limits of cards, for a user who was verified.
+
+        Keys whose table `role` may not select have the status forbidden. `lease` in seconds;
+        None: as freshness.card_limits says.
+
+        Raises:
+            CardsRefused: the user would watch too many keys.
+        """
+        try:
+            return await self._rows(
+                "select * from freshness.add_cards(%s, %s, %s, %s, make_interval(secs => %s))",
+                (*_columns(keys), watcher, role, lease),
+                class_row(KeyState),
+            )
+        except psycopg.DatabaseError as error:
+            if not (error.sqlstate or "").startswith("PT"):
+                raise
+            told = json.loads(error.diag.message_detail or "{}")
+            raise CardsRefused(
+                error.diag.message_primary or str(error),
+                int((error.sqlstate or "")[2:]),
+                told["code"],
+                told.get("retryAfter"),
+            ) from error
+
     async def request(
         self, key: Key, *, refresh_now: bool = False, priority: int | None = None
     ) -> bool:
@@ -286,11 +346,58 @@ class Queue:
             )
         )
 
+    async def get_or_queue(self, key: Key) -> StoredRows:
+        """Return a key's stored rows, and queue a refresh if it is due."""
+        found = await self._value(
+            "select freshness.get_or_queue(%s, %s)", (key.data_type, key.symbol)
+        )
+        until = found.pop("fresh_until")
+        return StoredRows(**found, fresh_until=until and datetime.fromisoformat(until))
+
+    async def wait_for(
+        self,
+        data_type: str,
+        symbols: Sequence[str],
+        since: Sequence[datetime | bool],
+        backend: int | None = None,
+        priority: int | None = None,
+    ) -> list[WaitState]:
+        """Begin waits for keys of one data type, or look at them again, all of a key together.
+
+        `since`: True asks for "refresh now", and is what `WaitState.since` says from then on;
+        False asks to "make sure it is fresh". Ends are told to the `backend` that listens; None:
+        to nobody. What is no symbol is left out of the answer.
+        """
+        return await self._rows(
+            "select * from freshness.wait_for(%s, %s, %s, %s::timestamptz[], %s, %s)",
+            (
+                data_type,
+                list(symbols),
+                [moment is not False for moment in since],
+                [None if isinstance(moment, bool) else moment for moment in since],
+                backend,
+                priority,
+            ),
+            class_row(WaitState),
+        )
+
+    async def stop_listening(
+        self, backend: int, data_type: str | None = None, symbols: Sequence[str] = ()
+    ) -> None:
+        """Have nothing more told to a backend: of these keys, or of any."""
+        await self._value(
+            "select freshness.stop_listening(%s, %s, %s)", (backend, data_type, list(symbols))
+        )
+
+    async def forget_lost_listeners(self) -> int:
+        """Forget those who listened and are gone; returns how many keys they listened for."""
+        return int(await self._value("select freshness.forget_lost_listeners()", ()))
+
     async def sweep_if_due(self, interval: float) -> bool:
         """Run the sweep if none has run for `interval` seconds; True when it ran."""
         return bool(
             await self._value(
-                "select freshness.sweep_if_due(make_interval(secs => %s))", (interval,)
+                "select freshness.sweep_if_due(make_interval(secs => %s))", (interval,), None
             )
         )
 
@@ -309,8 +416,10 @@ class Queue:
     async def _records(self, statement: LiteralString) -> list[dict[str, Any]]:
         return await self._rows(statement, (), dict_row)
 
-    async def _value(self, statement: LiteralString, parameters: Sequence[Any]) -> Any:
-        [value] = await self._rows(statement, parameters, scalar_row)
+    async def _value(
+        self, statement: LiteralString, parameters: Sequence[Any], limit: float | None = _OWN
+    ) -> Any:
+        [value] = await self._rows(statement, parameters, scalar_row, limit)
         return value
 
     async def _ended(self, statement: LiteralString, parameters: Sequence[Any]) -> Ended:
@@ -318,20 +427,28 @@ class Queue:
         return rows[0] if rows else Ended("lost", None)
 
     async def _rows(
-        self, statement: LiteralString, parameters: Sequence[Any], factory: AsyncRowFactory[T]
+        self,
+        statement: LiteralString,
+        parameters: Sequence[Any],
+        factory: AsyncRowFactory[T],
+        limit: float | None = _OWN,
     ) -> list[T]:
         async with (
-            self._connection() as connection,
+            self._connection(limit) as connection,
             connection.cursor(row_factory=factory) as cursor,
         ):
             await cursor.execute(statement, parameters)
             return await cursor.fetchall()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async def _connection(
+        self, limit: float | None = _OWN
+    ) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        seconds = self._limit if limit == _OWN else limit
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                with severed_after(connection, seconds):
+                    yield connection
         except (psycopg.Error, PoolTimeout) as error:
             ours = translated(error)
             if ours is None:
@@ -340,10 +457,12 @@ class Queue:
 
 
 @asynccontextmanager
-async def open_queue(database_url: str, connections: int) -> AsyncIterator[Queue]:
+async def open_queue(
+    database_url: str, connections: int, limit: float | None = 30.0
+) -> AsyncIterator[Queue]:
     """Open a pool of at most `connections` and yield the queue on it; see `open_pool`."""
     async with open_pool(database_url, connections) as pool:
-        yield Queue(pool)
+        yield Queue(pool, limit)
 
 
 def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:

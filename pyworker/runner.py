@@ -101,6 +101,14 @@ class Runner:
             log.warning("refresh_failed", reason=reason, state=ended.outcome)
         return ended
 
+    async def give_up(self, job: Job, reason: str) -> Ended:
+        """End a claimed job without a call of its source."""
+        self._log.warning(
+            "refresh_given_up", data_type=job.data_type, symbol=job.symbol, fence=job.fence
+        )
+        ended, _ = await self._end(self._queue, job, Fetched(Failure(reason), calls=0))
+        return ended
+
     async def _fetch(self, job: Job) -> Fetched:
         batches = self._batches.get(job.data_type)
         if batches is not None:

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pyworker.errors import ConfigurationError
+from pyworker.long_poll import LongPoll
 
 
 class Settings(BaseSettings):
@@ -33,8 +34,14 @@ class Settings(BaseSettings):
     concurrency: int = Field(default=10, ge=1, le=1000)
     fetch_timeout: float = Field(default=30, gt=0)
     heartbeat_limit: float = Field(default=15, ge=1, le=86400)
-    fallback_poll_interval: float = Field(default=30, gt=0)
     shutdown_timeout: float = Field(default=30, ge=0)
+
+    long_poll_enabled: bool = True
+    fallback_poll_interval: float = Field(default=5, gt=0)
+    max_wait_time: float = Field(default=30, gt=0, le=30)
+    timer_grace_period: float = Field(default=0.02, ge=0, le=1)
+    aggressive_poll_duration: float = Field(default=1, ge=0)
+    aggressive_exit_threshold: int = Field(default=3, ge=0)
 
     supabase_url: str | None = Field(default=None, validation_alias="SUPABASE_URL")
     jwt_issuer: str | None = Field(default=None, validation_alias="SUPABASE_JWT_ISSUER")
@@ -49,6 +56,18 @@ class Settings(BaseSettings):
     cors_origin: str = "*"
 
     log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
+
+    @property
+    def long_poll(self) -> LongPoll:
+        """How the worker waits."""
+        return LongPoll(
+            enabled=self.long_poll_enabled,
+            fallback_poll_interval=self.fallback_poll_interval,
+            max_wait_time=self.max_wait_time,
+            timer_grace_period=self.timer_grace_period,
+            aggressive_poll_duration=self.aggressive_poll_duration,
+            aggressive_exit_threshold=self.aggressive_exit_threshold,
+        )
 
 
 def read_settings(env_file: Path | None = None) -> Settings:

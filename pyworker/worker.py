@@ -15,18 +15,25 @@ from pyworker.errors import DatabaseUnavailable, WorkerUnknown
 from pyworker.job import Job, Turned
 from pyworker.lead import Lead
 from pyworker.listener import Listener
+from pyworker.long_poll import LongPoll
 from pyworker.looks import Looks
+from pyworker.pauses import Pauses
+from pyworker.pulse import Pulse
 from pyworker.queue import Queue
 from pyworker.runner import Runner
+from pyworker.shutdown import first_of
 from pyworker.turns import Turns, Waiting
+from pyworker.wake_token import WakeToken
 
 SWEEP_INTERVAL = 360.0
 """Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
 
-_RETRY_FIRST, _RETRY_LAST = 0.005, 0.25
+_RETRY_LAST = 0.25
 _LINGER = 0.005
-_POLL_WITHOUT_LISTENER = 1.0
 _CANCEL_TIMEOUT = 5.0
+# A token that is about a later moment comes from a clock that has been set.
+_LONGEST_WAIT = 60.0
+_STOPPED = "its worker was stopped for longer than its heartbeat limit before the fetch"
 
 
 class Worker:
@@ -49,25 +56,27 @@ class Worker:
         name: str,
         concurrency: int,
         heartbeat_limit: float,
-        fallback_poll_interval: float,
         shutdown_timeout: float,
+        long_poll: LongPoll | None = None,
         looks: Queue | None = None,
     ) -> None:
         self._queue = queue
+        self._long_poll = long_poll or LongPoll()
         self._clock = DatabaseClock()
-        self._lead = Lead()
+        self._lead = Lead(self._long_poll.timer_grace_period)
         self._looks = Looks(looks or queue, listener, runner.data_types, self._clock)
         self._runner = runner
         self._listener = listener
         self._name = name
         self._concurrency = concurrency
         self._heartbeat_limit = heartbeat_limit
-        self._fallback_poll_interval = fallback_poll_interval
         self._shutdown_timeout = shutdown_timeout
         self._id = 0
         self._is_known = False
         self._turns = Turns(queue, self._look_soon)
-        self._running: set[asyncio.Task[None]] = set()
+        # A claim ended in an error: what it took, if anything, is not among what runs.
+        self._may_have_claimed = False
+        self._running: dict[asyncio.Task[None], Job] = {}
         # Fences of jobs that have a slot: not those whose end is being told.
         self._slots: set[int] = set()
         self._look_now = asyncio.Event()
@@ -76,15 +85,24 @@ class Worker:
         self._lingers = False
         # Rings when something will be due, early by the lead.
         self._alarm = Alarm(self._claim_now)
-        self._fruitless_looks = 0
+        # Rings when it is time to look although nothing is known, while nobody can wake us.
+        self._poll = Alarm(self._look_now.set)
+        self._pauses = Pauses(
+            self._long_poll.aggressive_poll_duration, self._long_poll.aggressive_exit_threshold
+        )
+        self._is_fruitless = False
+        self._pulse = Pulse(heartbeat_limit)
         self._log = structlog.get_logger("worker").bind(worker=name)
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, hand_back: asyncio.Event | None = None) -> None:
         """Work until `stop` is set; then finish what runs, within the limit, and leave.
+
+        As soon as `hand_back` is set nothing is waited for any more.
 
         Raises:
             DatabaseUnavailable: the database is not there at the start.
         """
+        hand_back = hand_back or asyncio.Event()
         await self._announce()
         async with asyncio.TaskGroup() as group:
             background = [
@@ -94,32 +112,44 @@ class Worker:
                 group.create_task(self._look_regularly()),
                 group.create_task(self._wait_for(stop)),
             ]
-            while not stop.is_set():
-                self._look_now.clear()
-                await self._try_to_look()
-                await self._look_now.wait()
-            await self._drain()
+            looking = asyncio.create_task(self._look_until(stop))
+            try:
+                await first_of(looking, hand_back)
+                await self._drain(hand_back)
+            finally:
+                # What its claim brings that we do not know of is handed back when we leave.
+                looking.cancel()
             for task in background:
                 task.cancel()
         await self._leave()
 
+    async def _look_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._look_now.clear()
+            await self._try_to_look()
+            await self._look_now.wait()
+
     async def _try_to_look(self) -> None:
+        longest = self._long_poll.fallback_poll_interval
         try:
             await self._look()
         except WorkerUnknown:
             self._is_known = False
             self._claim_now()
         except DatabaseUnavailable as error:
+            self._may_have_claimed = True
             self._log.warning("database_unavailable", reason=error.message)
-            self._alarm.set_in(_POLL_WITHOUT_LISTENER)
-        if not self._looks.can_be_woken:
-            self._alarm.set_in(_POLL_WITHOUT_LISTENER)
+            self._pauses.failed()
+            self._must_claim = True
+            self._poll.set_in(self._pauses.next(longest))
+        else:
+            if not self._looks.can_be_woken:
+                self._poll.set_in(self._pauses.next(longest))
 
     async def _look(self) -> None:
         """Tell what has ended, claim and start what is due, and plan the next look."""
         must_claim, self._must_claim = self._must_claim, False
-        if not self._is_known:
-            await self._announce_anew()
+        await self._be_known()
         was_full = len(self._slots) >= self._concurrency
         told = self._turns.take()
         self._slots.difference_update(each.ending.job.fence for each in told)
@@ -133,6 +163,8 @@ class Worker:
                 await self._rest(None, fruitless=False)
         elif free > 0 and (told or must_claim or await self._is_due()):
             await self._claim(told, free)
+        else:
+            self._pauses.looked(found=False)
 
     async def _claim(self, told: Sequence[Waiting], free: int) -> None:
         planned_at = self._alarm.take_ring()
@@ -140,11 +172,14 @@ class Worker:
         # Told twice for one look: to stay awake costs less than so many signals.
         lingers = self._lingers = self._lingers or signals > 1
         lead = self._lead.seconds + (_LINGER if lingers else 0)
+        asked_at = self._now()
         turned = await self._turn(told, free, lead, stays_awake=lingers)
+        self._pulse.beat(asked_at)
         if planned_at is not None:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in turned.jobs:
-            self._start(job)
+            self._start(job, asked_at)
+        self._pauses.looked(found=bool(turned.jobs))
         if len(turned.jobs) == free:
             self._lingers = False
             # More may be due; a job that ended during the claim has left a slot for it. What we
@@ -173,6 +208,12 @@ class Worker:
         self._turns.answer(told, turned.ended)
         return turned
 
+    async def _be_known(self) -> None:
+        if not self._is_known:
+            await self._announce_anew()
+        elif self._may_have_claimed:
+            await self._renew()
+
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
         lead = self._lead.seconds
@@ -188,23 +229,34 @@ class Worker:
         else:
             moment = await self._looks.rest(self._id, self._look_now, lead)
         is_fruitless = fruitless and moment is not None and moment <= 0
-        self._fruitless_looks = self._fruitless_looks + 1 if is_fruitless else 0
         if is_fruitless:
             # Due, and yet not to be had: another transaction holds it for a moment.
-            self._alarm.set_in(min(_RETRY_FIRST * 2 ** min(self._fruitless_looks, 10), _RETRY_LAST))
+            if not self._is_fruitless:
+                self._pauses.stir()
+            self._alarm.set_in(self._pauses.next(_RETRY_LAST))
         elif moment is not None:
             # What the claim has just left is not to be had before its time.
             self._alarm.set_in(moment if fruitless and moment <= lead else moment - lead)
+        self._is_fruitless = is_fruitless
 
     async def _look_regularly(self) -> None:
         # Each process has its own place within the interval, whatever wakes all of them at once.
-        wait = self._fallback_poll_interval * random.random()  # noqa: S311 - spreads looks
+        wait = self._long_poll.max_wait_time * random.random()  # noqa: S311 - spreads looks
         while True:
             await asyncio.sleep(wait)
             self._look_now.set()
-            wait = self._fallback_poll_interval
+            wait = self._long_poll.max_wait_time
 
-    def _hear(self) -> None:
+    def _hear(self, token: WakeToken) -> None:
+        self._pauses.stir()
+        if token.moment is not None:
+            ahead = self._clock.seconds_until(token.moment) - self._lead.seconds
+            if 0 < ahead < _LONGEST_WAIT:
+                # Nothing to claim before: only say until when we sleep now.
+                self._alarm.set_in(ahead)
+                if not self._lingers:
+                    self._look_now.set()
+                return
         self._signals += 1
         if not self._lingers:
             self._claim_now()
@@ -216,20 +268,24 @@ class Worker:
         self._must_claim = True
         self._look_now.set()
 
-    def _start(self, job: Job) -> None:
-        task = asyncio.create_task(self._run(job), name=f"{job.data_type} {job.symbol}")
-        self._running.add(task)
+    def _start(self, job: Job, claimed_at: float) -> None:
+        task = asyncio.create_task(self._run(job, claimed_at), name=f"{job.data_type} {job.symbol}")
+        self._running[task] = job
         self._slots.add(job.fence)
         task.add_done_callback(partial(self._ended, job.fence))
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job, claimed_at: float) -> None:
         await self._clock.wait_until(job.due_at)
-        ended = await self._runner.run(job, self._turns)
+        if self._pulse.has_lasted(claimed_at, self._now()):
+            ended = await self._runner.run(job, self._turns)
+        else:
+            # Stopped for so long that others may have it: a call of ours would be one too many.
+            ended = await self._runner.give_up(job, _STOPPED)
         if ended.due_in is not None:
             self._alarm.set_in(ended.due_in - self._lead.seconds)
 
     def _ended(self, fence: int, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         # Unless a turn has told its end: then it has claimed for the free slot as well.
         if fence in self._slots:
             if len(self._slots) >= self._concurrency:
@@ -243,11 +299,14 @@ class Worker:
             await asyncio.sleep(self._heartbeat_limit / 3)
             if not self._running:
                 continue
+            worker, began_at = self._id, self._now()
             try:
-                alive = await self._queue.heartbeat(self._id)
+                alive = await self._queue.heartbeat(worker)
             except DatabaseUnavailable:
                 continue
-            if not alive:
+            self._pulse.beat(began_at)
+            # Renewed meanwhile: that it is not known any more is as it should be.
+            if not alive and worker == self._id and not self._may_have_claimed:
                 self._is_known = False
                 self._claim_now()
 
@@ -260,6 +319,10 @@ class Worker:
                 self._log.warning("sweep_postponed", reason=error.message)
             await asyncio.sleep(SWEEP_INTERVAL)
 
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
     async def _wait_for(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self._look_now.set()
@@ -269,6 +332,14 @@ class Worker:
         self._is_known = True
         self._log.info("worker_started", id=self._id, data_types=self._runner.data_types)
 
+    async def _renew(self) -> None:
+        # What the claim that failed has taken would stay ours, and nobody would fetch it.
+        self._id = await self._queue.renew_worker(
+            self._id, [job.fence for job in self._running.values()]
+        )
+        self._may_have_claimed = False
+        self._log.info("worker_renewed", id=self._id, running=len(self._running))
+
     async def _announce_anew(self) -> None:
         # Taken for dead: what runs has lost its fences, so its results would be refused.
         self._log.warning("taken_for_dead", dropped=len(self._running))
@@ -276,17 +347,25 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._announce()
+        self._may_have_claimed = False
 
-    async def _drain(self) -> None:
+    async def _drain(self, hand_back: asyncio.Event) -> None:
         self._turns.close()
-        if self._running:
+        if self._running and not hand_back.is_set():
             self._log.info("finishing", running=len(self._running))
-            await asyncio.wait(self._running, timeout=self._shutdown_timeout)
+            await self._until_ended(self._shutdown_timeout, hand_back)
         for task in self._running:
             task.cancel()
         if self._running:
             # One that swallows its cancelling is left behind; its fence is void when we leave.
-            await asyncio.wait(self._running, timeout=_CANCEL_TIMEOUT)
+            await self._until_ended(_CANCEL_TIMEOUT, hand_back)
+
+    async def _until_ended(self, limit: float, hand_back: asyncio.Event) -> None:
+        ending = asyncio.create_task(asyncio.wait(set(self._running), timeout=limit))
+        try:
+            await first_of(ending, hand_back)
+        finally:
+            ending.cancel()
 
     async def _leave(self) -> None:
         try:

@@ -31,6 +31,8 @@ as $$
 declare
     v_type oid;
     v_is_global boolean;
+    v_given text[];
+    v_symbols text[];
 begin
     select t.symbol_column is null, a.atttypid
     into v_is_global, v_type
@@ -51,13 +53,15 @@ begin
         select distinct g, case when length(g) between 1 and 200 then g end from unnest(p_symbols) as g;
     else
         -- The whole list at once is ten times faster; one that does not fit the type spoils it, then each goes alone.
+        -- Not returned from here: what was returned before an error would stay.
         begin
-            return query
             execute format(
-                'select g, case when length(g) between 1 and 200 then (g::%1$s)::text end'
+                'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
                 ' from (select distinct g from unnest($1) as g) as given',
                 format_type(v_type, -1)
-            ) using p_symbols;
+            ) into v_given, v_symbols using p_symbols;
+            return query
+            select u.given, u.symbol from unnest(v_given, v_symbols) as u (given, symbol);
         exception
             when data_exception or integrity_constraint_violation then
                 return query

@@ -1,10 +1,6 @@
 -- Waits between attempts. Part of each is random, so that keys that failed together do not come back together.
 
-create function freshness.backoff(
-    p_attempts integer,
-    p_first interval default interval '1 second',
-    p_longest interval default interval '5 minutes'
-)
+create function freshness.backoff(p_attempts integer, p_first interval, p_longest interval)
 returns interval
 language plpgsql
 volatile

@@ -19,7 +19,9 @@ begin
     end if;
 
     with held as materialized (
-        select j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last
+        select
+            j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last,
+            t.backoff_first, t.backoff_longest
         from freshness.jobs as j
         left join freshness.data_types as t on t.name = j.data_type
         left join freshness.workers as w on w.id = j.worker
@@ -38,7 +40,8 @@ begin
             attempts = j.attempts + 1,
             not_before = case
                 when h.is_last then clock_timestamp() + interval '1 hour'
-                when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts)
+                when j.attempts > 0
+                    then clock_timestamp() + freshness.backoff(j.attempts, h.backoff_first, h.backoff_longest)
             end,
             last_error = 'no heartbeat from its worker'
         from held as h

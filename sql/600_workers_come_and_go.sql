@@ -34,17 +34,14 @@ declare
     v_worker freshness.workers;
 begin
     select * into v_worker from freshness.workers as w where w.id = p_worker;
-    -- One that was heard of just now need not be written down again.
-    if v_worker.seen_at not between clock_timestamp() - v_worker.heartbeat_limit / 6 and clock_timestamp() then
-        update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
-    end if;
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
     return v_worker.seen_at > clock_timestamp() + interval '1 second';
 end
 $$;
 
 comment on function freshness.seen(bigint) is
-    'Part of claim: notes that a worker is alive, unless that was noted within a sixth of its heartbeat_limit. True: it'
-    ' was seen in the future, so the clock was set back; null: it is not on the list.';
+    'Part of claim: notes that a worker is alive. True: it was seen in the future, so the clock was set back; null: it'
+    ' is not on the list.';
 
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer

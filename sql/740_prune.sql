@@ -20,6 +20,7 @@ begin
         w.seen_at < clock_timestamp() - interval '1 hour'
         and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
         and w.started_at < clock_timestamp() - interval '7 days';
+    perform freshness.forget_lost_listeners();
     begin
         if to_regclass('cron.job_run_details') is not null then
             delete from cron.job_run_details as d

@@ -7,6 +7,7 @@ import pytest
 pytest_plugins = (
     "tests.fixtures.servers",
     "tests.fixtures.connections",
+    "tests.fixtures.poolers",
     "tests.fixtures.data_types",
     "tests.fixtures.subscriptions",
     "tests.fixtures.workers",

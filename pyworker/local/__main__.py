@@ -16,6 +16,7 @@ from pyworker.local.errors import LocalError
 from pyworker.local.migrations import MigrationError
 from pyworker.local.packages import ensure_packages
 from pyworker.local.platform import PlatformError
+from pyworker.local.pooler import ensure_pooler
 from pyworker.local.settings import project_folder, read_settings
 
 quiet_option = click.option("--quiet", is_flag=True, help="Print no progress.")
@@ -47,10 +48,11 @@ def down(*, quiet: bool, delete: bool) -> None:
 @main.command()
 @quiet_option
 def packages(*, quiet: bool) -> None:
-    """Install PostgreSQL and its add-ons, as far as they are missing."""
+    """Install PostgreSQL, its add-ons and what the tests need, as far as they are missing."""
     with _errors_in_one_line():
         settings = read_settings(project_folder())
         ensure_packages(_reporter(quiet=quiet), postgres_bin=settings.postgres_bin)
+        ensure_pooler(_reporter(quiet=quiet))
 
 
 def _reporter(*, quiet: bool) -> Callable[[str], None]:

@@ -400,6 +400,28 @@ comment on column freshness.sleepers.asleep_until is 'When it wakes by itself; i
 comment on column freshness.sleepers.looked_at is 'Its last look; each sleeper looks at least every half minute.';
 -- <<<
 
+-- >>> sql/145_listeners.sql
+-- Who is to be told of what becomes of a key. Unlogged: to say so waits for no flush, and a crash of the server ends
+-- the connections that listen too.
+create unlogged table freshness.listeners (
+    data_type text not null,
+    symbol text not null,
+    backend integer not null,
+    is_told_of_starts boolean not null default false,
+    seen_at timestamptz not null default clock_timestamp(),
+    primary key (data_type, symbol, backend)
+)
+-- Asked whenever something happens to any key, so it has to stay small.
+with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
+
+comment on table freshness.listeners is
+    'Processes that wait for a key, or stream it: they are told on channel freshness_events what becomes of it. When'
+    ' nobody waits, nobody is told.';
+comment on column freshness.listeners.backend is 'Backend that listens to the channel; when it is gone, so is this.';
+comment on column freshness.listeners.is_told_of_starts is 'Whether starts are told (refreshing), not ends alone.';
+comment on column freshness.listeners.seen_at is 'Its last look; each listener looks at least every half minute.';
+-- <<<
+
 -- >>> sql/200_time_expressions.sql
 -- SQL that the functions written for a data type are made of. In it r is a stored row, t the row of the registry,
 -- k.symbol the symbol, d.counted_at what a row's age counts from, and d.ttl its time-to-live.
@@ -527,6 +549,8 @@ as $$
 declare
     v_type oid;
     v_is_global boolean;
+    v_given text[];
+    v_symbols text[];
 begin
     select t.symbol_column is null, a.atttypid
     into v_is_global, v_type
@@ -547,13 +571,15 @@ begin
         select distinct g, case when length(g) between 1 and 200 then g end from unnest(p_symbols) as g;
     else
         -- The whole list at once is ten times faster; one that does not fit the type spoils it, then each goes alone.
+        -- Not returned from here: what was returned before an error would stay.
         begin
-            return query
             execute format(
-                'select g, case when length(g) between 1 and 200 then (g::%1$s)::text end'
+                'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
                 ' from (select distinct g from unnest($1) as g) as given',
                 format_type(v_type, -1)
-            ) using p_symbols;
+            ) into v_given, v_symbols using p_symbols;
+            return query
+            select u.given, u.symbol from unnest(v_given, v_symbols) as u (given, symbol);
         exception
             when data_exception or integrity_constraint_violation then
                 return query
@@ -2016,7 +2042,8 @@ create function freshness.watch(
     p_symbols text[],
     p_watcher text,
     p_lease interval default interval '5 minutes',
-    p_priority integer default null
+    p_priority integer default null,
+    p_most integer default null
 )
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
@@ -2027,6 +2054,11 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
+    v_priority integer := least(greatest(p_priority, 0), 9);
+    v_types text[];
+    v_symbols text[];
+    v_want_a_job boolean[];
+    v_some_are_new boolean;
     v_type record;
 begin
     if cardinality(p_data_types) is distinct from cardinality(p_symbols) then
@@ -2040,47 +2072,74 @@ begin
             hint = 'Pass a name that is the same at each renewal, such as a user''s id.';
     end if;
 
-    -- A renewal is written at most once in a quarter of the lease.
-    for v_type in
-        with asked as materialized (
-            select k.data_type, array_agg(k.symbol) as symbols
-            from unnest(p_data_types, p_symbols) as k (data_type, symbol)
-            join freshness.data_types as t on t.name = k.data_type
-            group by k.data_type
+    -- A renewal is written at most once in a quarter of the lease. It is found out by reading: "on conflict" would lock
+    -- the lease, which is a write too. Of a lease that goes on without a gap the job knows already.
+    select
+        array_agg(k.data_type), array_agg(k.symbol),
+        array_agg(
+            (w.lease_until > clock_timestamp() + interval '30 seconds') is not true
+            or j.symbol is null or coalesce(j.priority < v_priority, false)
         ),
+        bool_or((w.lease_until > clock_timestamp()) is not true)
+    into v_types, v_symbols, v_want_a_job, v_some_are_new
+    from (
+        select distinct a.data_type, c.symbol
+        from (
+            select g.data_type, array_agg(g.symbol) as symbols
+            from unnest(p_data_types, p_symbols) as g (data_type, symbol)
+            join freshness.data_types as t on t.name = g.data_type
+            group by g.data_type
+        ) as a
+        cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
+        where c.symbol is not null
+    ) as k
+    left join lateral (
+        select o.lease_until from freshness.watches as o
+        where o.data_type = k.data_type and o.symbol = k.symbol and o.watcher = p_watcher
+        limit 1
+    ) as w on true
+    left join lateral (
+        select o.symbol, o.priority from freshness.jobs as o
+        where o.data_type = k.data_type and o.symbol = k.symbol
+        limit 1
+    ) as j on true
+    where (w.lease_until >= clock_timestamp() + p_lease - p_lease / 4) is not true;
 
-        leased as (
-            insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
-            select k.data_type, k.symbol, p_watcher, clock_timestamp() + p_lease
-            from (
-                select distinct a.data_type, c.symbol
-                from asked as a
-                cross join lateral freshness.canonical_symbols(a.data_type, a.symbols) as c
-                where c.symbol is not null
-            ) as k
-            order by k.data_type, k.symbol
-            on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
-            where w.lease_until < excluded.lease_until - p_lease / 4
-            returning w.data_type, w.symbol
-        )
+    if v_types is not null then
+        if v_some_are_new and p_most is not null then
+            perform freshness.refuse_too_many(p_watcher, v_types, v_symbols, p_most);
+        end if;
+        insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
+        select k.data_type, k.symbol, p_watcher, clock_timestamp() + p_lease
+        from unnest(v_types, v_symbols) as k (data_type, symbol)
+        order by k.data_type, k.symbol
+        on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
+        where w.lease_until < excluded.lease_until - p_lease / 4;
 
-        select l.data_type, array_agg(l.symbol) as symbols
-        from leased as l
-        group by l.data_type
-        order by l.data_type
-    loop
-        perform freshness.schedule(v_type.data_type, v_type.symbols, least(greatest(p_priority, 0), 9));
-    end loop;
+        for v_type in
+            select
+                k.data_type, array_agg(k.symbol) as symbols,
+                case when v_priority < t.priority then t.priority else v_priority end as priority
+            from unnest(v_types, v_symbols, v_want_a_job) as k (data_type, symbol, wants_a_job)
+            join freshness.data_types as t on t.name = k.data_type
+            where k.wants_a_job
+            group by k.data_type, t.priority
+            order by k.data_type
+        loop
+            perform freshness.schedule(v_type.data_type, v_type.symbols, v_type.priority);
+        end loop;
+    end if;
 
     return query select * from freshness.key_states(p_data_types, p_symbols);
 end
 $$;
 
-comment on function freshness.watch(text[], text[], text, interval, integer) is
+comment on function freshness.watch(text[], text[], text, interval, integer, integer) is
     'Takes or renews a lease on keys: (p_data_types[i], p_symbols[i]) for watcher p_watcher until p_lease from now.'
-    ' Data that is stale is queued. Returns a row for each key as freshness.key_states does; unknown data types and'
-    ' invalid symbols are named there, and the others are handled. FR008: lists of different length, a lease beyond'
-    ' 1 day, or a watcher without a name of 1 to 200 characters.';
+    ' Data that is stale is queued, with at least p_priority and the data type''s. Returns a row for each key as'
+    ' freshness.key_states does; unknown data types and invalid symbols are named there, and the others are handled.'
+    ' FR008: lists of different length, a lease beyond 1 day, or a watcher without a name of 1 to 200 characters.'
+    ' PT429: the watcher would hold leases on more than p_most keys (null: no limit); nothing is recorded.';
 -- <<<
 
 -- >>> sql/350_unwatch.sql
@@ -2303,6 +2362,354 @@ $$;
 comment on function freshness.answer_for_caller(freshness.queued_key) is
     'Part of get_or_queue, with the caller''s rights: what was found, and the rows that the caller may see, newest'
     ' first, at most 1,000.';
+-- <<<
+
+-- >>> sql/370_card_limits.sql
+-- What a signed-in user may ask for when a page shows cards, whichever way the page asks.
+create table freshness.card_limits (
+    is_the_only_row boolean primary key default true
+    constraint there_is_one_row check (is_the_only_row),
+    lease interval not null default interval '5 minutes'
+    constraint a_lease_is_a_second_to_a_day check (lease between interval '1 second' and interval '1 day'),
+    keys_per_call integer not null default 50,
+    keys_per_user integer not null default 500,
+    constraint a_call_may_ask_for_what_a_user_may_watch check (keys_per_call between 1 and keys_per_user)
+);
+
+insert into freshness.card_limits default values;
+
+comment on table freshness.card_limits is
+    'Limits on cards, in one row: update freshness.card_limits set keys_per_user = 1000. They count from then on.';
+comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
+comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
+comment on column freshness.card_limits.keys_per_user is
+    'Keys on which a user may hold leases at a time. The service role is not limited.';
+
+-- A user's leases, to count them; subscriptions are not in it.
+create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
+
+create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    raise exception using
+        errcode = p_sqlstate,
+        message = p_message,
+        detail = jsonb_strip_nulls(jsonb_build_object('code', p_code, 'retryAfter', p_retry_after))::text,
+        hint = coalesce(p_hint, '');
+end
+$$;
+
+comment on function freshness.refuse_call(text, text, text, text, integer) is
+    'Raises an error that PostgREST answers with the status after PT in p_sqlstate. Its detail is JSON for programs:'
+    ' code, the word that the endpoint answers, and retryAfter in seconds.';
+
+-- Calls of one watcher that add keys go one after the other, so that two at a time cannot both take the last place.
+create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_ends timestamptz[];
+    v_excess integer;
+    v_end timestamptz;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('freshness.watch ' || p_watcher, 0));
+    v_ends := array(
+        select w.lease_until
+        from freshness.watches as w
+        where
+            w.watcher = p_watcher and w.lease_until > clock_timestamp()
+            and not exists (
+                select from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+                where k.data_type = w.data_type and k.symbol = w.symbol
+            )
+        order by w.lease_until
+    );
+    v_excess := cardinality(v_ends) + cardinality(p_data_types) - p_most;
+    if v_excess > 0 then
+        v_end := coalesce(v_ends[v_excess], v_ends[cardinality(v_ends)], clock_timestamp());
+        perform freshness.refuse_call(
+            'PT429', 'TOO_MANY_WATCHED',
+            format('You would watch %s keys; at most %s are allowed.', v_excess + p_most, p_most),
+            'Show fewer cards, or wait until the leases of closed ones end.',
+            greatest(ceil(extract(epoch from v_end - clock_timestamp())), 1)::integer
+        );
+    end if;
+end
+$$;
+
+comment on function freshness.refuse_too_many(text, text[], text[], integer) is
+    'Raises PT429 when p_watcher would hold leases on more than p_most keys with these; retryAfter is when enough of'
+    ' the others will have ended.';
+-- <<<
+
+-- >>> sql/372_add_cards.sql
+create function freshness.add_cards(
+    p_data_types text[],
+    p_symbols text[],
+    p_watcher text,
+    p_role text,
+    p_lease interval default null
+)
+returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
+language plpgsql
+rows 10
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    -- Somebody waits for it. The caller cannot choose: it would be everybody's choice.
+    c_priority constant integer := 1;
+    v_lease interval;
+    v_most integer;
+    v_closed text[];
+    v_open bigint[];
+begin
+    select coalesce(p_lease, l.lease), case when p_role <> 'service_role' then l.keys_per_user end
+    into v_lease, v_most
+    from freshness.card_limits as l;
+
+    v_closed := array(
+        select t.name
+        from freshness.data_types as t
+        where t.name = any (p_data_types) and has_table_privilege(p_role, t.data_table, 'select') is not true
+    );
+    if v_closed = '{}' then
+        return query select * from freshness.watch(p_data_types, p_symbols, p_watcher, v_lease, c_priority, v_most);
+        return;
+    end if;
+
+    v_open := array(
+        select k.ordinal from unnest(p_data_types) with ordinality as k (data_type, ordinal)
+        where k.data_type <> all (v_closed)
+    );
+    return query
+    select
+        k.data_type, coalesce(s.symbol, k.symbol), coalesce(s.status, 'forbidden'), s.fresh_until, s.due_at
+    from unnest(p_data_types, p_symbols) with ordinality as k (data_type, symbol, ordinal)
+    left join (
+        select v_open[w.position] as ordinal, w.symbol, w.status, w.fresh_until, w.due_at
+        from freshness.watch(
+            array(select p_data_types[o] from unnest(v_open) with ordinality as u (o, place) order by u.place),
+            array(select p_symbols[o] from unnest(v_open) with ordinality as u (o, place) order by u.place),
+            p_watcher, v_lease, c_priority, v_most
+        ) with ordinality as w (data_type, symbol, status, fresh_until, due_at, position)
+    ) as s on s.ordinal = k.ordinal
+    order by k.ordinal;
+end
+$$;
+
+comment on function freshness.add_cards(text[], text[], text, text, interval) is
+    'A page shows cards: freshness.watch for the keys whose table p_role may select, with the priority and the limits'
+    ' of cards (freshness.card_limits; p_lease overrides its lease). The other keys are answered as forbidden.'
+    ' Who calls must have verified that p_watcher and p_role are the user''s. Errors as of freshness.watch.';
+-- <<<
+
+-- >>> sql/374_read_cards.sql
+create function freshness.read_cards(p_body jsonb, out data_types text[], out symbols text[])
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_is_list boolean := p_body ? 'cards';
+    v_cards jsonb := case when v_is_list then p_body -> 'cards' else jsonb_build_array(p_body) end;
+    v_card record;
+    v_problem text;
+    v_most integer := (select l.keys_per_call from freshness.card_limits as l);
+begin
+    if jsonb_typeof(p_body) is distinct from 'object' then
+        v_problem := 'The body must be an object with symbol and dataTypes, or with cards.';
+    elsif v_is_list and p_body ?| array['symbol', 'dataTypes'] then
+        v_problem := 'Send either cards, or symbol and dataTypes, not both.';
+    elsif jsonb_typeof(v_cards) <> 'array' or v_cards = '[]' then
+        v_problem := 'cards must be a list with at least one element.';
+    end if;
+    if v_problem is not null then
+        perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+    end if;
+
+    for v_card in
+        select
+            c.body, c.body -> 'symbol' as symbol, c.body -> 'dataTypes' as data_types,
+            case when v_is_list then format('cards[%s].', c.ordinal - 1) else '' end as path
+        from jsonb_array_elements(v_cards) with ordinality as c (body, ordinal)
+    loop
+        if jsonb_typeof(v_card.body) <> 'object' then
+            v_problem := rtrim(v_card.path, '.') || ' must be an object with symbol and dataTypes.';
+        elsif jsonb_typeof(v_card.symbol) not in ('string', 'null') then
+            v_problem := v_card.path || 'symbol must be a string.';
+        elsif v_card.data_types is null then
+            v_problem := v_card.path || 'dataTypes is missing: send a list of data types.';
+        elsif jsonb_typeof(v_card.data_types) <> 'array' or v_card.data_types = '[]' then
+            v_problem := v_card.path || 'dataTypes must be a list with at least one element.';
+        else
+            v_problem := (
+                select format('%sdataTypes[%s] must be a string.', v_card.path, e.ordinal - 1)
+                from jsonb_array_elements(v_card.data_types) with ordinality as e (name, ordinal)
+                where jsonb_typeof(e.name) <> 'string'
+                order by e.ordinal
+                limit 1
+            );
+        end if;
+        if v_problem is not null then
+            perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+        elsif length(v_card.symbol ->> 0) > 200 then
+            perform freshness.refuse_call(
+                'PT422', 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
+            );
+        end if;
+    end loop;
+
+    -- Each key once, in the order of first mention.
+    select array_agg(k.data_type order by k.place), array_agg(k.symbol order by k.place)
+    into data_types, symbols
+    from (
+        select e.data_type, coalesce(c.body ->> 'symbol', '') as symbol, min(array[c.ordinal, e.ordinal]) as place
+        from jsonb_array_elements(v_cards) with ordinality as c (body, ordinal)
+        cross join lateral jsonb_array_elements_text(c.body -> 'dataTypes')
+        with ordinality as e (data_type, ordinal)
+        group by e.data_type, coalesce(c.body ->> 'symbol', '')
+    ) as k;
+    if cardinality(data_types) > v_most then
+        perform freshness.refuse_call(
+            'PT422', 'TOO_MANY_KEYS',
+            format('%s keys are asked for; at most %s are allowed.', cardinality(data_types), v_most), null, null
+        );
+    end if;
+end
+$$;
+
+comment on function freshness.read_cards(jsonb) is
+    'The keys that the body of on-card-add asks for: {symbol, dataTypes} or {cards: [{symbol, dataTypes}, ...]}, each'
+    ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields'
+    ' are ignored. PT422 names the field that is wrong.';
+-- <<<
+
+-- >>> sql/376_on_card_add.sql
+-- The endpoint's answer without the endpoint: for teams that host no Python.
+
+create function freshness.caller_name(p_role text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    -- PostgREST puts the claims of the token there that it has verified.
+    v_user text := nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub';
+    v_can_be_stored boolean := coalesce(length(v_user) between 1 and 190 and v_user !~ '[[:cntrl:]]', false);
+begin
+    if not v_can_be_stored and p_role <> 'service_role' then
+        perform freshness.refuse_call(
+            'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
+        );
+    end if;
+    return case when v_can_be_stored then 'user:' || v_user else p_role end;
+end
+$$;
+
+comment on function freshness.caller_name(text) is
+    'The name under which the caller''s leases are held: user:<sub>, the same as at the endpoint. PT401: nobody.';
+
+create function freshness.card_as_json(
+    p_data_type text, p_symbol text, p_status text, p_fresh_until timestamptz, p_due_at timestamptz
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    c_format constant text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
+begin
+    return jsonb_build_object(
+        'symbol', nullif(p_symbol, ''),
+        'dataType', p_data_type,
+        'status', p_status,
+        'freshUntil', case when isfinite(p_fresh_until) then to_char(p_fresh_until at time zone 'UTC', c_format) end,
+        'dueAt', case when isfinite(p_due_at) then to_char(p_due_at at time zone 'UTC', c_format) end
+    );
+end
+$$;
+
+comment on function freshness.card_as_json(text, text, text, timestamptz, timestamptz) is
+    'A key''s state as on-card-add answers it.';
+
+create function public.on_card_add(
+    p_symbol text default null, p_data_types text[] default null, p_cards jsonb default null
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+    -- Not current_user, which is the owner here; no role was set: the one that logged in.
+    v_role text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    v_watcher text := freshness.caller_name(v_role);
+    v_cards jsonb := nullif(p_cards, 'null');
+    v_card jsonb := jsonb_strip_nulls(jsonb_build_object('symbol', p_symbol, 'dataTypes', to_jsonb(p_data_types)));
+    v_asked record;
+    v_keys jsonb;
+    v_statuses text[];
+begin
+    v_asked := freshness.read_cards(
+        case
+            when v_cards is null then v_card
+            when jsonb_typeof(v_cards) = 'object' then v_cards || v_card
+            else jsonb_build_object('cards', v_cards) || v_card
+        end
+    );
+    select
+        jsonb_agg(
+            freshness.card_as_json(s.data_type, s.symbol, s.status, s.fresh_until, s.due_at) order by s.place
+        ),
+        array_agg(distinct s.status)
+    into v_keys, v_statuses
+    from freshness.add_cards(v_asked.data_types, v_asked.symbols, v_watcher, v_role)
+    with ordinality as s (data_type, symbol, status, fresh_until, due_at, place);
+
+    if v_statuses = array['unknown_data_type'] then
+        perform freshness.refuse_call(
+            'PT422', 'UNKNOWN_DATA_TYPE',
+            format(
+                'None of these data types is known: %s.',
+                (
+                    select string_agg(n.name, ', ' order by n.place)
+                    from (
+                        select left(t.name, 50) as name, min(t.place) as place
+                        from unnest(v_asked.data_types) with ordinality as t (name, place)
+                        group by left(t.name, 50)
+                    ) as n
+                )
+            ),
+            'freshness.register_data_type makes one known.', null
+        );
+    elsif v_statuses <@ array['unknown_data_type', 'forbidden'] then
+        perform freshness.refuse_call(
+            'PT403', 'FORBIDDEN', 'You may not read the tables of these data types.',
+            'Whoever may select from the table may ask for its keys.', null
+        );
+    end if;
+    return jsonb_build_object(
+        'success', true,
+        'leaseSeconds', (select extract(epoch from l.lease) from freshness.card_limits as l)::double precision,
+        'keys', v_keys
+    );
+end
+$$;
+
+comment on function public.on_card_add(text, text[], jsonb) is
+    'For signed-in users: a page shows a card (p_symbol, p_data_types), or cards (p_cards: a list of {symbol,'
+    ' dataTypes}, or the body that the endpoint takes). Their keys are watched until the lease ends, unless the page'
+    ' calls again, and what is stale is queued. Answers as the endpoint on-card-add. Errors: PT401, PT403, PT422 and'
+    ' PT429, with the endpoint''s code and retryAfter (seconds) as JSON in their detail.';
 -- <<<
 
 -- >>> sql/400_changed_rows.sql
@@ -3403,11 +3810,7 @@ comment on function freshness.turns_to_fold(integer) is
 -- >>> sql/515_backoff.sql
 -- Waits between attempts. Part of each is random, so that keys that failed together do not come back together.
 
-create function freshness.backoff(
-    p_attempts integer,
-    p_first interval default interval '1 second',
-    p_longest interval default interval '5 minutes'
-)
+create function freshness.backoff(p_attempts integer, p_first interval, p_longest interval)
 returns interval
 language plpgsql
 volatile
@@ -3510,7 +3913,9 @@ begin
     end if;
 
     with held as materialized (
-        select j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last
+        select
+            j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last,
+            t.backoff_first, t.backoff_longest
         from freshness.jobs as j
         left join freshness.data_types as t on t.name = j.data_type
         left join freshness.workers as w on w.id = j.worker
@@ -3529,7 +3934,8 @@ begin
             attempts = j.attempts + 1,
             not_before = case
                 when h.is_last then clock_timestamp() + interval '1 hour'
-                when j.attempts > 0 then clock_timestamp() + freshness.backoff(j.attempts)
+                when j.attempts > 0
+                    then clock_timestamp() + freshness.backoff(j.attempts, h.backoff_first, h.backoff_longest)
             end,
             last_error = 'no heartbeat from its worker'
         from held as h
@@ -4902,6 +5308,281 @@ comment on function freshness.fail is
     ' when the fence was lost.';
 -- <<<
 
+-- >>> sql/580_tell.sql
+-- Everything that becomes of a key is an event, so whoever waits for one is told where events are added. A NOTIFY holds
+-- up the commits of the whole server: it goes out only for keys that somebody listens for. Why none is missed, and what
+-- it costs when nobody listens: docs/waiting.md.
+create function freshness.tell_listeners()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+declare
+    -- What such a transaction sees may be old: tell all.
+    v_sees_the_past boolean := current_setting('transaction_isolation') <> 'read committed';
+begin
+    if not v_sees_the_past and not exists (select from freshness.listeners) then
+        return null;
+    end if;
+    perform pg_notify(
+        'freshness_events',
+        jsonb_build_object(
+            'id', a.id, 'data_type', a.data_type, 'symbol', a.symbol, 'kind', a.kind, 'fence', a.fence,
+            'happened_at', a.happened_at
+        )::text
+    )
+    from added as a
+    where
+        a.symbol is not null
+        and (
+            v_sees_the_past
+            or exists (
+                select from freshness.listeners as l
+                where
+                    l.data_type = a.data_type and l.symbol = a.symbol
+                    and (l.is_told_of_starts or a.kind <> 'refreshing')
+            )
+        );
+    return null;
+end
+$$;
+
+comment on function freshness.tell_listeners() is
+    'Trigger function of events: tells those who listen for a key on channel freshness_events, once this transaction'
+    ' commits. The payload is the event without its message. A hint only: what is true is in the tables, and whoever'
+    ' misses it looks within half a minute.';
+
+create trigger tell_listeners
+after insert on freshness.events
+referencing new table as added
+for each statement
+execute function freshness.tell_listeners();
+-- <<<
+
+-- >>> sql/582_listen_for.sql
+create function freshness.listen_for(
+    p_data_type text, p_symbols text[], p_backend integer, p_tell_starts boolean default false
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    insert into freshness.listeners as l (data_type, symbol, backend, is_told_of_starts)
+    select p_data_type, s.symbol, p_backend, p_tell_starts
+    from (select distinct unnest(p_symbols) as symbol) as s
+    where s.symbol is not null
+    order by s.symbol
+    on conflict (data_type, symbol, backend) do update set
+        is_told_of_starts = excluded.is_told_of_starts,
+        seen_at = excluded.seen_at;
+end
+$$;
+
+comment on function freshness.listen_for(text, text[], integer, boolean) is
+    'Has what becomes of keys (canonical symbols) told to p_backend, which listens to channel freshness_events already.'
+    ' p_tell_starts: also that a fetch starts. To be called again each half minute. To miss nothing, lock the keys'''
+    ' jobs first, in the same transaction, and look afterwards (freshness.wait_for).';
+
+create function freshness.stop_listening(
+    p_backend integer, p_data_type text default null, p_symbols text[] default null
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    delete from freshness.listeners as l
+    where l.backend = p_backend and p_data_type is null;
+    delete from freshness.listeners as l
+    where l.data_type = p_data_type and l.symbol = any (p_symbols) and l.backend = p_backend;
+end
+$$;
+
+comment on function freshness.stop_listening(integer, text, text[]) is
+    'Ends what listen_for began, for these keys of a data type or, without one, for all that the backend listens for.';
+
+create function freshness.forget_lost_listeners()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_forgotten integer;
+begin
+    with lost as materialized (
+        select l.data_type, l.symbol, l.backend
+        from freshness.listeners as l
+        where
+            l.seen_at < clock_timestamp() - interval '65 seconds'
+            -- The clock was set back.
+            or l.seen_at > clock_timestamp() + interval '65 seconds'
+            or l.backend not in (select a.pid from pg_catalog.pg_stat_activity as a)
+        for update of l skip locked
+    )
+
+    delete from freshness.listeners as l
+    using lost as o
+    where l.data_type = o.data_type and l.symbol = o.symbol and l.backend = o.backend;
+    get diagnostics v_forgotten = row_count;
+    return v_forgotten;
+end
+$$;
+
+comment on function freshness.forget_lost_listeners() is
+    'Forgets listeners whose backend is gone, or that have not looked for long, and returns their number. Called by the'
+    ' sweep, and by each client that begins to listen.';
+-- <<<
+
+-- >>> sql/584_waits.sql
+-- Where waits for keys stand. A wait is over when its key is fresh or set aside; one for "refresh now" when a fetch
+-- begun at or after the request (p_since) has ended with an answer.
+create function freshness.waits(
+    p_data_type text, p_symbols text[], p_refresh_now boolean[], p_since timestamptz[], p_now timestamptz
+)
+returns table (
+    place bigint, symbol text, status text, age double precision, fresh_until timestamptz, error text, is_over boolean
+)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with looked as materialized (
+        select
+            l.symbol, l.present, l.problem, l.fresh_until, j.state, j.due_at, j.last_error, j.required_as_of, j.verified_at,
+            -- What a fetch has verified counts while the rows are those that it verified.
+            greatest(l.stored_at, case when l.stored_at >= j.stored_at then j.verified_at end) as since,
+            -- A source that has no such rows was asked within the ttl.
+            case when not l.present then 'missing' when l.fresh_until > p_now then 'fresh' else 'stale' end as data
+        from freshness.look(p_data_type, array(select distinct unnest(p_symbols))) as l
+        left join lateral (
+            select o.* from freshness.jobs as o where o.data_type = p_data_type and o.symbol = l.symbol limit 1
+        ) as j on true
+    ),
+
+    judged as (
+        select
+            w.place, l.*,
+            case
+                when not coalesce(w.refresh_now, false) then l.fresh_until > p_now
+                else w.since is not null and l.state is distinct from 'failed'
+                    -- A later request may be open; then ours is met if a fetch begun after it has verified the data.
+                    and (l.required_as_of is null or l.verified_at >= w.since)
+            end as is_met,
+            -- Somebody alters the table at this moment: that passes.
+            coalesce(l.state = 'failed' and l.due_at > p_now, false) or coalesce(l.problem not like '55P03%', false)
+            as has_failed
+        from unnest(p_symbols, p_refresh_now, p_since) with ordinality as w (symbol, refresh_now, since, place)
+        join looked as l on l.symbol = w.symbol
+    )
+
+    select
+        j.place, j.symbol,
+        case
+            when j.is_met then j.data when j.has_failed then 'failed' when j.state = 'running' then 'refreshing'
+            else j.data
+        end,
+        case when isfinite(j.since) then greatest(extract(epoch from p_now - j.since), 0)::double precision end,
+        case when isfinite(j.fresh_until) then j.fresh_until end,
+        case when not coalesce(j.is_met, false) then coalesce(j.problem, j.last_error) end,
+        coalesce(j.is_met, false) or j.has_failed
+    from judged as j;
+end
+$$;
+
+comment on function freshness.waits(text, text[], boolean[], timestamptz[], timestamptz) is
+    'For each wait (canonical symbol, whether for "refresh now", and since when) its place in the lists, the key''s'
+    ' status for people, the age of its data in seconds, the error that holds it up, and whether the wait is over.';
+-- <<<
+
+-- >>> sql/586_wait_for.sql
+-- Looks, requests what is not fresh, and has its end told. All that ends a refresh changes its job, and reads who
+-- listens after that, in a later statement. So with the job locked here it has either ended before our last look, or
+-- reads after our commit that we listen: nothing is in between (docs/waiting.md).
+create function freshness.wait_for(
+    p_data_type text,
+    p_symbols text[],
+    p_refresh_now boolean[],
+    p_since timestamptz[],
+    p_backend integer default null,
+    p_priority integer default null
+)
+returns table (
+    place bigint, symbol text, status text, age double precision, fresh_until timestamptz, error text,
+    is_over boolean, since timestamptz
+)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := clock_timestamp();
+    v_symbols text[];
+    v_since timestamptz[];
+    v_new text[];
+    v_open text[];
+begin
+    select array_agg(c.symbol order by g.place) into v_symbols
+    from unnest(p_symbols) with ordinality as g (given, place)
+    left join freshness.canonical_symbols(p_data_type, p_symbols) as c on c.given = g.given;
+    v_new := array(
+        select w.symbol
+        from unnest(v_symbols, p_refresh_now, p_since) as w (symbol, refresh_now, since)
+        where w.refresh_now and w.since is null
+    );
+    v_open := v_new || array(
+        select w.symbol
+        from freshness.waits(p_data_type, v_symbols, p_refresh_now, p_since, v_now) as w
+        where not w.is_over
+    );
+
+    -- In one order for all. Those that have no job yet get one that nobody else sees.
+    perform from freshness.jobs as j
+    where j.data_type = p_data_type and j.symbol = any (v_open) and p_backend is not null
+    order by j.symbol
+    for no key update;
+    if cardinality(v_new) > 0 then
+        perform freshness.request(p_data_type, v_new, true, p_priority);
+    end if;
+    -- Says too that there is no such data type.
+    perform freshness.request(p_data_type, v_open, false, p_priority);
+    if p_backend is not null then
+        perform freshness.listen_for(p_data_type, v_open, p_backend);
+    end if;
+
+    select array_agg(case when w.refresh_now then coalesce(w.since, j.required_as_of) end order by w.place)
+    into v_since
+    from unnest(v_symbols, p_refresh_now, p_since) with ordinality as w (symbol, refresh_now, since, place)
+    left join freshness.jobs as j on j.data_type = p_data_type and j.symbol = w.symbol;
+    return query
+    select w.*, v_since[w.place]
+    from freshness.waits(p_data_type, v_symbols, p_refresh_now, v_since, v_now) as w;
+    if p_backend is not null then
+        perform freshness.stop_listening(
+            p_backend, p_data_type, array(select s from unnest(v_symbols) as s where s <> all (v_open))
+        );
+    end if;
+end
+$$;
+
+comment on function freshness.wait_for(text, text[], boolean[], timestamptz[], integer, integer) is
+    'Begins waits for keys of one data type, or looks at them again: p_symbols[i], until it is fresh or, with'
+    ' p_refresh_now[i], until a fetch begun after this one has ended (p_since[i] is null at first, and then what was'
+    ' returned). What is not over is requested, and told to backend p_backend, which listens to channel'
+    ' freshness_events; null: it is not told. Pass all waits of a process for a key at once. Returns for each place in'
+    ' the lists the symbol, the status (fresh, refreshing, stale, missing, failed), the age of the data in seconds,'
+    ' the error that holds it up, and whether the wait is over; no row for what is no symbol. FR001: the data type is'
+    ' not registered.';
+-- <<<
+
 -- >>> sql/600_workers_come_and_go.sql
 create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
 returns bigint
@@ -4939,17 +5620,14 @@ declare
     v_worker freshness.workers;
 begin
     select * into v_worker from freshness.workers as w where w.id = p_worker;
-    -- One that was heard of just now need not be written down again.
-    if v_worker.seen_at not between clock_timestamp() - v_worker.heartbeat_limit / 6 and clock_timestamp() then
-        update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
-    end if;
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
     return v_worker.seen_at > clock_timestamp() + interval '1 second';
 end
 $$;
 
 comment on function freshness.seen(bigint) is
-    'Part of claim: notes that a worker is alive, unless that was noted within a sixth of its heartbeat_limit. True: it'
-    ' was seen in the future, so the clock was set back; null: it is not on the list.';
+    'Part of claim: notes that a worker is alive. True: it was seen in the future, so the clock was set back; null: it'
+    ' is not on the list.';
 
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer
@@ -4986,6 +5664,40 @@ $$;
 
 comment on function freshness.dismiss_worker(bigint) is
     'Takes a worker off the list and makes due what it still ran. Returns the number of those jobs.';
+-- <<<
+
+-- >>> sql/602_renew_worker.sql
+-- A claim whose answer was lost on the way has been committed all the same: its jobs run for a worker that does not
+-- know of them, and whose heartbeat keeps them. So after an error the worker goes on under a new id, and takes along
+-- what it knows.
+create function freshness.renew_worker(p_worker bigint, p_fences bigint[])
+returns bigint
+language plpgsql
+set search_path = ''
+set lock_timeout = '1s'
+as $$
+declare
+    v_old freshness.workers;
+    v_new bigint;
+begin
+    -- Waits for a claim that is under way; one that comes later is refused, since its worker is not announced any more.
+    delete from freshness.workers as w where w.id = p_worker returning w.* into v_old;
+    if not found then
+        raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
+            hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
+    end if;
+    v_new := freshness.announce_worker(v_old.name, v_old.heartbeat_limit);
+    update freshness.jobs as j set worker = v_new
+    where j.state = 'running' and j.worker = p_worker and j.fence = any (p_fences);
+    perform freshness.dismiss_worker(p_worker);
+    return v_new;
+end
+$$;
+
+comment on function freshness.renew_worker(bigint, bigint[]) is
+    'Gives a worker a new id, by which it goes on with what it runs (fences of its jobs), and hands back everything'
+    ' else that runs under the old one: for a worker that does not know whether a claim of its own was committed.'
+    ' FR004: it is not announced.';
 -- <<<
 
 -- >>> sql/605_next_moment.sql
@@ -5866,6 +6578,7 @@ begin
         w.seen_at < clock_timestamp() - interval '1 hour'
         and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
         and w.started_at < clock_timestamp() - interval '7 days';
+    perform freshness.forget_lost_listeners();
     begin
         if to_regclass('cron.job_run_details') is not null then
             delete from cron.job_run_details as d
@@ -6859,8 +7572,8 @@ comment on view freshness.findings is
 -- <<<
 
 -- >>> sql/900_grants.sql
--- The only file that grants: it reads as the access policy. Browsers reach one function; the endpoint and the
--- worker connect as postgres, and server code with the secret key uses the documents' functions.
+-- Read as the access policy, with 905_worker_role.sql: no other file grants. Browsers reach two functions, and server
+-- code with the secret key the documents' functions too. supabase/tests/900_grants.sql holds it as a matrix.
 revoke all on all tables in schema freshness from public, anon, authenticated, service_role;
 revoke all on all sequences in schema freshness from public, anon, authenticated, service_role;
 revoke all on all routines in schema freshness from public, anon, authenticated, service_role;
@@ -6871,12 +7584,14 @@ alter table freshness.watches enable row level security;
 alter table freshness.pulls enable row level security;
 alter table freshness.workers enable row level security;
 alter table freshness.sleepers enable row level security;
+alter table freshness.listeners enable row level security;
 alter table freshness.sources enable row level security;
 alter table freshness.spent_calls enable row level security;
 alter table freshness.spent_days enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
 alter table freshness.freshness_samples enable row level security;
+alter table freshness.card_limits enable row level security;
 
 revoke all on function public.is_data_stale_v2(timestamptz, integer) from public, anon, authenticated;
 revoke all on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint)
@@ -6884,9 +7599,10 @@ from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_batch_v2(text, text[], integer) from public, anon, authenticated;
 revoke all on function public.check_and_queue_stale_data_from_presence_v2() from public, anon, authenticated;
 revoke all on function public.get_active_subscriptions_from_realtime() from public, anon, authenticated;
-revoke all on function public.check_staleness_on_update() from public, anon, authenticated;
-revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated;
+revoke all on function public.check_staleness_on_update() from public, anon, authenticated, service_role;
+revoke all on function public.on_realtime_subscription_insert() from public, anon, authenticated, service_role;
 revoke all on function public.get_or_queue(text, text) from public, anon, authenticated;
+revoke all on function public.on_card_add(text, text[], jsonb) from public, anon, authenticated;
 
 grant execute on function public.is_data_stale_v2(timestamptz, integer) to service_role;
 grant execute on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) to service_role;
@@ -6901,17 +7617,89 @@ grant execute on function freshness.get_or_queue(text, text) to authenticated, s
 grant execute on function freshness.queue_for_caller(text, text) to authenticated, service_role;
 grant execute on function freshness.answer_for_caller(freshness.queued_key) to authenticated, service_role;
 
+-- Pages of signed-in users say what they show; it answers for the tables that the caller may read.
+grant execute on function public.on_card_add(text, text[], jsonb) to authenticated, service_role;
+
 -- Server code with the secret key may read the registry and the state of keys, and nothing else.
 grant usage on schema freshness to service_role;
 grant select on freshness.data_types, freshness.jobs, freshness.key_status to service_role;
 
+-- A project may have a table of that name already, with grants of its own.
 do $$
 begin
-    grant select on public.data_type_registry_v2 to service_role;
-    revoke all on public.data_type_registry_v2 from anon, authenticated;
-exception
-    when wrong_object_type or insufficient_privilege then
-        raise notice 'public.data_type_registry_v2 is not ours, and keeps its grants';
+    if exists (
+        select from pg_catalog.pg_views as v
+        where
+            v.schemaname = 'public' and v.viewname = 'data_type_registry_v2'
+            and v.definition like '%freshness.data_types%'
+    ) then
+        revoke all on public.data_type_registry_v2 from public, anon, authenticated, service_role;
+        grant select on public.data_type_registry_v2 to service_role;
+    end if;
 end
 $$;
+-- <<<
+
+-- >>> sql/905_worker_role.sql
+-- The least that a worker and the endpoint need. Nobody logs in as this role: create one that does, with a password of
+-- its own, in it. Roles belong to the cluster, not to the database: another database may have made it, or be at it.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'freshness_worker') then
+        create role freshness_worker nologin;
+    end if;
+exception
+    when duplicate_object or unique_violation then
+        null;
+end
+$$;
+
+-- What queue.py and the endpoint call runs with the owner's rights: so the role needs none on any table, neither ours
+-- nor those that the data goes to, and row level security of data tables does not stand in a refresh's way. It stores
+-- rows only by ending a refresh whose fence it holds.
+do $$
+declare
+    v_function regprocedure;
+begin
+    for v_function in
+        select f.oid
+        from pg_catalog.pg_proc as f
+        where
+            f.pronamespace = 'freshness'::regnamespace
+            and f.proname in (
+                'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'turn', 'finish', 'fail', 'next_moment',
+                'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
+                'explain', 'renew_worker', 'wait_for', 'stop_listening', 'forget_lost_listeners'
+            )
+    loop
+        execute format('alter function %s security definer', v_function);
+        execute format('revoke all on function %s from public', v_function);
+        execute format('grant execute on function %s to freshness_worker', v_function);
+    end loop;
+end
+$$;
+grant usage on schema freshness to freshness_worker;
+
+-- The figures of status and metrics are views, read with the reader's rights; who watches what is not among them.
+do $$
+declare
+    v_table text;
+begin
+    foreach v_table in array array[
+        'data_types', 'jobs', 'events', 'sweeps', 'workers', 'sources', 'spent_calls', 'spent_days',
+        'freshness_samples', 'pulls', 'sleepers'
+    ] loop
+        execute format(
+            'create policy worker_reads on freshness.%I for select to freshness_worker using (true)', v_table
+        );
+        execute format('grant select on freshness.%I to freshness_worker', v_table);
+    end loop;
+end
+$$;
+grant select on freshness.key_status, freshness.data_type_status, freshness.source_status, freshness.slo,
+freshness.findings to freshness_worker;
+-- What these views and a worker's look call, with the reader's rights too.
+grant execute on function freshness.seconds_until(timestamptz) to freshness_worker;
+grant execute on function freshness.somebody_works() to freshness_worker;
+grant execute on function freshness.moment_in_words(timestamptz) to freshness_worker;
 -- <<<

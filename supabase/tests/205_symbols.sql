@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(9);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -61,6 +61,11 @@ select set_eq(
     $$,
     $$ values ('7', '7'), ('007', '7'), ('seven', null), ('9999999999', null), ('7; drop table x', null) $$,
     'what is no integer is no symbol, and spoils nothing for the others'
+);
+select bag_eq(
+    $$ select given, symbol from freshness.canonical_symbols('pgtap_integer', array['x', '7']) $$,
+    $$ values ('7', '7'), ('x', null) $$,
+    'nor repeats them'
 );
 select set_eq(
     $$ select given, symbol from freshness.canonical_symbols('pgtap_global', array['A', 'GLOBAL']) $$,

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(13);
+select plan(18);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -91,6 +91,40 @@ select is_empty($$ select * from freshness.watch('{}', '{}', 'user:1') $$, 'noth
 select throws_ok(
     $$ select freshness.watch(array['pgtap_quote'], array['A'], '') $$, 'FR008', null, 'a watcher has a name'
 );
+
+update freshness.watches set lease_until = now() + interval '2 minutes' where watcher = 'user:1';
+delete from freshness.pulls;
+select lives_ok(
+    $$ select freshness.watch(array['pgtap_quote', 'pgtap_quote'], array['OLD', 'FRESH'], 'user:1') $$,
+    'a lease in its second half is renewed'
+);
+select is_empty($$ select * from freshness.pulls $$, 'and nothing else is written: its job is there');
+delete from freshness.jobs where symbol = 'OLD';
+update freshness.watches set lease_until = now() + interval '2 minutes' where watcher = 'user:1';
+do $$
+begin
+    perform freshness.watch(array['pgtap_quote'], array['OLD'], 'user:1');
+end
+$$;
+select isnt_empty($$ select * from freshness.jobs where symbol = 'OLD' $$, 'unless its job is not');
+update freshness.watches set lease_until = now() - interval '1 minute' where watcher = 'user:1';
+do $$
+begin
+    perform freshness.watch(array['pgtap_quote'], array['FRESH'], 'user:1');
+end
+$$;
+select isnt_empty(
+    $$ select * from freshness.pulls where symbol = 'FRESH' $$, 'after a gap the job is looked at: it may be going away'
+);
+
+update freshness.data_types set priority = 5 where name = 'pgtap_quote';
+do $$
+begin
+    perform freshness.watch(array['pgtap_quote'], array['URGENT'], 'user:1', p_priority => 1);
+end
+$$;
+select is(priority::integer, 5, 'a watch does not make a data type less urgent than it is')
+from freshness.jobs where symbol = 'URGENT';
 
 select * from finish();
 rollback;

@@ -5,12 +5,18 @@ set local search_path = public, extensions;
 select plan(5);
 
 select ok(
-    (select bool_and(freshness.backoff(1) between '0.5 seconds' and '1 second') from generate_series(1, 50)),
-    'a first wait is up to a second'
+    (
+        select bool_and(freshness.backoff(1, '1 second', '5 minutes') between '0.5 seconds' and '1 second')
+        from generate_series(1, 50)
+    ),
+    'a first wait is up to the first'
 );
 select ok(
-    (select bool_and(freshness.backoff(1000000) between '150 seconds' and '5 minutes') from generate_series(1, 50)),
-    'a late one up to five minutes'
+    (
+        select bool_and(freshness.backoff(1000000, '1 second', '5 minutes') between '150 seconds' and '5 minutes')
+        from generate_series(1, 50)
+    ),
+    'a late one up to the longest'
 );
 
 select ok(

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(9);
+select plan(10);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -10,7 +10,10 @@ create table freshness_pgtap.quotes (symbol text primary key, price numeric, fet
 grant select on freshness_pgtap.quotes to authenticated;
 do $$
 begin
-    perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute');
+    perform freshness.register_data_type(
+        'pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute', backoff_first => '1 hour',
+        backoff_longest => '3 hours'
+    );
 end
 $$;
 insert into freshness.workers (name, heartbeat_limit, seen_at) values
@@ -36,6 +39,10 @@ select set_eq(
     $$ values ('DEAD', 1, true), ('NOBODY', 1, true), ('AGAIN', 4, false) $$,
     'it is due at once, and after further deaths after a backoff'
 );
+select ok(
+    not_before - clock_timestamp() between interval '89 minutes' and interval '3 hours',
+    'the data type''s own'
+) from freshness.jobs where data_type = 'pgtap_quote' and symbol = 'AGAIN';
 select is_empty(
     $$ select 1 from freshness.jobs where data_type = 'pgtap_quote' and required_as_of is null $$,
     'what was asked of it is not forgotten'

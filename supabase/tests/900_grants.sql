@@ -1,54 +1,234 @@
+-- Who may do what: each object of ours, and each grant on one. An object or a grant that is not here fails: decide who
+-- needs it, and write it down here and in sql/900_grants.sql or sql/905_worker_role.sql.
 begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(11);
+select plan(19);
 
-select is_empty(
-    $$
-    select c.oid::regclass, r.role
-    from pg_class as c cross join unnest(array['anon', 'authenticated']) as r (role)
+create temporary table allowed (kind text, object text, grantee text, privileges text) on commit drop;
+
+-- Nobody but their owner may use these.
+insert into allowed (kind, object)
+select 'function', 'freshness.' || n
+from regexp_split_to_table(
+    trim(
+        $$
+            add_jobs after_success ahead_expression all_became_fresher allowance apply_data_type arm
+            ask_not_before attach_data_triggers attach_subscription_trigger backoff begin_sweep caller_name
+            canonical_symbols card_as_json cast_symbol changed_rows charge_sources check_data_type column_list
+            deadline_expression decide define_data_trigger define_look define_look_at_key define_not_before
+            detach_data_triggers differing_keys differing_subscriptions doubtful_keys drop_unwatched due_jobs
+            earlier_keys end_refreshes end_subscriptions end_watches find_column find_function find_key_columns
+            find_table find_table_again find_timestamp_column find_ttl_column finish_many fold_pulls
+            fold_spent_calls forget_unregistered is_used job_writers key_condition key_states keys_after
+            listen_for live_watches lock_rows look measure_refresh_ahead mend_not_before mend_watches move_ended
+            newest_timestamp next_due next_in_words next_of_source note_look note_source_failure
+            note_source_success open_source open_sources pause_source plain_symbol prepare_rows prune
+            pull_all_keys pull_all_rows pull_changed_keys raise_fence_lost raise_priorities read_cards
+            read_interval reconsider refuse refuse_call refuse_too_many register_data_type register_source
+            release_unreadable renew_look schedule schedule_sweep seen sleep_until somebody_died spend
+            stale_wait stay_awake store_answer store_answers subscribed_keys sweep sweep_keys
+            sweep_subscriptions take_over take_sample tell_listeners timestamp_expression tokens try_to_end
+            ttl_expression turns_to_fold unregister_data_type unregister_source unregistered waits wake
+            watch_later watch_plain_subscriptions watch_subscriptions write_rows
+        $$, e' \n'
+    ), '\s+'
+) as n;
+insert into allowed (kind, object)
+values
+('function', 'public.check_staleness_on_update'),
+('function', 'public.on_realtime_subscription_insert'),
+('sequence', 'freshness.events_id_seq'),
+('sequence', 'freshness.fences'),
+('sequence', 'freshness.pulls_id_seq'),
+('sequence', 'freshness.sweeps_id_seq'),
+('sequence', 'freshness.workers_id_seq'),
+('table', 'freshness.card_limits'),
+('table', 'freshness.listeners'),
+('table', 'freshness.watches');
+
+-- Signed-in users, and server code with the secret key.
+insert into allowed
+select 'function', f, r, 'EXECUTE'
+from unnest(array['authenticated', 'service_role']) as r
+cross join unnest(
+    array[
+        'public.get_or_queue', 'public.on_card_add', 'freshness.get_or_queue', 'freshness.queue_for_caller',
+        'freshness.answer_for_caller'
+    ]
+) as f;
+
+-- Server code alone.
+insert into allowed
+values
+('schema', 'freshness', 'service_role', 'USAGE'),
+('function', 'public.check_and_queue_stale_batch_v2', 'service_role', 'EXECUTE'),
+('function', 'public.check_and_queue_stale_data_from_presence_v2', 'service_role', 'EXECUTE'),
+('function', 'public.get_active_subscriptions_from_realtime', 'service_role', 'EXECUTE'),
+('function', 'public.is_data_stale_v2', 'service_role', 'EXECUTE'),
+('function', 'public.queue_refresh_if_not_exists_v2', 'service_role', 'EXECUTE'),
+('table', 'freshness.data_types', 'service_role', 'SELECT'),
+('table', 'freshness.jobs', 'service_role', 'SELECT'),
+('view', 'freshness.key_status', 'service_role', 'SELECT'),
+('view', 'public.data_type_registry_v2', 'service_role', 'SELECT');
+
+-- The worker and the endpoint.
+insert into allowed values ('schema', 'freshness', 'freshness_worker', 'USAGE');
+insert into allowed
+select 'function', 'freshness.' || f, 'freshness_worker', 'EXECUTE'
+from unnest(
+    array[
+        'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
+        'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain',
+        'renew_worker', 'turn', 'wait_for', 'stop_listening', 'forget_lost_listeners',
+        'seconds_until', 'somebody_works', 'moment_in_words'
+    ]
+) as f;
+insert into allowed
+select 'table', 'freshness.' || t, 'freshness_worker', 'SELECT'
+from unnest(
+    array[
+        'data_types', 'jobs', 'events', 'sweeps', 'workers', 'sources', 'spent_calls', 'spent_days',
+        'freshness_samples', 'pulls', 'sleepers'
+    ]
+) as t;
+insert into allowed
+select 'view', 'freshness.' || v, 'freshness_worker', 'SELECT'
+from unnest(array['key_status', 'data_type_status', 'source_status', 'slo', 'findings']) as v;
+
+-- What there is: ours in public are those that lead to schema freshness. What registrations write is looked at below.
+create temporary table found on commit drop as
+with objects as (
+    select 'schema' as kind, n.nspname::text as object, n.nspacl as acl, 'n'::"char" as type, n.nspowner as owner
+    from pg_namespace as n
+    where n.nspname = 'freshness'
+    union all
+    select
+        case c.relkind when 'v' then 'view' when 'S' then 'sequence' else 'table' end,
+        format('%s.%s', c.relnamespace::regnamespace, c.relname), c.relacl,
+        (case c.relkind when 'S' then 's' else 'r' end)::"char", c.relowner
+    from pg_class as c
     where
-        c.relnamespace = 'freshness'::regnamespace and c.relkind in ('r', 'v')
-        and has_table_privilege(r.role, c.oid, 'select, insert, update, delete, truncate')
-    $$, 'browsers reach no table'
-);
-select is_empty(
-    $$
-    select f.oid::regprocedure, r.role
-    from pg_proc as f cross join unnest(array['anon', 'authenticated', 'service_role']) as r (role)
-    where
-        f.pronamespace = 'freshness'::regnamespace and has_function_privilege(r.role, f.oid, 'execute')
-        and (r.role = 'anon' or f.proname not in ('get_or_queue', 'queue_for_caller', 'answer_for_caller'))
-    $$, 'and no function but the parts of get_or_queue'
-);
-select ok(
-    has_function_privilege('authenticated', 'public.get_or_queue(text, text)', 'execute')
-    and not has_function_privilege('anon', 'public.get_or_queue(text, text)', 'execute')
-    and not has_schema_privilege('authenticated', 'freshness', 'usage'),
-    'which signed-in users call by its name in public, and cannot name here'
-);
-select is_empty(
-    $$
-    select f.oid::regprocedure, r.role
-    from pg_proc as f cross join unnest(array['anon', 'authenticated']) as r (role)
-    where
-        f.pronamespace = 'public'::regnamespace
-        and f.proname in (
-            'is_data_stale_v2', 'queue_refresh_if_not_exists_v2', 'check_and_queue_stale_batch_v2',
-            'check_and_queue_stale_data_from_presence_v2', 'get_active_subscriptions_from_realtime',
-            'check_staleness_on_update', 'on_realtime_subscription_insert'
+        c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+        and (
+            c.relnamespace = 'freshness'::regnamespace
+            or (
+                c.relnamespace = 'public'::regnamespace and c.relkind in ('v', 'm')
+                and pg_get_viewdef(c.oid) like '%freshness.%'
+            )
         )
-        and has_function_privilege(r.role, f.oid, 'execute')
-    $$, 'nor the documents'' functions'
+    union all
+    select 'function', format('%s.%s', f.pronamespace::regnamespace, f.proname), f.proacl, 'f'::"char", f.proowner
+    from pg_proc as f
+    where
+        (
+            f.pronamespace = 'freshness'::regnamespace
+            and f.proname not in (
+                select p || t.name
+                from freshness.data_types as t
+                cross join unnest(array['look_', 'look_at_', 'changed_', 'not_before_']) as p
+            )
+        )
+        or (
+            f.pronamespace = 'public'::regnamespace and f.prokind <> 'a'
+            and (f.proname = 'is_data_stale_v2' or pg_get_functiondef(f.oid) like '%freshness.%')
+        )
+)
+
+select distinct o.kind, o.object, g.grantee, g.privileges
+from objects as o
+left join lateral (
+    select
+        case a.grantee when 0 then 'public' else a.grantee::regrole::text end as grantee,
+        string_agg(a.privilege_type, ', ' order by a.privilege_type) as privileges
+    from aclexplode(coalesce(o.acl, acldefault(o.type, o.owner))) as a
+    where a.grantee <> o.owner
+    group by a.grantee
+) as g on true;
+
+select set_eq(
+    'select distinct kind, object from found', 'select distinct kind, object from allowed',
+    'each object of ours is in the matrix'
+);
+select set_eq(
+    'select * from found where grantee is not null', 'select * from allowed where grantee is not null',
+    'and nobody may do more, or less'
+);
+select is_empty(
+    $$
+    select a.attrelid::regclass, a.attname from pg_attribute as a
+    where a.attacl is not null and a.attrelid::regclass::text in (select object from found)
+    $$, 'no column has grants of its own'
+);
+select is_empty(
+    $$
+    select m.roleid::regrole from pg_auth_members as m
+    where m.member in ('anon'::regrole, 'authenticated'::regrole) or m.member = 'freshness_worker'::regrole
+    $$, 'and no role of browsers or of the worker has another one''s rights'
+);
+select is_empty(
+    $$
+    select f.oid::regprocedure from pg_proc as f
+    where
+        f.prosecdef and format('%s.%s', f.pronamespace::regnamespace, f.proname) in (select object from found)
+        and (
+            not coalesce('search_path=""' = any (f.proconfig), false)
+            or has_function_privilege('public', f.oid, 'execute')
+        )
+    $$, 'what runs with our rights looks nowhere else for names, and is nobody''s by default'
 );
 select is_empty(
     $$
     select oid::regclass from pg_class
-    where relnamespace = 'freshness'::regnamespace and relkind = 'r' and not relrowsecurity
+    where relnamespace = 'freshness'::regnamespace and relkind in ('r', 'p') and not relrowsecurity
     $$,
     'each table has row level security'
 );
+select is_empty(
+    $$
+    select oid::regclass from pg_class
+    where
+        oid::regclass::text in (select object from found where kind = 'view' union all select 'data_type_registry_v2')
+        and relkind = 'v' and not coalesce('security_invoker=true' = any (reloptions), false)
+    $$,
+    'and each view its reader''s rights'
+);
+select set_eq(
+    $$ select distinct p.roles::text, p.cmd from pg_policies as p where p.schemaname = 'freshness' $$,
+    $$ values ('{freshness_worker}', 'SELECT') $$, 'the only policies let the worker read'
+);
+select is_empty(
+    $$
+    select a.attrelid::regclass, a.attname
+    from pg_attribute as a join pg_class as c on c.oid = a.attrelid
+    where
+        c.relnamespace = 'freshness'::regnamespace and a.attnum > 0
+        and a.attname ~ '(claim|_token|secret|password|jwt|email)'
+    $$, 'no claim and no secret is stored'
+);
+
+create table public.freshness_pgtap_quotes (symbol text primary key, fetched_at timestamptz);
+do $$
+begin
+    perform freshness.register_data_type('pgtap_quote', 'public.freshness_pgtap_quotes', ttl => '1 minute');
+end
+$$;
+select is_empty(
+    $$
+    select f.oid::regprocedure, r.role
+    from pg_proc as f
+    cross join unnest(array['public', 'anon', 'authenticated', 'service_role', 'freshness_worker']) as r (role)
+    where
+        f.pronamespace = 'freshness'::regnamespace and f.proname like '%pgtap_quote'
+        and has_function_privilege(r.role, f.oid, 'execute')
+    $$, 'what a registration writes is closed too'
+);
+select ok(
+    not has_table_privilege('freshness_worker', 'public.freshness_pgtap_quotes', 'select, insert, update, delete'),
+    'and gives the worker nothing on the data table'
+);
+
 set local role service_role;
 select lives_ok($$ select * from freshness.key_status $$, 'server code may read the state of keys');
 select lives_ok($$ select * from public.data_type_registry_v2 $$, 'and the registry');
@@ -56,6 +236,11 @@ select lives_ok(
     $$ select public.check_and_queue_stale_batch_v2('A', '{}') $$, 'and queue by the documents'' functions'
 );
 select throws_ok($$ select * from freshness.watches $$, '42501', null, 'but not who watches what');
+select throws_ok($$ delete from public.data_type_registry_v2 $$, '42501', null, 'nor change the registry');
+set local role authenticated;
+select throws_ok(
+    $$ select freshness.get_or_queue('pgtap_quote', 'A') $$, '42501', null, 'a browser can name nothing in here'
+);
 set local role anon;
 select throws_ok($$ select * from freshness.jobs $$, '42501', null, 'a browser may not read jobs');
 select throws_ok($$ select * from public.data_type_registry_v2 $$, '42501', null, 'nor the registry');

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from pyworker.queue import Queue, open_queue
+from tests.fixtures.poolers import Pooler
+from tests.fixtures.servers import Database
 from tests.worker.in_process import Recorder
+from tests.worker.modes import LISTEN, MODES, POLL, POOLED, way_to
 from tests.worker.provider import Provider, running_provider
 
 
@@ -21,3 +25,31 @@ def provider() -> Iterator[Provider]:
 def recorder() -> Recorder:
     """A refresher that notes its jobs."""
     return Recorder()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses `mode` in both modes, or in the only one that it is about."""
+    if "mode" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("mode")
+        metafunc.parametrize("mode", marker.args if marker else MODES, indirect=True)
+
+
+@pytest.fixture
+def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the workers of a test wait: `listen`, or `poll`, through a transaction pooler if any."""
+    chosen = str(request.param)
+    assert chosen in (LISTEN, POLL)
+    monkeypatch.setenv("FRESHNESS_LONG_POLL_ENABLED", "true" if chosen == LISTEN else "false")
+    if chosen == POLL:
+        pooler: Pooler | None = request.getfixturevalue("pooler_if_any")
+        if pooler is not None:
+            monkeypatch.setenv(POOLED, f"{pooler.server}:{pooler.port}")
+    return chosen
+
+
+@pytest.fixture
+async def queue(database: Database, mode: str) -> AsyncIterator[Queue]:
+    """The queue of the session's database, in both modes."""
+    assert mode in MODES
+    async with open_queue(way_to(database.url), 5) as opened:
+        yield opened

@@ -13,7 +13,9 @@ from pyworker.listener import Listener
 from pyworker.queue import open_queue
 from pyworker.refreshers import Context, Refresher, by_data_type
 from pyworker.runner import Runner, open_context
+from pyworker.wake_token import WakeToken
 from pyworker.worker import Worker
+from tests.worker.modes import in_this_mode, way_to
 from tests.worker.waiting import DEADLINE, until
 
 
@@ -63,27 +65,56 @@ class Recorder:
 async def working(
     url: str, *refreshers: Refresher, listen_url: str | None = None, **options: Any
 ) -> AsyncIterator[Listener]:
-    """Run a worker, which listens when this goes on; what runs is finished at the end.
+    """Run a worker, which listens, or polls, when this goes on; what runs is finished at the end.
 
-    It polls each 30 s: whatever happens earlier happens by a signal or a deadline.
+    While it listens it looks each 30 s: whatever happens earlier happens by a signal or a deadline.
+    A statement without an answer is given up after `limit` s.
     """
+    long_poll = in_this_mode(options.pop("long_poll", None))
+    limit = options.pop("limit", 30)
+    way = way_to(url)
     given: dict[str, Any] = {
         "name": "test",
         "concurrency": 4,
         "heartbeat_limit": 15,
-        "fallback_poll_interval": 30,
         "shutdown_timeout": 10,
+        "long_poll": long_poll,
         **options,
     }
     stop = asyncio.Event()
-    async with open_queue(url, given["concurrency"] + 3) as queue, open_context(5) as context:
+    async with (
+        open_queue(way, given["concurrency"] + 3, limit) as queue,
+        open_context(5) as context,
+    ):
         runner = Runner(queue, by_data_type(refreshers), context, fetch_timeout=10)
-        listener = Listener(listen_url or url)
+        listener = Listener(
+            listen_url or way,
+            enabled=long_poll.enabled,
+            round_trip_interval=long_poll.max_wait_time,
+        )
         running = asyncio.create_task(Worker(queue, runner, listener, **given).run(stop))
         try:
-            await until(lambda: listener.sleeper is not None or running.done())
+            await until(
+                lambda: (
+                    running.done()
+                    or listener.sleeper is not None
+                    or (listener.report().running and not long_poll.enabled)
+                )
+            )
             yield listener
         finally:
             stop.set()
             async with asyncio.timeout(DEADLINE):
                 await running
+
+
+@asynccontextmanager
+async def listening(url: str, **options: Any) -> AsyncIterator[tuple[Listener, list[WakeToken]]]:
+    """Run a listener alone; yields it, and the tokens that it has given out so far."""
+    listener, tokens = Listener(url, **options), list[WakeToken]()
+    running = asyncio.create_task(listener.run(tokens.append))
+    try:
+        yield listener, tokens
+    finally:
+        running.cancel()
+        await asyncio.wait((running,))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.worker.modes import in_this_mode, way_to
 from tests.worker.waiting import wait_until
 
 COMMAND = [sys.executable, "-m", "pyworker.cli", "run"]
@@ -50,14 +51,27 @@ class WorkerProcess:
 
 
 def environment(**settings: Any) -> dict[str, str]:
-    """The environment of a worker: these settings, and nothing of ours but the path."""
+    """The environment of a worker: these settings, the test's mode, and the path."""
     given = {name: str(value) for name, value in settings.items()}
-    return {"PATH": os.environ["PATH"], "FRESHNESS_LOG_FORMAT": "json", **given}
+    if "DATABASE_URL" in given:
+        given["DATABASE_URL"] = way_to(given["DATABASE_URL"])
+    mode = str(in_this_mode().enabled)
+    return {
+        "PATH": os.environ["PATH"],
+        "FRESHNESS_LOG_FORMAT": "json",
+        "FRESHNESS_LONG_POLL_ENABLED": mode,
+        **given,
+    }
 
 
 @contextmanager
-def running_worker(folder: Path, name: str, **settings: Any) -> Iterator[WorkerProcess]:
-    """Run a worker in a folder until the end; it listens when this goes on."""
+def running_worker(
+    folder: Path, name: str, begins: str | None = None, /, **settings: Any
+) -> Iterator[WorkerProcess]:
+    """Run a worker in a folder until the end; it listens, or polls, when this goes on.
+
+    Or it has logged `begins`.
+    """
     log = folder / f"{name}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -69,7 +83,7 @@ def running_worker(folder: Path, name: str, **settings: Any) -> Iterator[WorkerP
         )
     worker = WorkerProcess(process, log)
     try:
-        worker.wait_for("listening")
+        worker.wait_for(begins or ("listening" if in_this_mode().enabled else "polling_only"))
         yield worker
     finally:
         process.kill()

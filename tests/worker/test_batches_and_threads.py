@@ -6,6 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pytest
+
 from pyworker import Context, Job, RefreshFailed, Row, refresher
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType, Register
@@ -14,6 +16,8 @@ from tests.worker.in_process import working
 from tests.worker.processes import running_worker
 from tests.worker.states import job, settled, watch
 from tests.worker.waiting import until
+
+pytestmark = pytest.mark.usefixtures("mode")
 
 HANGING = """
 import time

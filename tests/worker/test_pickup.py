@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
@@ -12,6 +14,8 @@ from tests.fixtures.subscriptions import Subscriber
 from tests.worker.in_process import Recorder, working
 from tests.worker.states import events, settled, watch
 from tests.worker.waiting import until
+
+pytestmark = pytest.mark.usefixtures("mode")
 
 
 async def test_subscriptions_to_a_stale_key_lead_to_one_fetch(

@@ -24,6 +24,7 @@ from tests.worker.waiting import until
 SECOND = timedelta(seconds=1)
 
 
+@pytest.mark.usefixtures("mode")
 async def test_no_refresh_begins_before_its_deadline(
     database: Database, connection: Connection, quotes: DataType
 ) -> None:

@@ -313,6 +313,7 @@ async def test_after_the_last_attempt_a_key_is_set_aside(
     )
 
 
+@pytest.mark.usefixtures("mode")
 async def test_other_jobs_go_on_when_one_fails(
     database: Database, connection: Connection, register: Register, recorder: Recorder
 ) -> None:

@@ -13,6 +13,8 @@ from tests.fixtures.servers import Database
 from tests.worker.in_process import Recorder, working
 from tests.worker.waiting import until
 
+pytestmark = pytest.mark.usefixtures("mode")
+
 CLIENTS, EACH = 6, 60
 
 

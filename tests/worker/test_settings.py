@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pyworker.errors import ConfigurationError
+from pyworker.long_poll import LongPoll
 from pyworker.settings import read_settings
 
 SECRET = "s3cr3t-of-the-tests"
@@ -44,6 +45,33 @@ def test_only_the_database_has_to_be_named(set_variables: Callable[..., None]) -
     assert settings.database_url.get_secret_value() == URL
     assert (settings.jwt_secret, settings.worker_name, settings.refreshers) == (None, None, "")
     assert settings.configuration == Path("freshness.toml")
+
+
+def test_the_worker_gets_what_is_set_about_waiting(set_variables: Callable[..., None]) -> None:
+    set_variables(
+        DATABASE_URL=URL,
+        FRESHNESS_LONG_POLL_ENABLED="false",
+        FRESHNESS_FALLBACK_POLL_INTERVAL="1",
+        FRESHNESS_MAX_WAIT_TIME="2",
+        FRESHNESS_TIMER_GRACE_PERIOD="0.1",
+        FRESHNESS_AGGRESSIVE_POLL_DURATION="3",
+        FRESHNESS_AGGRESSIVE_EXIT_THRESHOLD="4",
+    )
+    assert read_settings().long_poll == LongPoll(
+        enabled=False,
+        fallback_poll_interval=1,
+        max_wait_time=2,
+        timer_grace_period=0.1,
+        aggressive_poll_duration=3,
+        aggressive_exit_threshold=4,
+    )
+
+
+def test_what_is_not_set_about_waiting_is_as_the_worker_has_it(
+    set_variables: Callable[..., None],
+) -> None:
+    set_variables(DATABASE_URL=URL)
+    assert read_settings().long_poll == LongPoll()
 
 
 def test_without_a_database_there_are_no_settings() -> None:
@@ -100,7 +128,13 @@ def test_secrets_are_in_no_representation(set_variables: Callable[..., None]) ->
         ("HEARTBEAT_LIMIT", "0.5"),
         ("HEARTBEAT_LIMIT", "inf"),
         ("HEARTBEAT_LIMIT", "1e300"),
+        ("LONG_POLL_ENABLED", "perhaps"),
         ("FALLBACK_POLL_INTERVAL", "0"),
+        ("MAX_WAIT_TIME", "0"),
+        ("MAX_WAIT_TIME", "31"),
+        ("TIMER_GRACE_PERIOD", "-0.1"),
+        ("AGGRESSIVE_POLL_DURATION", "-1"),
+        ("AGGRESSIVE_EXIT_THRESHOLD", "1.5"),
         ("SHUTDOWN_TIMEOUT", "-1"),
         ("PORT", "65536"),
         ("LEASE", "86401"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import Database
@@ -12,6 +14,8 @@ from tests.worker.processes import fetch_over_http, running_worker
 from tests.worker.provider import Answer, Provider
 from tests.worker.states import events, price, settled, watch
 from tests.worker.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("mode")
 
 ALL_FRESH = """
     select count(*) = 200 from freshness.jobs

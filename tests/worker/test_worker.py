@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType, Register, create_data_type
@@ -13,6 +15,8 @@ from tests.fixtures.subscriptions import Subscriber
 from tests.worker.in_process import Recorder, working
 from tests.worker.states import ACTIVITY, job, price, settled, watch
 from tests.worker.waiting import until, until_quiet
+
+pytestmark = pytest.mark.usefixtures("mode")
 
 
 async def test_a_stale_key_is_fetched_when_somebody_subscribes_to_it(
@@ -143,6 +147,7 @@ async def test_data_types_without_a_refresher_are_left_to_other_workers(
     assert found == ("scheduled", True)
 
 
+@pytest.mark.mode("listen")
 async def test_an_idle_worker_makes_no_query(
     own_database: str, connect: Callable[[str], Connection], recorder: Recorder
 ) -> None:
@@ -157,6 +162,7 @@ async def test_an_idle_worker_makes_no_query(
     assert recorder.symbols == ["MSFT"]
 
 
+@pytest.mark.mode("listen")
 async def test_due_keys_of_others_keep_no_worker_busy(
     own_database: str, connect: Callable[[str], Connection], recorder: Recorder
 ) -> None:

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from pyworker.local.cluster import Cluster, temporary_cluster
-from pyworker.local.migrations import apply_migrations
-from pyworker.local.platform import install_platform
+from pyworker.local.cluster import Cluster
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType, create_data_type
-from tests.fixtures.servers import MIGRATIONS, WOULD_BREAK, Database, as_superuser
+from tests.fixtures.servers import Database, as_superuser
+from tests.worker.modes import LISTEN
 from tests.worker.processes import fetch_over_http, running_worker
 from tests.worker.provider import Provider
 from tests.worker.states import ACTIVITY, events, job, price, settled, watch
 from tests.worker.waiting import until_quiet, wait_until
 
-
-@pytest.fixture
-def mortal_cluster(cluster: Cluster | None) -> Iterator[Cluster]:
-    """A cluster that a test may stop, with the migrations applied."""
-    if cluster is None:
-        pytest.skip(WOULD_BREAK)
-    with temporary_cluster(cluster.installation) as running:
-        install_platform(running.connection_string("supabase_admin"))
-        apply_migrations(running.connection_string(), MIGRATIONS)
-        yield running
+pytestmark = pytest.mark.usefixtures("mode")
 
 
 def test_sigterm_finishes_what_runs(
@@ -128,7 +118,7 @@ def test_a_provider_that_does_not_answer_is_given_up(
 
 
 def test_a_worker_survives_a_restart_of_postgres(
-    mortal_cluster: Cluster, provider: Provider, tmp_path: Path
+    mortal_cluster: Cluster, provider: Provider, tmp_path: Path, mode: str
 ) -> None:
     """What it was fetching is stored afterwards, and new interest is served."""
     url = mortal_cluster.connection_string()
@@ -141,7 +131,8 @@ def test_a_worker_survives_a_restart_of_postgres(
             wait_until(lambda: provider.calls)
             mortal_cluster.stop("immediate")
             provider.release.set()
-            worker.wait_for("listening_interrupted")
+            if mode == LISTEN:
+                worker.wait_for("listening_interrupted")
             mortal_cluster.start()
             with psycopg.connect(url, autocommit=True) as again:
                 wait_until(lambda: settled(again, quotes, "AAPL"))
@@ -152,6 +143,7 @@ def test_a_worker_survives_a_restart_of_postgres(
     assert "Traceback" not in worker.log()
 
 
+@pytest.mark.mode("listen")
 async def test_a_worker_polls_while_it_cannot_listen_and_listens_again(
     own_database: str,
     connect: Callable[[str], Connection],
@@ -164,8 +156,7 @@ async def test_a_worker_polls_while_it_cannot_listen_and_listens_again(
     name = own_database.rsplit("/", 1)[1]
     quotes = create_data_type(connection)
     fetch_over_http(tmp_path, provider.url, quotes.name)
-    settings = {"DATABASE_URL": own_database, "FRESHNESS_FALLBACK_POLL_INTERVAL": 3600}
-    with running_worker(tmp_path, "w", **settings) as worker:
+    with running_worker(tmp_path, "w", DATABASE_URL=own_database) as worker:
         await until_quiet(lambda: connection.execute(ACTIVITY).fetchone(), 1.5)
         admin.execute(f"alter database {name} allow_connections false")
         terminated = connection.execute(
@@ -183,6 +174,7 @@ async def test_a_worker_polls_while_it_cannot_listen_and_listens_again(
     assert provider.calls == ["/AAPL", "/MSFT"]
 
 
+@pytest.mark.mode("listen")
 def test_interest_recorded_while_the_listener_reconnects_is_served(
     own_database: str,
     connect: Callable[[str], Connection],
@@ -192,8 +184,7 @@ def test_interest_recorded_while_the_listener_reconnects_is_served(
     connection = connect(own_database)
     quotes = create_data_type(connection)
     fetch_over_http(tmp_path, provider.url, quotes.name)
-    settings = {"DATABASE_URL": own_database, "FRESHNESS_FALLBACK_POLL_INTERVAL": 3600}
-    with running_worker(tmp_path, "w", **settings) as worker:
+    with running_worker(tmp_path, "w", DATABASE_URL=own_database) as worker:
         connection.execute(
             "select pg_terminate_backend(a.pid, 5000) from pg_stat_activity as a"
             " where a.datname = current_database() and a.application_name like 'freshness%'"

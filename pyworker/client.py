@@ -1,0 +1,126 @@
+"""What applications use: ask for keys, and wait until they are fresh."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Self
+
+from pyworker.errors import DatabaseUnavailable
+from pyworker.event_listener import EventListener
+from pyworker.job import Key
+from pyworker.key_freshness import KeyFreshness, StoredRows
+from pyworker.queue import Queue, open_queue
+from pyworker.wait import Wait
+from pyworker.waiting_room import WaitingRoom
+
+_GOODBYE = 1.0
+
+
+class Client:
+    """Asks for keys. One for a process, opened once: all of its tasks share one look and one ear.
+
+    ```python
+    async with Client(database_url) as client:
+        quote = await client.wait_until_fresh("quote", "AAPL", timeout=5)
+    ```
+
+    Raises, from every method: `DatabaseUnavailable` when Postgres cannot be reached (a wait goes
+    on instead), `InvalidRequest` for a data type that is not registered, or what is no symbol.
+    """
+
+    def __init__(self, database_url: str, *, connections: int = 4) -> None:
+        self._database_url = database_url
+        self._connections = connections
+        self._resources = AsyncExitStack()
+        self._queue: Queue
+        self._room: WaitingRoom
+        self._listener: EventListener
+        self._waiting: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            ConfigurationError: the URL is none.
+            DatabaseUnavailable: no connection could be made within ten seconds.
+        """
+        self._queue = await self._resources.enter_async_context(
+            open_queue(self._database_url, self._connections)
+        )
+        self._listener = EventListener(self._database_url)
+        self._room = WaitingRoom(self._queue, self._listener)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Disconnect; who still waits gets `DatabaseUnavailable`."""
+        async with self._resources:
+            if self._waiting is None:
+                return
+            backend = self._listener.backend
+            self._room.close()
+            self._waiting.cancel()
+            await asyncio.gather(self._waiting, return_exceptions=True)
+            if backend is not None:
+                # If that fails: the listener is gone, and is forgotten by the next one.
+                with suppress(DatabaseUnavailable, TimeoutError):
+                    async with asyncio.timeout(_GOODBYE):
+                        await self._queue.stop_listening(backend)
+
+    @property
+    def mode(self) -> str:
+        """How waits learn of an end: `listen`, or `poll` while nothing can be heard."""
+        return "poll" if self._listener.backend is None else "listen"
+
+    async def request(
+        self, data_type: str, symbol: str = "GLOBAL", *, priority: int | None = None
+    ) -> bool:
+        """Ask for fresh data, and go on: "make sure it is fresh". True when that queued a refresh.
+
+        A fetch that is under way satisfies it. `priority` is 0 to 9, and the data type's own if
+        not given; higher is more urgent.
+        """
+        return await self._queue.request(Key(data_type, symbol), priority=priority)
+
+    async def refresh_now(
+        self, data_type: str, symbol: str = "GLOBAL", *, priority: int | None = None
+    ) -> bool:
+        """Ask for a fetch that begins later than this call, however fresh the data is."""
+        return await self._queue.request(
+            Key(data_type, symbol), refresh_now=True, priority=priority
+        )
+
+    async def get_or_queue(self, data_type: str, symbol: str = "GLOBAL") -> StoredRows:
+        """Return what is stored, and queue a refresh if it is due: one round trip, no waiting."""
+        return await self._queue.get_or_queue(Key(data_type, symbol))
+
+    async def wait_until_fresh(
+        self,
+        data_type: str,
+        symbol: str = "GLOBAL",
+        *,
+        timeout: float | None = 30,  # noqa: ASYNC109 - a last look follows
+        refresh_now: bool = False,
+        priority: int | None = None,
+    ) -> KeyFreshness:
+        """Return as soon as the data is fresh; ask for it if it is not.
+
+        Ten tasks that wait for a key, in any number of processes, share one fetch. They make no
+        queries while they wait. With `refresh_now` it ends with a fetch that begins later than
+        this call, whatever was under way. It also ends when there is nothing to wait for: the
+        source has no such rows (`status` missing), or the key is set aside after failing
+        (failed, with the reason in `error`). `timeout` is in seconds; None: without end.
+
+        Raises:
+            NotFreshInTime: a `TimeoutError`, with what was known last in `state`.
+        """
+        if self._waiting is None:
+            self._waiting = asyncio.create_task(self._room.run(), name="freshness client")
+        wait = Wait(Key(data_type, symbol), refresh_now=refresh_now, priority=priority)
+        return await self._room.wait(wait, timeout)

@@ -1,0 +1,80 @@
+-- What a signed-in user may ask for when a page shows cards, whichever way the page asks.
+create table freshness.card_limits (
+    is_the_only_row boolean primary key default true
+    constraint there_is_one_row check (is_the_only_row),
+    lease interval not null default interval '5 minutes'
+    constraint a_lease_is_a_second_to_a_day check (lease between interval '1 second' and interval '1 day'),
+    keys_per_call integer not null default 50,
+    keys_per_user integer not null default 500,
+    constraint a_call_may_ask_for_what_a_user_may_watch check (keys_per_call between 1 and keys_per_user)
+);
+
+insert into freshness.card_limits default values;
+
+comment on table freshness.card_limits is
+    'Limits on cards, in one row: update freshness.card_limits set keys_per_user = 1000. They count from then on.';
+comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
+comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
+comment on column freshness.card_limits.keys_per_user is
+    'Keys on which a user may hold leases at a time. The service role is not limited.';
+
+-- A user's leases, to count them; subscriptions are not in it.
+create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
+
+create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    raise exception using
+        errcode = p_sqlstate,
+        message = p_message,
+        detail = jsonb_strip_nulls(jsonb_build_object('code', p_code, 'retryAfter', p_retry_after))::text,
+        hint = coalesce(p_hint, '');
+end
+$$;
+
+comment on function freshness.refuse_call(text, text, text, text, integer) is
+    'Raises an error that PostgREST answers with the status after PT in p_sqlstate. Its detail is JSON for programs:'
+    ' code, the word that the endpoint answers, and retryAfter in seconds.';
+
+-- Calls of one watcher that add keys go one after the other, so that two at a time cannot both take the last place.
+create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_ends timestamptz[];
+    v_excess integer;
+    v_end timestamptz;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('freshness.watch ' || p_watcher, 0));
+    v_ends := array(
+        select w.lease_until
+        from freshness.watches as w
+        where
+            w.watcher = p_watcher and w.lease_until > clock_timestamp()
+            and not exists (
+                select from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+                where k.data_type = w.data_type and k.symbol = w.symbol
+            )
+        order by w.lease_until
+    );
+    v_excess := cardinality(v_ends) + cardinality(p_data_types) - p_most;
+    if v_excess > 0 then
+        v_end := coalesce(v_ends[v_excess], v_ends[cardinality(v_ends)], clock_timestamp());
+        perform freshness.refuse_call(
+            'PT429', 'TOO_MANY_WATCHED',
+            format('You would watch %s keys; at most %s are allowed.', v_excess + p_most, p_most),
+            'Show fewer cards, or wait until the leases of closed ones end.',
+            greatest(ceil(extract(epoch from v_end - clock_timestamp())), 1)::integer
+        );
+    end if;
+end
+$$;
+
+comment on function freshness.refuse_too_many(text, text[], text[], integer) is
+    'Raises PT429 when p_watcher would hold leases on more than p_most keys with these; retryAfter is when enough of'
+    ' the others will have ended.';

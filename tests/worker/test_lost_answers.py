@@ -1,0 +1,99 @@
+"""What the database did and could not tell: the worker neither keeps nor forgets a job by it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from pyworker.database import open_pool
+from pyworker.errors import DatabaseUnavailable
+from pyworker.job import Job, Sleeper
+from pyworker.queue import Queue
+from pyworker.refreshers import Refresher
+from tests.fixtures.connections import Connection
+from tests.fixtures.data_types import DataType
+from tests.fixtures.servers import Database
+from tests.worker.in_process import Recorder, working
+from tests.worker.states import events, settled, watch
+from tests.worker.waiting import until
+
+
+class Deaf(Queue):
+    """Does what it is asked for, and does not hear the first answer that brings jobs."""
+
+    heard = True
+
+    async def claim(
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        limit: int,
+        sleeper: Sleeper | None = None,
+        lead: float = 0.0,
+    ) -> list[Job]:
+        """Claim, and lose the connection on the way back."""
+        jobs = await super().claim(worker, data_types, limit, sleeper, lead)
+        if jobs and self.heard:
+            self.heard = False
+            raise DatabaseUnavailable("the connection was lost")
+        return jobs
+
+
+class Slow(Queue):
+    """Hears its first jobs later than its heartbeat limit of a second allows."""
+
+    is_slow = True
+
+    async def claim(
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        limit: int,
+        sleeper: Sleeper | None = None,
+        lead: float = 0.0,
+    ) -> list[Job]:
+        """Claim, and be stopped before the answer is read."""
+        jobs = await super().claim(worker, data_types, limit, sleeper, lead)
+        if jobs and self.is_slow:
+            self.is_slow = False
+            await asyncio.sleep(1.1)
+        return jobs
+
+
+async def test_a_claim_that_is_heard_of_too_late_starts_no_fetch(
+    database: Database, connection: Connection, quotes: DataType, recorder: Recorder
+) -> None:
+    """Others may have taken its jobs over, so its calls would be beyond the budget."""
+    async with open_pool(database.url, 1) as pool:
+        looks, refresher = Slow(pool), Refresher(quotes.name, recorder)
+        async with working(database.url, refresher, looks=looks, heartbeat_limit=1):
+            watch(connection, quotes, "AAPL")
+            await until(lambda: settled(connection, quotes, "AAPL"))
+    assert recorder.symbols == ["AAPL"]
+    assert events(connection, quotes, "AAPL") == ["refreshing", "failed", "refreshing", "fresh"]
+
+
+async def test_a_claim_whose_answer_was_lost_keeps_no_job(
+    database: Database, connection: Connection, quotes: DataType, recorder: Recorder
+) -> None:
+    """Its jobs are handed back at once, what was running goes on, and the heartbeat keeps none."""
+    async with open_pool(database.url, 1) as pool:
+        looks = Deaf(pool)
+        looks.heard = False
+        recorder.held = True
+        async with working(database.url, Refresher(quotes.name, recorder), looks=looks):
+            watch(connection, quotes, "RUNS")
+            assert await recorder.fetched(1) == ["RUNS"]
+            looks.heard = True
+            watch(connection, quotes, "LOST")
+            assert await recorder.fetched(2) == ["RUNS", "LOST"]
+            recorder.let_go(2)
+            await until(lambda: settled(connection, quotes, "LOST"))
+            await until(lambda: settled(connection, quotes, "RUNS"))
+    assert events(connection, quotes, "RUNS") == ["refreshing", "fresh"]
+    assert events(connection, quotes, "LOST") == [
+        "refreshing",
+        "handed_back",
+        "refreshing",
+        "fresh",
+    ]
