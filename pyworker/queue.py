@@ -9,20 +9,24 @@ from datetime import datetime
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row
+from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row, tuple_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from pyworker.connections import severed_after
 from pyworker.database import Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, RowsRejected
-from pyworker.job import Ended, Job, Key, KeyState, Look, Row, Sleeper
+from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
 from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
 
 T = TypeVar("T")
 
 _LONGEST_WAIT = 7 * 86400.0
+_TURN = (
+    "select * from freshness.turn(%s, %s, %s, %s, %s, make_interval(secs => %s), %s,"
+    " %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::integer[])"
+)
 
 # As the limit of a call: that of the queue.
 _OWN = -1.0
@@ -86,6 +90,49 @@ class Queue:
             (worker, list(data_types), limit, sleeper.channel, sleeper.listener, lead),
             class_row(Job),
         )
+
+    async def turn(
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        limit: int,
+        sleeper: Sleeper | None = None,
+        lead: float = 0.0,
+        *,
+        endings: Sequence[Ending] = (),
+        is_settled: bool = False,
+    ) -> Turned:
+        """End refreshes, and claim up to `limit` jobs as `claim` does, in one transaction.
+
+        `is_settled`: the worker has armed and settled, so it need not do so again. An ending that
+        is refused harms no other; a lost fence is no error here.
+        """
+        sleeper = sleeper or Sleeper(None, None)
+        rows = await self._rows(
+            _TURN,
+            (
+                worker,
+                list(data_types),
+                limit,
+                sleeper.channel,
+                sleeper.listener,
+                lead,
+                is_settled,
+                *_ended_columns(endings),
+            ),
+            tuple_row,
+        )
+        ended: dict[int, Ended | None] = {each.job.fence: Ended("lost", None) for each in endings}
+        jobs = []
+        asleep, due_in = False, None
+        for kind, *job, outcome, seconds in rows:
+            if kind == "claimed":
+                jobs.append(Job(*job))
+            elif kind == "ended":
+                ended[job[2]] = None if outcome is None else Ended(outcome, seconds)
+            else:
+                asleep, due_in = True, seconds
+        return Turned(ended, jobs, asleep, due_in)
 
     async def next_moment(self, worker: int, data_types: Sequence[str]) -> float | None:
         """Return in how many seconds something is due for a worker; None when nothing is.
@@ -176,6 +223,23 @@ class Queue:
             refused = RowsRejected(error.diag.message_primary or str(error))
             refused.permanent = is_mismatch(error)
             raise refused from error
+
+    @staticmethod
+    def ending(
+        job: Job,
+        rows: Sequence[Row] | None,
+        validators: Validators | None,
+        received: int | None,
+        calls: int | None,
+    ) -> Ending:
+        """Return what `finish` would tell, for a turn; raises when the rows are no JSON."""
+        return Ending(
+            job,
+            None if rows is None else _dumps(list(rows)),
+            None if validators is None else json.dumps(dict(validators)),
+            received,
+            calls,
+        )
 
     async def fail(
         self,
@@ -404,6 +468,20 @@ async def open_queue(
 def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
     asked = list(keys)
     return [key.data_type for key in asked], [key.symbol for key in asked]
+
+
+def _ended_columns(endings: Sequence[Ending]) -> list[list[Any] | None]:
+    if not endings:
+        return [None] * 7
+    return [
+        [each.job.data_type for each in endings],
+        [each.job.symbol for each in endings],
+        [each.job.fence for each in endings],
+        [each.rows for each in endings],
+        [each.validators for each in endings],
+        [each.received for each in endings],
+        [each.calls for each in endings],
+    ]
 
 
 def _dumps(rows: Any) -> str:

@@ -31,7 +31,7 @@ begin
                     then greatest(f.fresh_until - (%8$s), d.counted_at + (f.fresh_until - d.counted_at) / 2)
                     else f.fresh_until
                 end
-            from unnest(p_symbols) as k (symbol)
+            from unnest(p_symbols, p_verified_at) as k (symbol, verified_at)
             join freshness.data_types as t on t.name = %3$L
             -- With a limit, so that no plan made while there are few jobs reads all of a data type's.
             left join lateral (
@@ -61,7 +61,7 @@ begin
                     greatest(
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
                         case
-                            when p_verified_at is not null then p_verified_at
+                            when k.verified_at is not null then k.verified_at
                             when
                                 coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
                                 and j.verified_at <= clock_timestamp() + least(t.ttl, interval '1 minute')
@@ -88,11 +88,12 @@ begin
         return;
     end if;
     execute format(
-        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz) returns table'
+        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz[]) returns table'
         ' (symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz)'
         ' language plpgsql stable rows 10 set search_path = '''' as %2$L;'
-        ' revoke all on function freshness.%1$I(text[], timestamptz) from public',
-        v_name, v_body
+        ' revoke all on function freshness.%1$I(text[], timestamptz[]) from public;'
+        ' alter function freshness.%1$I(text[], timestamptz[]) owner to %3$s',
+        v_name, v_body, freshness.owner_name()
     );
 end
 $define$;

@@ -26,11 +26,13 @@ comment on type freshness.job_state is
 -- >>> sql/010_seconds_until.sql
 create function freshness.seconds_until(p_moment timestamptz)
 returns double precision
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-    select extract(epoch from p_moment - clock_timestamp())::double precision where isfinite(p_moment)
+begin
+    return case when isfinite(p_moment) then extract(epoch from p_moment - clock_timestamp())::double precision end;
+end
 $$;
 
 comment on function freshness.seconds_until(timestamptz) is
@@ -449,14 +451,16 @@ comment on column freshness.listeners.seen_at is 'Its last look; each listener l
 
 create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_reference text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-    select case
+begin
+    return case
         when p_type = 'timestamptz'::regtype then p_reference
         else format('(%s::timestamp at time zone %L)', p_reference, p_time_zone)
-    end
+    end;
+end
 $$;
 
 comment on function freshness.timestamp_expression(oid, text, text) is
@@ -615,11 +619,28 @@ comment on function freshness.canonical_symbols(text, text[]) is
     ' null when it is no value of that type, empty, or longer than 200 characters.';
 -- <<<
 
+-- >>> sql/207_owner_name.sql
+-- Whoever registers a data type, what that writes belongs to the owner of everything here: our functions call it, and
+-- write it anew, with their owner's rights.
+create function freshness.owner_name()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return (select n.nspowner::regrole::text from pg_catalog.pg_namespace as n where n.nspname = 'freshness');
+end
+$$;
+
+comment on function freshness.owner_name() is 'Role that owns schema freshness, quoted where needed.';
+-- <<<
+
 -- >>> sql/210_look.sql
 -- Looking at a key: what is stored, and until when it is fresh. Registration writes one small static function for each
 -- data type (its plan stays cached; a dynamic statement is planned on each call), and look() calls it by name.
 
-create function freshness.look(p_data_type text, p_symbols text[], p_verified_at timestamptz default null)
+create function freshness.look(p_data_type text, p_symbols text[], p_verified_at timestamptz[] default null)
 returns table (
     symbol text,
     present boolean,
@@ -645,9 +666,9 @@ exception
     when others then
         if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
             return query
-            select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at)
+            select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at[:v_half])
             union all
-            select * from freshness.look(p_data_type, p_symbols[v_half + 1:], p_verified_at);
+            select * from freshness.look(p_data_type, p_symbols[v_half + 1:], p_verified_at[v_half + 1:]);
             return;
         end if;
         return query
@@ -656,12 +677,13 @@ exception
 end
 $$;
 
-comment on function freshness.look(text, text[], timestamptz) is
+comment on function freshness.look(text, text[], timestamptz[]) is
     'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its'
     ' refresh is due (before that by refresh_ahead and jitter, but never in the first half of its life). Null times: no'
     ' row, no timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as'
     ' none. problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
-    ' p_verified_at: start of a fetch that has just succeeded; otherwise the job''s verified_at is used.';
+    ' p_verified_at: for each symbol, the start of a fetch that has just succeeded; without one the job''s verified_at'
+    ' is used.';
 -- <<<
 
 -- >>> sql/215_define_look.sql
@@ -698,7 +720,7 @@ begin
                     then greatest(f.fresh_until - (%8$s), d.counted_at + (f.fresh_until - d.counted_at) / 2)
                     else f.fresh_until
                 end
-            from unnest(p_symbols) as k (symbol)
+            from unnest(p_symbols, p_verified_at) as k (symbol, verified_at)
             join freshness.data_types as t on t.name = %3$L
             -- With a limit, so that no plan made while there are few jobs reads all of a data type's.
             left join lateral (
@@ -728,7 +750,7 @@ begin
                     greatest(
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
                         case
-                            when p_verified_at is not null then p_verified_at
+                            when k.verified_at is not null then k.verified_at
                             when
                                 coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
                                 and j.verified_at <= clock_timestamp() + least(t.ttl, interval '1 minute')
@@ -755,11 +777,12 @@ begin
         return;
     end if;
     execute format(
-        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz) returns table'
+        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz[]) returns table'
         ' (symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz)'
         ' language plpgsql stable rows 10 set search_path = '''' as %2$L;'
-        ' revoke all on function freshness.%1$I(text[], timestamptz) from public',
-        v_name, v_body
+        ' revoke all on function freshness.%1$I(text[], timestamptz[]) from public;'
+        ' alter function freshness.%1$I(text[], timestamptz[]) owner to %3$s',
+        v_name, v_body, freshness.owner_name()
     );
 end
 $define$;
@@ -1144,7 +1167,7 @@ begin
     delete from freshness.watches as w where w.data_type = name;
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
-    execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
+    execute format('drop function if exists freshness.%I(text[], timestamptz[])', 'look_' || name);
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
@@ -3042,7 +3065,8 @@ begin
     v_limit := least(v_type.ttl, interval '1 minute');
     execute format(
         'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
-        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public',
+        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public;'
+        ' alter function freshness.%1$I() owner to %3$s',
         'changed_' || p_data_type,
         format(
             $body$
@@ -3086,7 +3110,8 @@ begin
             freshness.earlier_keys(v_type, 'UPDATE', 'old_rows', 'new_rows'),
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
             freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null)
-        )
+        ),
+        freshness.owner_name()
     );
 end
 $define$;
@@ -3491,7 +3516,11 @@ returns jsonb
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
+-- A plan that expects many due jobs would look for one in the table, past all that are not.
+set enable_seqscan = off
 as $$
+declare
+    v_horizon timestamptz := clock_timestamp() + p_lead;
 begin
     return (
         select coalesce(jsonb_object_agg(o.name, to_jsonb(a)), '{}')
@@ -3505,7 +3534,7 @@ begin
                 select from freshness.jobs as j
                 where
                     j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    and j.due_at <= clock_timestamp() + p_lead
+                    and j.due_at <= v_horizon
                 -- In order, or any plan reads all jobs to find that none is due.
                 order by j.due_at
                 limit 1
@@ -4071,6 +4100,47 @@ comment on function freshness.take_over() is
     ' Their fences are void from then on.';
 -- <<<
 
+-- >>> sql/527_somebody_died.sql
+create function freshness.somebody_died()
+returns boolean
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return exists (
+        select from freshness.workers as w
+        where
+            w.seen_at > clock_timestamp() + w.heartbeat_limit
+            or (
+                w.seen_at + w.heartbeat_limit < clock_timestamp()
+                and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running' limit 1)
+            )
+    ) or exists (
+        -- One look into the index for each worker that runs something, however many jobs those are.
+        with recursive running as (
+            (select j.worker from freshness.jobs as j where j.state = 'running' order by j.worker limit 1)
+            union all
+            select (
+                select j.worker from freshness.jobs as j
+                where j.state = 'running' and j.worker > r.worker
+                order by j.worker limit 1
+            )
+            from running as r
+            where r.worker is not null
+        )
+
+        select from running as r
+        where r.worker is not null and r.worker not in (select w.id from freshness.workers as w)
+    );
+end
+$$;
+
+comment on function freshness.somebody_died() is
+    'Whether freshness.take_over has anything to do: a worker that runs something has not been heard of for its'
+    ' heartbeat_limit, is not on the list any more, or was seen in the future.';
+-- <<<
+
 -- >>> sql/530_due_jobs.sql
 -- Which of the due jobs come first. When all can be served their order hardly matters; when not, viewers times age
 -- keeps the most viewers with fresh data without letting anything grow old for ever, where "most overdue first" is the
@@ -4080,6 +4150,7 @@ create function freshness.due_jobs(
     p_limit integer,
     p_lead interval,
     p_allowed jsonb,
+    out places tid[],
     out due freshness.jobs[],
     out short text[]
 )
@@ -4087,9 +4158,12 @@ language plpgsql
 set search_path = ''
 set jit = off
 set plan_cache_mode = force_generic_plan
+-- The places are known: nothing else is read, however few rows the plan was made for.
+set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
+    v_ranked tid[];
     v_places tid[];
 begin
     with candidates as materialized (
@@ -4109,7 +4183,12 @@ begin
                 -- A staleness function knows nothing ahead: it is asked at the deadline.
                 and d.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
             order by d.due_at
-            limit case when p_allowed ? t.source then 5000 else greatest(2 * p_limit, 100) end
+            limit case
+                -- A source that may not serve all of them needs the best of many.
+                when (p_allowed -> t.source ->> 'calls')::bigint < 5000 * t.calls_per_refresh then 5000
+                when (p_allowed -> t.source ->> 'bytes')::bigint < 10000000000 then 5000
+                else greatest(2 * p_limit, 100)
+            end
         ) as j
         where t.name = any (p_data_types)
     ),
@@ -4127,33 +4206,37 @@ begin
     )
 
     select
-        -- Twice as many as asked for: others may hold some of them.
-        (
-            array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true))
-        )[:2 * p_limit],
+        array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true)),
         array_agg(distinct r.source) filter (where not r.has_calls or not r.has_bytes)
-    into v_places, short
+    into v_ranked, short
     from ranked as r;
 
-    due := array(
-        select l.job
+    places := '{}';
+    due := '{}';
+    -- Twice as many as asked for: others may hold some of them. If they hold most of them, those that come next.
+    for v_round in 1..2 loop
+        v_places := case v_round when 1 then v_ranked[:2 * p_limit] else v_ranked[2 * p_limit + 1:] end;
+        exit when coalesce(cardinality(v_places), 0) = 0 or cardinality(due) >= p_limit;
+        select places || array_agg(l.place), due || array_agg(l.job)
+        into places, due
         from (
-            select j as job, array_position(v_places, j.ctid) as rank
+            select j.ctid as place, j as job
             from freshness.jobs as j
-            where j.ctid = any (v_places) and j.state <> 'running'
-            order by rank
-            limit p_limit
+            -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
+            where j.ctid = any (v_places) and j.worker is null
+            order by array_position(v_places, j.ctid)
+            limit p_limit - cardinality(due)
             for update skip locked
-        ) as l
-        order by l.rank
-    );
+        ) as l;
+    end loop;
 end
 $$;
 
 comment on function freshness.due_jobs(text[], integer, interval, jsonb) is
     'Part of claim: locks up to p_limit jobs of these data types that are due within p_lead, the best first: by class'
     ' (priority, and one more for each 10 ttl of waiting), what somebody asked for, viewers times age. p_allowed: what'
-    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.';
+    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.'
+    ' places: where the locked rows are.';
 -- <<<
 
 -- >>> sql/535_claim.sql
@@ -4181,22 +4264,17 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    v_due freshness.jobs[];
+    v_found record;
     v_type record;
     v_now timestamptz;
     v_allowed jsonb;
-    v_short text[];
     v_left integer := p_limit;
     v_claimed integer;
     v_asked integer;
     v_is_set_back boolean;
 begin
-    update freshness.workers as w
-    set seen_at = clock_timestamp()
-    from (select o.id, o.seen_at from freshness.workers as o where o.id = p_worker) as o
-    where w.id = o.id
-    returning o.seen_at > clock_timestamp() + interval '1 second' into v_is_set_back;
-    if not found then
+    v_is_set_back := freshness.seen(p_worker);
+    if v_is_set_back is null then
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
     end if;
@@ -4207,22 +4285,23 @@ begin
     if exists (select from freshness.pulls) then
         perform freshness.fold_pulls();
     end if;
-    perform freshness.take_over();
+    if freshness.somebody_died() then
+        perform freshness.take_over();
+    end if;
 
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
         v_asked := v_left;
         v_allowed := freshness.open_sources(p_data_types, p_lead);
-        select d.due, d.short into v_due, v_short
-        from freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed) as d;
+        v_found := freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed);
 
         for v_type in
             select
                 t as registered,
                 -- Set aside before, or the table has another name than the look function knows.
                 bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
-            from unnest(v_due) as d
+            from unnest(v_found.due) as d
             join freshness.data_types as t on t.name = d.data_type
             group by t.name
             order by t.name
@@ -4230,17 +4309,17 @@ begin
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.registered, v_due, v_now + p_lead,
+                p_worker, v_type.registered, v_found.places, v_found.due, v_now + p_lead,
                 case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;
         if v_allowed <> '{}' then
-            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_short);
+            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_found.short);
         end if;
         -- Fewer were due than were asked for, and each has been claimed: no more are.
-        exit when v_left <= 0 or cardinality(v_due) = 0 or v_asked - v_left = cardinality(v_due);
+        exit when v_left <= 0 or cardinality(v_found.due) = 0 or v_asked - v_left = cardinality(v_found.due);
     end loop;
 
     -- Without a free slot it must not be taken for one that can be woken.
@@ -4265,7 +4344,8 @@ comment on function freshness.claim(bigint, text[], integer, text, integer, inte
 
 -- >>> sql/540_decide.sql
 create function freshness.decide(
-    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_horizon timestamptz, p_problem text
+    p_worker bigint, p_type freshness.data_types, p_places tid[], p_due freshness.jobs[],
+    p_horizon timestamptz, p_problem text
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
@@ -4274,6 +4354,7 @@ returns table (
 language plpgsql
 rows 10
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -4284,7 +4365,7 @@ begin
     return query
     with looked as materialized (
         select
-            d.symbol, l.stored_at, l.fresh_until, l.refresh_at, coalesce(w.viewers, 0) as viewers,
+            d.place, d.symbol, l.stored_at, l.fresh_until, l.refresh_at, coalesce(w.viewers, 0) as viewers,
             greatest(d.due_at, case when d.required_as_of is null then l.refresh_at end) as due_at,
             coalesce(p_problem, l.problem) as problem,
             case
@@ -4295,7 +4376,7 @@ begin
                 when l.refresh_at > p_horizon then 'wait'
                 else 'fetch'
             end as decision
-        from unnest(p_due) as d
+        from unnest(p_places, p_due) as d (place)
         join freshness.look(v_name, v_symbols) as l on l.symbol = d.symbol
         left join freshness.live_watches(v_name, v_symbols) as w on w.symbol = d.symbol
         where d.data_type = v_name
@@ -4303,10 +4384,10 @@ begin
 
     decided as materialized (
         select
-            l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
+            l.place, l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
             greatest(l.due_at, a.closed_until) as due_at, coalesce(l.problem, a.problem) as problem,
-            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed' else l.decision
-            end as decision
+            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed'
+                else l.decision end as decision
         from looked as l
         left join (
             select n.* from freshness.ask_not_before(
@@ -4317,7 +4398,7 @@ begin
 
     dropped as (
         delete from freshness.jobs as j
-        using decided as d where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
+        using decided as d where j.ctid = any (p_places) and j.ctid = d.place and d.decision = 'drop'
     ),
 
     changed as (
@@ -4358,7 +4439,7 @@ begin
             end,
             fresh_until = d.fresh_until
         from decided as d
-        where j.data_type = v_name and j.symbol = d.symbol and d.decision <> 'drop'
+        where j.ctid = any (p_places) and j.ctid = d.place and d.decision <> 'drop'
         returning j.*, d.decision, d.due_at as was_due_at
     ),
 
@@ -4369,21 +4450,19 @@ begin
             c.data_type, c.symbol, c.worker, c.fence,
             case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
             case c.decision when 'broken' then c.last_error end
-        from changed as c
-        where c.decision in ('fetch', 'broken')
+        from changed as c where c.decision in ('fetch', 'broken')
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
-        case when c.verified_at is not null then c.validators end, c.alone
-    from changed as c where c.decision = 'fetch';
+        case when c.verified_at is not null then c.validators end, c.alone from changed as c where c.decision = 'fetch';
 end
 $$;
 
-comment on function freshness.decide(bigint, freshness.data_types, freshness.jobs[], timestamptz, text) is
-    'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
-    ' fetch, now running, with when they may; the others wait for their deadline or for their provider to open, stay'
-    ' warm, go away, or are set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says'
-    ' when it does. p_problem: why none of them can be looked at.';
+comment on function freshness.decide(bigint, freshness.data_types, tid[], freshness.jobs[], timestamptz, text) is
+    'Part of claim: what becomes of due jobs of one data type, locked at p_places. Returns those to fetch, now running,'
+    ' with when they may; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
+    ' set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says when it does.'
+    ' p_problem: why none of them can be looked at.';
 -- <<<
 
 -- >>> sql/545_ask_not_before.sql
@@ -4413,8 +4492,9 @@ begin
             'create or replace function freshness.%1$I(p_symbols text[])'
             ' returns table (symbol text, closed_until timestamptz, problem text)'
             ' language plpgsql rows 10 set search_path = '''' as %2$L;'
-            ' revoke all on function freshness.%1$I(text[]) from public',
-            v_name, v_body
+            ' revoke all on function freshness.%1$I(text[]) from public;'
+            ' alter function freshness.%1$I(text[]) owner to %3$s',
+            v_name, v_body, freshness.owner_name()
         );
     end if;
 end
@@ -4599,11 +4679,13 @@ comment on function freshness.newest_timestamp(freshness.data_types, jsonb) is
 
 create function freshness.key_condition(p_type freshness.data_types)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-    select case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
+begin
+    return case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end;
+end
 $$;
 
 comment on function freshness.key_condition(freshness.data_types) is
@@ -4682,10 +4764,18 @@ $$;
 
 comment on function freshness.write_rows(freshness.data_types, text, jsonb) is
     'Writes prepared rows of one key into its data table by the data type''s write mode, columns that they name only.';
+-- <<<
+
+-- >>> sql/562_store_answers.sql
+-- What a refresher brought for one key, and what became of it.
+create type freshness.stored_answer as (
+    rows jsonb, new_validators jsonb, bytes bigint, used_calls integer,
+    outcome text, held_until timestamptz, reason text
+);
 
 create function freshness.store_answer(
     p_type freshness.data_types, p_job freshness.jobs, p_rows jsonb,
-    out outcome text, out not_before timestamptz, out reason text
+    out outcome text, out held_until timestamptz, out reason text
 )
 language plpgsql
 set search_path = ''
@@ -4729,10 +4819,10 @@ begin
         jsonb_build_object('c', p_type.timestamp_column))
     then
         select l.fresh_until into v_stale_since
-        from freshness.look(p_type.name, array[p_job.symbol], '-infinity') as l where l.fresh_until <= clock_timestamp();
+        from freshness.look(p_type.name, array[p_job.symbol], '{-infinity}') as l where l.fresh_until <= clock_timestamp();
         if found then
             outcome := 'stale';
-            not_before := clock_timestamp() + freshness.stale_wait(p_type, v_stale_since);
+            held_until := clock_timestamp() + freshness.stale_wait(p_type, v_stale_since);
             reason := format('the source''s rows of %s are stale and no newer than the stored ones', v_newest);
         end if;
     end if;
@@ -4741,7 +4831,30 @@ $$;
 
 comment on function freshness.store_answer(freshness.data_types, freshness.jobs, jsonb) is
     'Part of finish: stores the rows of a running job if they are as new as the stored ones (null: the source says that'
-    ' nothing has changed), and says how the refresh ended. stale: not to be tried before not_before, for that reason.';
+    ' nothing has changed), and says how the refresh ended. stale: not to be tried before held_until, for that reason.';
+
+create function freshness.store_answers(
+    p_type freshness.data_types, p_jobs freshness.jobs[], p_answers freshness.stored_answer[]
+)
+returns freshness.stored_answer[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_stored record;
+begin
+    for v_number in 1..cardinality(p_jobs) loop
+        v_stored := freshness.store_answer(p_type, p_jobs[v_number], p_answers[v_number].rows);
+        p_answers[v_number].outcome := v_stored.outcome;
+        p_answers[v_number].held_until := v_stored.held_until;
+        p_answers[v_number].reason := v_stored.reason;
+    end loop;
+    return p_answers;
+end
+$$;
+
+comment on function freshness.store_answers is
+    'Part of finish: freshness.store_answer for each running job.';
 -- <<<
 
 -- >>> sql/565_measure_refresh_ahead.sql
@@ -4789,6 +4902,128 @@ comment on function freshness.measure_refresh_ahead(text) is
     ' most half of the ttl, and returns that percentile. Called by finish now and then.';
 -- <<<
 
+-- >>> sql/566_move_ended.sql
+-- How a refresh ended; outcome is null when its end was refused.
+create type freshness.ended as (data_type text, fence bigint, outcome text, due_in double precision);
+
+create function freshness.move_ended(
+    p_type freshness.data_types, p_places tid[], p_jobs freshness.jobs[], p_answers freshness.stored_answer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    -- Others wait for the source: it may have room now.
+    v_is_short boolean := freshness.next_of_source(p_type.source, 'infinity') < 'infinity';
+    v_ended freshness.ended[];
+begin
+    with ended as materialized (
+        select e.*
+        from unnest(p_jobs, p_answers) as e
+    ),
+
+    looked as materialized (
+        select
+            l.*,
+            -- Not verified by this: rows that were stale, and those that were deleted or went back while the source
+            -- said that nothing has changed.
+            e.outcome <> 'stale'
+            and (e.rows is not null or coalesce(l.stored_at, '-infinity') >= coalesce(e.stored_at, '-infinity'))
+            as is_verified
+        from freshness.look(
+            p_type.name, array(select e.symbol from ended as e),
+            -- A clock that was set back meanwhile has not verified the future.
+            array(select least(e.started_at, v_now) from ended as e)
+        ) as l
+        join ended as e on e.symbol = l.symbol
+    ),
+
+    seen as materialized (
+        select l.symbol, l.stored_at, l.fresh_until, l.refresh_at, true as is_verified
+        from looked as l
+        where l.is_verified
+        union all
+        select l.symbol, l.stored_at, l.fresh_until, l.refresh_at, false
+        from (
+            select array_agg(n.symbol) as symbols from looked as n where not n.is_verified having count(*) > 0
+        ) as n
+        cross join lateral freshness.look(p_type.name, n.symbols) as l
+    ),
+
+    known as materialized (
+        select
+            e.*, s.stored_at as now_stored_at, s.fresh_until as now_fresh_until,
+            case when s.is_verified then least(e.started_at, v_now) end as now_verified_at,
+            case
+                -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at
+                -- once.
+                when
+                    (s.is_verified and s.refresh_at <= least(e.started_at, v_now))
+                    or (
+                        s.refresh_at <= clock_timestamp()
+                        and coalesce(p_type.deadline_function, p_type.staleness_function) is not null
+                    )
+                    then clock_timestamp() + least(p_type.ttl, interval '1 minute')
+                else coalesce(s.refresh_at, clock_timestamp() + p_type.ttl)
+            end as refresh_at
+        from ended as e
+        join seen as s on s.symbol = e.symbol
+    ),
+
+    moved as (
+        update freshness.jobs as j
+        set
+            state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
+            last_error = k.reason,
+            not_before = k.held_until,
+            verified_at = case when k.outcome = 'stale' then j.verified_at else k.now_verified_at end,
+            validators = case
+                when k.now_verified_at is null or k.outcome = 'superseded' then null
+                else coalesce(k.new_validators, case when k.rows is null then j.validators end)
+            end,
+            requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
+            required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
+            run_at = case
+                when j.required_as_of > j.started_at or k.now_verified_at is null then clock_timestamp()
+                else least(j.run_at, k.refresh_at)
+            end,
+            stored_at = k.now_stored_at,
+            fresh_until = k.now_fresh_until,
+            calls = coalesce(k.used_calls, j.calls),
+            estimated_size_bytes = coalesce(k.bytes, j.estimated_size_bytes)
+        from known as k
+        where j.ctid = any (p_places) and j.fence = k.fence
+        returning k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.bytes, k.reason
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+        select
+            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.bytes, m.reason
+        from moved as m
+    )
+
+    select array_agg(
+        row(
+            m.data_type, m.fence, m.outcome, freshness.seconds_until(case when v_is_short then least(m.due_at, v_now) else m.due_at end)
+        )::freshness.ended
+    )
+    into v_ended
+    from moved as m;
+    return v_ended;
+end
+$$;
+
+comment on function freshness.move_ended is
+    'Part of finish: moves running jobs of one data type, locked at p_places, to their next deadlines, and notes how'
+    ' their refreshes ended.';
+-- <<<
+
 -- >>> sql/567_raise_fence_lost.sql
 create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
 returns void
@@ -4805,6 +5040,80 @@ $$;
 comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR003.';
 -- <<<
 
+-- >>> sql/568_end_refreshes.sql
+-- The end of refreshes of one data type, however many: looked at together, moved together, noted together.
+create function freshness.end_refreshes(
+    p_type freshness.data_types,
+    p_symbols text[],
+    p_fences bigint[],
+    p_rows jsonb[],
+    p_validators jsonb[],
+    p_bytes bigint[],
+    p_calls integer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+-- Jobs are found by their key or their place, however few there were when the plan was made.
+set enable_seqscan = off
+as $$
+declare
+    v_jobs freshness.jobs[];
+    v_answers freshness.stored_answer[];
+    v_places tid[];
+    v_locked tid[];
+begin
+    select array_agg(r.place), array_agg(r.job), array_agg(g.answer) into v_places, v_jobs, v_answers
+    from (
+        select
+            u.symbol, u.fence,
+            row(u.rows, u.validators, u.bytes, u.calls, 'unchanged', null, null)::freshness.stored_answer as answer
+        from unnest(p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls)
+        as u (symbol, fence, rows, validators, bytes, calls)
+    ) as g
+    cross join lateral (
+        select j.ctid as place, j as job
+        from freshness.jobs as j
+        where j.data_type = p_type.name and j.symbol = g.symbol and j.fence = g.fence
+        limit 1
+    ) as r;
+    if v_jobs is null then
+        return '{}';
+    end if;
+    if p_rows is not null then
+        v_answers := freshness.store_answers(p_type, v_jobs, v_answers);
+    end if;
+
+    -- The fence is checked last, on the locked rows: a worker that has lost it takes its rows back.
+    v_locked := array(
+        select j.ctid from freshness.jobs as j
+        where j.ctid = any (v_places) and j.fence = any (p_fences)
+        order by j.symbol
+        for update
+    );
+    -- One that was asked for meanwhile has another place now.
+    if cardinality(v_locked) < cardinality(v_jobs) then
+        v_locked := array(
+            select j.ctid from freshness.jobs as j
+            where j.data_type = p_type.name and j.symbol = any (p_symbols) and j.fence = any (p_fences)
+            order by j.symbol
+            for update
+        );
+    end if;
+    if cardinality(v_locked) < cardinality(v_jobs) then
+        perform freshness.raise_fence_lost(p_type.name, v_jobs[1].symbol, v_jobs[1].fence);
+    end if;
+    return freshness.move_ended(p_type, v_locked, v_jobs, v_answers);
+end
+$$;
+
+comment on function freshness.end_refreshes is
+    'Ends running refreshes of one data type as freshness.finish says, in one transaction: all of them, or none and an'
+    ' error. Returns those that were ended; the others had lost their fence before.';
+-- <<<
+
 -- >>> sql/570_finish.sql
 create function freshness.finish(
     p_data_type text,
@@ -4817,91 +5126,27 @@ create function freshness.finish(
 )
 returns table (outcome text, due_in double precision)
 language plpgsql
+rows 1
 set search_path = ''
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_type freshness.data_types;
-    v_job freshness.jobs;
-    v_stored record;
-    v_now record;
-    v_due_at timestamptz;
-    v_verified_at timestamptz;
+    v_ended freshness.ended;
 begin
-    select * into v_job
-    from freshness.jobs as j
-    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence;
     select * into v_type from freshness.data_types as t where t.name = p_data_type;
-    if v_job.fence is null or v_type.name is null then
+    v_ended := (freshness.end_refreshes(
+        v_type, array[p_symbol], array[p_fence], case when p_rows is not null then array[p_rows] end,
+        array[p_validators], array[p_bytes], array[p_calls]
+    ))[1];
+    if v_ended.outcome is null then
         perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
     end if;
-    -- A clock that was set back meanwhile has not verified the future.
-    v_verified_at := least(v_job.started_at, clock_timestamp());
-
-    v_stored := freshness.store_answer(v_type, v_job, p_rows);
-
-    -- Not verified by this: rows that were stale, and those that were deleted or went back while the source said that
-    -- nothing has changed.
-    if p_rows is null or v_stored.outcome = 'stale' then
-        select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
-        if
-            v_stored.outcome = 'stale'
-            or coalesce(v_now.stored_at, '-infinity') < coalesce(v_job.stored_at, '-infinity')
-        then
-            v_verified_at := null;
-        end if;
-    end if;
-    if v_verified_at is not null then
-        select * into v_now from freshness.look(p_data_type, array[p_symbol], v_verified_at) as l;
-    end if;
-    -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at once.
-    if
-        v_now.refresh_at <= v_verified_at
-        or (
-            v_now.refresh_at <= clock_timestamp()
-            and coalesce(v_type.deadline_function, v_type.staleness_function) is not null
-        )
-    then
-        v_now.refresh_at := clock_timestamp() + least(v_type.ttl, interval '1 minute');
-    end if;
-
-    -- The fence is checked last, in the statement that moves the job: a worker that has lost it takes its rows back.
-    update freshness.jobs as j
-    set
-        state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
-        last_error = v_stored.reason,
-        not_before = v_stored.not_before,
-        verified_at = case when v_stored.outcome = 'stale' then j.verified_at else v_verified_at end,
-        validators = case
-            when v_verified_at is null or v_stored.outcome = 'superseded' then null
-            else coalesce(p_validators, case when p_rows is null then j.validators end)
-        end,
-        requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
-        required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
-        run_at = case
-            when j.required_as_of > j.started_at or v_verified_at is null then clock_timestamp()
-            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
-        end,
-        stored_at = v_now.stored_at,
-        fresh_until = v_now.fresh_until,
-        calls = coalesce(p_calls, j.calls),
-        estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes)
-    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
-    returning j.due_at into v_due_at;
-    if not found then
-        perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
-    end if;
-
-    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
-    values (
-        v_stored.outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at, p_bytes,
-        v_stored.reason
-    );
-    perform freshness.measure_refresh_ahead(p_data_type)
-    where v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05);
-    perform freshness.note_source_success(v_type.source) where v_type.source is not null;
-    return query select v_stored.outcome, freshness.seconds_until(freshness.next_of_source(v_type.source, v_due_at));
+    perform freshness.after_success(v_type);
+    outcome := v_ended.outcome;
+    due_in := v_ended.due_in;
+    return next;
 end
 $$;
 
@@ -4915,6 +5160,206 @@ comment on function freshness.finish is
     ' again a ttl later) or stale (by their own timestamps the rows are stale and no newer than before: asked again'
     ' after growing waits). Errors leave everything as it was: FR003 the fence is lost; FR005 rows for another symbol;'
     ' FR006 rows older than the stored ones; FR007 rows that do not fit the table, and any error of the table itself.';
+
+create function freshness.after_success(p_type freshness.data_types)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if p_type.refresh_ahead_is_auto and (p_type.refresh_ahead = interval '0' or random() < 0.05) then
+        perform freshness.measure_refresh_ahead(p_type.name);
+    end if;
+    if p_type.source is not null then
+        perform freshness.note_source_success(p_type.source);
+    end if;
+end
+$$;
+
+comment on function freshness.after_success(freshness.data_types) is
+    'Part of finish: now and then measures refresh_ahead anew, and ends the count of the source''s failures.';
+-- <<<
+
+-- >>> sql/572_finish_many.sql
+-- The end of many refreshes in one transaction. What spoils one of them must not harm the others.
+create function freshness.try_to_end(
+    p_type freshness.data_types,
+    p_symbols text[],
+    p_fences bigint[],
+    p_rows text[],
+    p_validators text[],
+    p_bytes bigint[],
+    p_calls integer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+-- Somebody who holds one key's rows is not waited for: the others would wait too.
+set lock_timeout = '100ms'
+as $$
+declare
+    v_ended freshness.ended[] := '{}';
+begin
+    return freshness.end_refreshes(
+        p_type, p_symbols, p_fences, p_rows::jsonb[], p_validators::jsonb[], p_bytes, p_calls
+    );
+exception
+    when others then
+        if cardinality(p_fences) = 1 then
+            return array[row(p_type.name, p_fences[1], null, null)::freshness.ended];
+        end if;
+        for v_number in 1..cardinality(p_fences) loop
+            v_ended := v_ended || freshness.try_to_end(
+                p_type, p_symbols[v_number:v_number], p_fences[v_number:v_number], p_rows[v_number:v_number],
+                p_validators[v_number:v_number], p_bytes[v_number:v_number], p_calls[v_number:v_number]
+            );
+        end loop;
+        return v_ended;
+end
+$$;
+
+comment on function freshness.try_to_end is
+    'Part of finish_many: ends refreshes of one data type together, or if one of them spoils that, each by itself.';
+
+create function freshness.finish_many(
+    p_data_types text[],
+    p_symbols text[],
+    p_fences bigint[],
+    p_rows text[],
+    p_validators text[],
+    p_bytes bigint[],
+    p_calls integer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_given record;
+    v_ended freshness.ended[];
+    v_all freshness.ended[] := '{}';
+begin
+    for v_given in
+        select
+            t as type,
+            array_agg(g.symbol) as symbols, array_agg(g.fence) as fences,
+            case when count(g.rows) > 0 then array_agg(g.rows) end as rows,
+            array_agg(g.validators) as validators, array_agg(g.bytes) as bytes, array_agg(g.calls) as calls
+        from unnest(p_data_types, p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls)
+        as g (data_type, symbol, fence, rows, validators, bytes, calls)
+        join freshness.data_types as t on t.name = g.data_type
+        group by t.name
+        order by t.name
+    loop
+        v_ended := freshness.try_to_end(
+            v_given.type, v_given.symbols, v_given.fences, v_given.rows, v_given.validators, v_given.bytes,
+            v_given.calls
+        );
+        v_all := v_all || v_ended;
+        if cardinality(v_ended) > 0 then
+            perform freshness.after_success(v_given.type);
+        end if;
+    end loop;
+    return v_all;
+end
+$$;
+
+comment on function freshness.finish_many is
+    'Ends many refreshes as freshness.finish does, given by columns, each as if alone. A null outcome: it was refused,'
+    ' or somebody holds its rows, and nothing was changed; freshness.finish says why, or waits. Fences that are not in'
+    ' the answer had been lost.';
+-- <<<
+
+-- >>> sql/573_turn.sql
+-- What a busy worker does between two waits, in one transaction: tell what has ended, take what is due.
+create function freshness.turn(
+    p_worker bigint,
+    p_data_types text[],
+    p_limit integer,
+    p_channel text,
+    p_listener integer,
+    p_lead interval,
+    p_is_settled boolean,
+    p_ended_data_types text[] default null,
+    p_ended_symbols text[] default null,
+    p_ended_fences bigint[] default null,
+    p_ended_rows text[] default null,
+    p_ended_validators text[] default null,
+    p_ended_bytes bigint[] default null,
+    p_ended_calls integer[] default null
+)
+returns table (
+    kind text, data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz,
+    attempts integer, due_at timestamptz, validators jsonb, alone boolean, outcome text, due_in double precision
+)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    v_asleep_until timestamptz;
+    v_ended freshness.ended[];
+    v_claimed integer := 0;
+begin
+    if p_ended_fences is not null then
+        v_ended := freshness.finish_many(
+            p_ended_data_types, p_ended_symbols, p_ended_fences, p_ended_rows, p_ended_validators, p_ended_bytes,
+            p_ended_calls
+        );
+        return query
+        select
+            'ended', e.data_type, null::text, e.fence, null::timestamptz, null::timestamptz, null::integer,
+            null::timestamptz, null::jsonb, null::boolean, e.outcome, e.due_in
+        from unnest(v_ended) as e;
+    end if;
+    if p_limit <= 0 then
+        return;
+    end if;
+
+    -- Whoever sleeps until later, and has been told, goes on sleeping until then: no need to say so again, nor to look
+    -- whether everybody has heard it.
+    if p_is_settled then
+        select s.asleep_until into v_asleep_until
+        from freshness.sleepers as s
+        where
+            s.channel = p_channel and s.worker = p_worker and s.listener = p_listener
+            and s.asleep_until > clock_timestamp() + p_lead + interval '1 second';
+    end if;
+    return query
+    select
+        'claimed', c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.due_at, c.validators,
+        c.alone, null::text, null::double precision
+    from freshness.claim(
+        p_worker, p_data_types, p_limit, case when v_asleep_until is null then p_channel end,
+        case when v_asleep_until is null then p_listener end, p_lead
+    ) as c;
+    get diagnostics v_claimed = row_count;
+    if v_asleep_until is not null then
+        if v_claimed >= p_limit then
+            perform freshness.disarm(p_channel);
+        else
+            kind := 'asleep';
+            due_in := least(
+                freshness.seconds_until(
+                    least(v_asleep_until, freshness.next_moment(p_worker, p_data_types))
+                ),
+                case when exists (select from freshness.pulls) then 0.25 end
+            );
+            return next;
+        end if;
+    end if;
+end
+$$;
+
+comment on function freshness.turn is
+    'freshness.finish_many, and then freshness.claim if p_limit is above 0, in one transaction. Rows by kind: ended'
+    ' (its fence, outcome and due_in), claimed (a job), and asleep when the worker, which had armed and settled'
+    ' (p_is_settled) and can still be woken, may sleep for due_in (null: without end) without arming anew.';
 -- <<<
 
 -- >>> sql/575_fail.sql
@@ -5296,18 +5741,36 @@ comment on function freshness.announce_worker(text, interval) is
 
 create function freshness.heartbeat(p_worker bigint)
 returns boolean
-language sql
+language plpgsql
 set search_path = ''
 as $$
-    with seen as (
-        update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker returning 1
-    )
-
-    select exists (select from seen)
+begin
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    return found;
+end
 $$;
 
 comment on function freshness.heartbeat(bigint) is
     'Says that a worker is alive. False: it was taken for dead, and has to be announced anew.';
+
+create function freshness.seen(p_worker bigint)
+returns boolean
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_worker freshness.workers;
+begin
+    select * into v_worker from freshness.workers as w where w.id = p_worker;
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    return v_worker.seen_at > clock_timestamp() + interval '1 second';
+end
+$$;
+
+comment on function freshness.seen(bigint) is
+    'Part of claim: notes that a worker is alive. True: it was seen in the future, so the clock was set back; null: it'
+    ' is not on the list.';
 
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer
@@ -5491,12 +5954,14 @@ comment on function freshness.arm(text, bigint, text[], integer) is
 
 create function freshness.stay_awake(p_channel text)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
     update freshness.sleepers as s
     set asleep_until = clock_timestamp(), looked_at = clock_timestamp()
-    where s.channel = p_channel
+    where s.channel = p_channel;
+end
 $$;
 
 comment on function freshness.stay_awake(text) is
@@ -5602,14 +6067,17 @@ comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]
 
 create function freshness.note_look(p_channel text)
 returns void
-language sql
+language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
+begin
     update freshness.sleepers as s set looked_at = clock_timestamp() where s.channel = p_channel;
     delete from freshness.sleepers as s
     where
         s.looked_at < clock_timestamp() - interval '65 seconds'
-        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener)
+        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener);
+end
 $$;
 
 comment on function freshness.note_look(text) is
@@ -5617,18 +6085,22 @@ comment on function freshness.note_look(text) is
 
 create function freshness.job_writers()
 returns text[]
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-    select coalesce(array_agg(distinct l.virtualtransaction), '{}')
-    from pg_catalog.pg_locks as l
-    where
-        l.locktype = 'relation'
-        and l.mode = 'RowExclusiveLock'
-        and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
-        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
-        and l.pid is distinct from pg_backend_pid()
+begin
+    return (
+        select coalesce(array_agg(distinct l.virtualtransaction), '{}')
+        from pg_catalog.pg_locks as l
+        where
+            l.locktype = 'relation'
+            and l.mode = 'RowExclusiveLock'
+            and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
+            and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+            and l.pid is distinct from pg_backend_pid()
+    );
+end
 $$;
 
 comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
@@ -7396,9 +7868,9 @@ begin
         where
             f.pronamespace = 'freshness'::regnamespace
             and f.proname in (
-                'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
-                'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain',
-                'renew_worker', 'wait_for', 'stop_listening', 'forget_lost_listeners'
+                'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'turn', 'finish', 'fail', 'next_moment',
+                'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
+                'explain', 'renew_worker', 'wait_for', 'stop_listening', 'forget_lost_listeners'
             )
     loop
         execute format('alter function %s security definer', v_function);
