@@ -37,7 +37,7 @@ begin
         limit 1
     ) as r;
     if v_jobs is null then
-        return '{}';
+        return '{}'::freshness.ended[];
     end if;
     if p_rows is not null then
         v_answers := freshness.store_answers(p_type, v_jobs, v_answers);

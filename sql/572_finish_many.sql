@@ -15,7 +15,7 @@ set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
-    v_ended freshness.ended[] := '{}';
+    v_ended freshness.ended[] := '{}'::freshness.ended[];
 begin
     return freshness.end_refreshes(
         p_type, p_symbols, p_fences, p_rows::jsonb[], p_validators::jsonb[], p_bytes, p_calls
@@ -56,7 +56,7 @@ as $$
 declare
     v_given record;
     v_ended freshness.ended[];
-    v_all freshness.ended[] := '{}';
+    v_all freshness.ended[] := '{}'::freshness.ended[];
 begin
     for v_given in
         select

@@ -5080,7 +5080,7 @@ begin
         limit 1
     ) as r;
     if v_jobs is null then
-        return '{}';
+        return '{}'::freshness.ended[];
     end if;
     if p_rows is not null then
         v_answers := freshness.store_answers(p_type, v_jobs, v_answers);
@@ -5198,7 +5198,7 @@ set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
-    v_ended freshness.ended[] := '{}';
+    v_ended freshness.ended[] := '{}'::freshness.ended[];
 begin
     return freshness.end_refreshes(
         p_type, p_symbols, p_fences, p_rows::jsonb[], p_validators::jsonb[], p_bytes, p_calls
@@ -5239,7 +5239,7 @@ as $$
 declare
     v_given record;
     v_ended freshness.ended[];
-    v_all freshness.ended[] := '{}';
+    v_all freshness.ended[] := '{}'::freshness.ended[];
 begin
     for v_given in
         select
