@@ -36,6 +36,4 @@ class Figures:
 
 async def read_figures(queue: Queue) -> Figures:
     """Read all figures through a queue; each part as of its own moment."""
-    return Figures(
-        await read_status(queue), await queue.source_status(), await queue.processes()
-    )
+    return Figures(await read_status(queue), await queue.source_status(), await queue.processes())

@@ -88,9 +88,7 @@ def of_database(figures: Figures) -> Iterator[Metric]:
         findings.add_metric([kind], kinds.count(kind))
     yield findings
     yield _gauge("freshness_workers", "Workers that are alive.", figures.processes.workers)
-    yield _gauge(
-        "freshness_listeners", "Connections that listen.", figures.processes.listeners
-    )
+    yield _gauge("freshness_listeners", "Connections that listen.", figures.processes.listeners)
 
 
 def _of_data_types(records: list[dict[str, Any]]) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""A value from the database that many ask for: read once, kept for a moment, never waited for long."""
+"""A value from the database that many ask for: read once, and kept for a moment."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ class Reading(Generic[Value]):
     from those who ask whether it is.
     """
 
-    def __init__(
-        self, read: Callable[[], Awaitable[Value]], *, lasts: float, limit: float
-    ) -> None:
+    def __init__(self, read: Callable[[], Awaitable[Value]], *, lasts: float, limit: float) -> None:
         self._read = read
         self._lasts = lasts
         self._limit = limit

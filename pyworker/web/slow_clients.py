@@ -7,43 +7,58 @@ import asyncio
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-def protocol_with_limit(seconds: float) -> type[H11Protocol]:
-    """Return uvicorn's protocol for HTTP with a limit for each request's head.
+class LimitedProtocol(H11Protocol):
+    """uvicorn's protocol for HTTP, with a limit (s) for each request's head.
 
     It begins with the connection, or with the first byte after an answer; bytes that trickle in
-    do not extend it. The body's limit is with those who read it.
+    do not extend it. The body's limit is with those who read it; one that nobody reads is under
+    this one.
     """
 
-    class LimitedProtocol(H11Protocol):
-        _head_is_due: asyncio.TimerHandle | None = None
+    limit: float
+    _head_is_due: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self._watch()
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait."""
+        super().connection_made(transport)
+        self._watch()
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._watch()
+    def data_received(self, data: bytes) -> None:
+        """Begin to wait, or go on, unless a request is being answered."""
+        super().data_received(data)
+        self._watch()
 
-        def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._rest()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self._is_answering():
             self._rest()
-            super().connection_lost(exc)
+        elif self._head_is_due is None:
+            self._head_is_due = self.loop.call_later(self.limit, self._give_up)
 
-        def _watch(self) -> None:
-            if self.cycle is not None and not self.cycle.response_complete:
-                self._rest()
-            elif self._head_is_due is None:
-                self._head_is_due = self.loop.call_later(seconds, self._give_up)
-
-        def _rest(self) -> None:
-            if self._head_is_due is not None:
-                self._head_is_due.cancel()
-                self._head_is_due = None
-
-        def _give_up(self) -> None:
+    def _rest(self) -> None:
+        if self._head_is_due is not None:
+            self._head_is_due.cancel()
             self._head_is_due = None
-            if self.cycle is None or self.cycle.response_complete:
-                # Without a head there is nothing to answer.
-                self.transport.abort()
 
-    return LimitedProtocol
+    def _give_up(self) -> None:
+        self._head_is_due = None
+        if not self._is_answering():
+            # Without a head there is nothing to answer.
+            self.transport.abort()
+
+    def _is_answering(self) -> bool:
+        # There is no cycle before the first request.
+        return not getattr(self.cycle, "response_complete", True)
+
+
+def protocol_with_limit(seconds: float) -> type[LimitedProtocol]:
+    """Return the protocol with a limit."""
+
+    class Limited(LimitedProtocol):
+        limit = seconds
+
+    return Limited
