@@ -1,4 +1,4 @@
-"""Whatever bytes arrive at the process, it answers with no 5xx, writes no traceback, and goes on."""
+"""Whatever bytes arrive at the process: no 5xx, no traceback, and it goes on."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_more_than_is_allowed_is_refused(endpoint: Endpoint, body: Any, status: 
 
 def test_ten_thousand_headers_are_refused(endpoint: Endpoint) -> None:
     head = b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X: 1234567890\r\n" * 10_000 + b"\r\n"
-    assert send(endpoint, head).startswith((b"HTTP/1.1 400 ", b""))
+    assert send(endpoint, head).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -146,7 +146,7 @@ def no_traceback(endpoint: Endpoint) -> Any:
     yield
     assert endpoint.client.get("/healthz").status_code == 200
     output = endpoint.output()
-    assert "Traceback" not in output
+    assert "Traceback" not in output, output[output.index("Traceback") :][:6000]
     assert "request_failed" not in output
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import schemathesis
@@ -53,7 +54,9 @@ def test_it_is_served_to_anybody(endpoint: Endpoint) -> None:
     suppress_health_check=list(HealthCheck),
     derandomize="FUZZ_CASES" not in os.environ,
 )
-def test_any_request_is_answered_as_described(case: schemathesis.Case, endpoint: Endpoint) -> None:
+def test_any_request_is_answered_as_described(
+    case: schemathesis.Case[Any], endpoint: Endpoint
+) -> None:
     """Requests that fit the document, and others, made up from it; by an operator and by users."""
     case.call_and_validate(
         base_url=endpoint.url,

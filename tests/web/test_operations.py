@@ -99,7 +99,8 @@ def test_openmetrics_are_given_to_those_who_ask(operator: httpx.Client) -> None:
     answer = operator.get("/metrics", headers={"Accept": "application/openmetrics-text"})
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     assert {"freshness_database_queries", "freshness_polling_queries"} <= {
-        family.name for family in read_openmetrics(answer.text)
+        family.name
+        for family in read_openmetrics(answer.text)  # type: ignore[no-untyped-call]
     }
 
 

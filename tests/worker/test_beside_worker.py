@@ -28,7 +28,8 @@ def folder(tmp_path: Path, quotes: DataType) -> Path:
     return tmp_path
 
 
-def test_a_worker_says_how_it_is(folder: Path, database: Database, mode: str) -> None:
+@pytest.mark.usefixtures("mode")
+def test_a_worker_says_how_it_is(folder: Path, database: Database) -> None:
     """Of its own listener, and of what it does not ask."""
     with running_worker(
         folder,
