@@ -19,7 +19,7 @@ from pyworker.queue import open_queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application
 from pyworker.web.authentication import Authentication
-from pyworker.web.slow_clients import protocol_with_limit
+from pyworker.web.strict_protocol import protocol_with_limit
 
 CONNECTIONS = 8
 BACKLOG = 2048

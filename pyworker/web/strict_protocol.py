@@ -1,13 +1,14 @@
-"""Ends connections whose client takes too long to say what it wants."""
+"""Ends connections whose client takes too long to say what it wants, or speaks no HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-class LimitedProtocol(H11Protocol):
+class StrictProtocol(H11Protocol):
     """uvicorn's protocol for HTTP, with a limit (s) for each request's head.
 
     It begins with the connection, or with the first byte after an answer; bytes that trickle in
@@ -33,6 +34,18 @@ class LimitedProtocol(H11Protocol):
         self._rest()
         super().connection_lost(exc)
 
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, in place of the application if its request turns into that."""
+        can_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
+        if self._is_answering():
+            # The application is told that nobody is there; what it says is dropped.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if can_answer:
+            super().send_400_response(msg)
+        else:
+            self.transport.abort()
+
     def _watch(self) -> None:
         if self._is_answering():
             self._rest()
@@ -55,10 +68,10 @@ class LimitedProtocol(H11Protocol):
         return not getattr(self.cycle, "response_complete", True)
 
 
-def protocol_with_limit(seconds: float) -> type[LimitedProtocol]:
+def protocol_with_limit(seconds: float) -> type[StrictProtocol]:
     """Return the protocol with a limit."""
 
-    class Limited(LimitedProtocol):
+    class Strict(StrictProtocol):
         limit = seconds
 
-    return Limited
+    return Strict
