@@ -31,7 +31,7 @@ NAMES = [signer(algorithm).kid for algorithm in ALGORITHMS]
 KNOWN = st.sampled_from(["HS256", "none", *ALGORITHMS, *NAMES])
 
 
-# The first text of all makes Hypothesis read Unicode's tables, which takes a second on a new machine.
+# The first text makes Hypothesis read Unicode's tables, a second of work on a new machine.
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "b64", "crit"]), KNOWN | VALUE),
