@@ -41,10 +41,14 @@ class StrictProtocol(H11Protocol):
             # The application is told that nobody is there; what it says is dropped.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if can_answer:
-            super().send_400_response(msg)
-        else:
-            self.transport.abort()
+        try:
+            if can_answer:
+                super().send_400_response(msg)
+                return
+        except h11.LocalProtocolError:
+            # An answer to HEAD has no body, which uvicorn would send.
+            pass
+        self.transport.abort()
 
     def _watch(self) -> None:
         if self._is_answering():

@@ -151,6 +151,7 @@ def test_a_body_that_is_no_http_is_answered_once(
     token = endpoint.client.headers["Authorization"]
     head = f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: {token}\r\n{declared}\r\n\r\n"
     assert send(endpoint, head.encode() + b"zz\r\nnonsense").count(b"HTTP/1.1 ") <= 2
+    send(endpoint, head.replace("POST", "HEAD").encode() + b"zz\r\nnonsense")
     host, port = endpoint.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(head.replace("POST", "GET").encode())
