@@ -19,6 +19,7 @@ from pyworker.errors import CardsRefused, RowsRejected
 from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
 from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
+from pyworker.processes import Processes
 
 T = TypeVar("T")
 
@@ -39,6 +40,9 @@ class Queue:
     answer within `limit` (s; the sweep may take longer), the errors of `pyworker.errors` for what
     the functions refuse.
     """
+
+    queries = 0
+    """How many have been made through this object."""
 
     def __init__(self, pool: Pool, limit: float | None = None) -> None:
         self._pool = pool
@@ -413,6 +417,31 @@ class Queue:
         """Return what needs a look, in words; see freshness.findings."""
         return await self._records("select * from freshness.findings")
 
+    async def source_status(self) -> list[dict[str, Any]]:
+        """Return a row for each source: its budget and status; see freshness.source_status."""
+        return await self._records("select * from freshness.source_status order by source")
+
+    async def processes(self) -> Processes:
+        """Return what the database sees of workers and of those that listen."""
+        [found] = await self._rows(
+            "select"
+            " (select count(*) from freshness.workers as w"
+            " where w.seen_at > clock_timestamp() - interval '90 seconds'"
+            " or exists (select from freshness.sleepers as s where s.worker = w.id"
+            " and s.looked_at > clock_timestamp() - interval '90 seconds')) as workers,"
+            " (select count(*) from pg_stat_activity as a"
+            " where a.datname = current_database() and a.application_name in"
+            " ('freshness listener', 'freshness event listener')) as listeners,"
+            " 100 * pg_notification_queue_usage() as pg_queue_usage_percent",
+            (),
+            class_row(Processes),
+        )
+        return found
+
+    async def ask_for_nothing(self) -> None:
+        """Make a round trip that shows that the database is there, with our schema."""
+        await self._value("select exists (select from freshness.data_types)", ())
+
     async def _records(self, statement: LiteralString) -> list[dict[str, Any]]:
         return await self._rows(statement, (), dict_row)
 
@@ -437,6 +466,7 @@ class Queue:
             self._connection(limit) as connection,
             connection.cursor(row_factory=factory) as cursor,
         ):
+            self.queries += 1
             await cursor.execute(statement, parameters)
             return await cursor.fetchall()
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from pyworker.queue import Queue
@@ -13,8 +11,12 @@ from pyworker.settings import Settings
 from pyworker.web.authentication import Authentication
 from pyworker.web.cors import CrossOrigin
 from pyworker.web.on_card_add import OnCardAdd
+from pyworker.web.openapi import openapi
+from pyworker.web.operations import Operations
 from pyworker.web.problems import UnexpectedErrors, exception_handlers
+from pyworker.web.process_report import ProcessReport
 from pyworker.web.request_log import RequestLog
+from pyworker.web.request_metrics import RequestMetrics
 
 
 def create_application(queue: Queue, settings: Settings) -> Starlette:
@@ -23,14 +25,25 @@ def create_application(queue: Queue, settings: Settings) -> Starlette:
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
-    on_card_add = OnCardAdd(queue, settings, Authentication(settings))
+    authentication = Authentication(settings)
+    on_card_add = OnCardAdd(queue, settings, authentication)
+    operations = Operations(
+        ProcessReport([queue]), authentication, metrics_public=settings.metrics_public
+    )
+    routes = [
+        Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
+        Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
+        Route("/openapi.json", openapi, methods=["GET"]),
+        *operations.routes(),
+    ]
     application = Starlette(
-        routes=[
-            Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
-            Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
-            Route("/healthz", _healthz, methods=["GET"]),
-        ],
+        routes=routes,
         middleware=[
+            Middleware(
+                RequestMetrics,
+                registry=operations.registry,
+                paths=[route.path for route in routes],
+            ),
             Middleware(RequestLog),
             Middleware(CrossOrigin, origin=settings.cors_origin),
             Middleware(UnexpectedErrors),
@@ -41,7 +54,3 @@ def create_application(queue: Queue, settings: Settings) -> Starlette:
     # A redirect would lose the body in some clients, and repeats the Host header that was sent.
     router.redirect_slashes = False
     return application
-
-
-async def _healthz(_request: Request) -> Response:
-    return JSONResponse({"status": "ok"})

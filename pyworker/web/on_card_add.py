@@ -39,7 +39,9 @@ class OnCardAdd:
             DatabaseUnavailable: the database cannot be reached.
         """
         caller = await self._authentication.caller(request.headers)
-        body = await read_json(request, self._settings.max_body_bytes)
+        body = await read_json(
+            request, self._settings.max_body_bytes, self._settings.receive_timeout
+        )
         keys = read_keys(body, self._settings.max_keys)
         lease = self._settings.lease
         states = await self._queue.watch(keys, caller.watcher, lease, PRIORITY)

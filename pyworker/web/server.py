@@ -7,17 +7,19 @@ import math
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
+from starlette.applications import Starlette
 
 from pyworker.errors import ConfigurationError
 from pyworker.queue import open_queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application
 from pyworker.web.authentication import Authentication
+from pyworker.web.strict_protocol import protocol_with_limit
 
 CONNECTIONS = 8
 BACKLOG = 2048
@@ -36,24 +38,52 @@ async def serve(settings: Settings) -> None:
     # A mistake in the settings is told before the database is waited for.
     Authentication(settings)
     async with open_queue(settings.database_url.get_secret_value(), CONNECTIONS) as queue:
-        server = uvicorn.Server(
-            uvicorn.Config(
-                create_application(queue, settings),
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
-            )
-        )
+        server = uvicorn.Server(_configuration(create_application(queue, settings), settings))
         with _listen(settings.host, settings.port) as listener, _stopped_by_signals(server):
             log.info("serving", url=_url(listener))
             await _serve_until_told(server, listener)
     log.info("stopped")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+@asynccontextmanager
+async def serving(application: Starlette, settings: Settings, port: int) -> AsyncIterator[str]:
+    """Serve beside something else, for the length of an `async with`; yields the URL.
+
+    Raises:
+        ConfigurationError: the address cannot be used.
+    """
+    server = _Beside(_configuration(application, settings))
+    with _listen(settings.host, port, "FRESHNESS_WORKER_PORT") as listener:
+        task = asyncio.create_task(server.serve([listener]), name="serving")
+        try:
+            yield _url(listener)
+        finally:
+            server.should_exit = True
+            await task
+
+
+class _Beside(uvicorn.Server):
+    """Leaves signals to the process that it is a part of."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _configuration(application: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http=protocol_with_limit(settings.receive_timeout),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
+    )
+
+
+def _listen(host: str, port: int, port_setting: str = "FRESHNESS_PORT") -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio sends small packets at once (TCP_NODELAY) on connections
     # that come in here; otherwise each answer would wait 40 ms for an acknowledgement.
@@ -67,7 +97,7 @@ def _listen(host: str, port: int) -> socket.socket:
         reason = error.strerror if isinstance(error, OSError) else "not the name of a host"
         raise ConfigurationError(
             f"cannot listen on {host}, port {port}: {reason}",
-            "set FRESHNESS_HOST and FRESHNESS_PORT to an address that is free on this machine",
+            f"set FRESHNESS_HOST and {port_setting} to an address that is free on this machine",
         ) from None
     return listener
 

@@ -19,6 +19,7 @@ from tests.fixtures.servers import Database
 from tests.web.endpoint import Endpoint, running_endpoint
 
 SECRET = "a-secret-of-the-tests-that-has-32-bytes-or-more"
+SECRET_KEY = "sb_secret_of_the_operators_of_the_tests"
 FRESH_UNTIL = datetime(2026, 1, 2, 5, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
 EndpointManager = AbstractContextManager[Endpoint]
 KNOWN = ("quote", "profile", "market")
@@ -118,5 +119,14 @@ def start_endpoint(make_token: Callable[..., str]) -> Callable[[str], EndpointMa
 @pytest.fixture(scope="session")
 def endpoint(database: Database, make_token: Callable[..., str]) -> Iterator[Endpoint]:
     """One endpoint for the tests that do not break it."""
-    with running_endpoint(database.url, make_token, SECRET) as running:
+    with running_endpoint(
+        database.url, make_token, SECRET, SUPABASE_SECRET_KEY=SECRET_KEY
+    ) as running:
         yield running
+
+
+@pytest.fixture
+def operator(endpoint: Endpoint) -> Iterator[httpx.Client]:
+    """An operator's client of the endpoint."""
+    with httpx.Client(base_url=endpoint.url, headers={"apikey": SECRET_KEY}) as client:
+        yield client
