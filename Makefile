@@ -2,7 +2,7 @@
 # Progress goes to stderr: stdout belongs to the command that was asked for.
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test soak bench lint format migration verify clean
+.PHONY: help up down demo test fuzz soak bench lint format migration verify clean
 
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
@@ -27,6 +27,10 @@ test: $(INSTALLED) node_modules ## Run all tests (ARGS="-k name" chooses some)
 soak: $(INSTALLED) ## Break everything under load for SOAK_SECONDS (600); CHAOS_SEED repeats one
 	@[ -n "$$DATABASE_URL" ] || $(PYTHON) -m pyworker.local packages
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} $(PYTHON) -m pytest tests/chaos tests/model $(ARGS)
+
+fuzz: $(INSTALLED) ## Send made-up requests to a real endpoint (FUZZ_CASES of each kind, else 10,000)
+	@FUZZ_CASES=$${FUZZ_CASES:-10000} $(PYTHON) -m pytest -q \
+		tests/web/test_openapi.py tests/web/test_hostile_bytes.py tests/web/test_slow_clients.py
 
 bench: $(MEASURED) ## Measure against baselines, one JSON object a line (ONLY=pickup for one part)
 	@$(PYTHON) -m bench $(ONLY)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,6 +17,7 @@ from pyworker.configuration import read_configuration
 from pyworker.errors import ConfigurationError, FreshnessError, InvalidRequest
 from pyworker.listener import Listener
 from pyworker.logs import configure_logging
+from pyworker.monitor import Monitor
 from pyworker.project import copy_edge_function, copy_migrations
 from pyworker.queue import open_queue
 from pyworker.refreshers import by_data_type, load_refreshers
@@ -22,6 +25,7 @@ from pyworker.runner import Runner, open_context
 from pyworker.settings import Settings, read_settings
 from pyworker.shutdown import Shutdown, end_tasks
 from pyworker.status import Status, read_status
+from pyworker.web.beside_worker import beside_worker
 from pyworker.web.server import serve as serve_endpoint
 from pyworker.worker import Worker
 
@@ -88,6 +92,24 @@ def status(*, as_json: bool) -> None:
 
 
 @freshness.command()
+@click.option("--once", is_flag=True, help="Show it once, and end.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1),
+    default=5.0,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on one line, each time.")
+def monitor(*, once: bool, interval: float, as_json: bool) -> None:
+    """Show the state of the service, again and again until Ctrl-C."""
+    settings = read_settings()
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_monitor(settings, Monitor(as_json=as_json), None if once else interval))
+
+
+@freshness.command()
 @click.argument("data_type")
 @click.argument("symbol", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
@@ -118,6 +140,11 @@ async def _retry(settings: Settings, data_type: str, symbol: str | None) -> int:
         return released
 
 
+async def _monitor(settings: Settings, shown: Monitor, interval: float | None) -> None:
+    async with open_queue(settings.database_url.get_secret_value(), 1) as queue:
+        await shown.run(queue, interval)
+
+
 async def _status(settings: Settings) -> Status:
     async with open_queue(settings.database_url.get_secret_value(), 1) as queue:
         return await read_status(queue)
@@ -142,10 +169,13 @@ async def _work(settings: Settings) -> None:
         open_queue(url, settings.concurrency + 2) as queue,
         open_context(settings.concurrency) as context,
     ):
+        listener = Listener(
+            url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time
+        )
         worker = Worker(
             queue,
             Runner(queue, refreshers, context, settings.fetch_timeout),
-            Listener(url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time),
+            listener,
             name=settings.worker_name or f"{socket.gethostname()}:{os.getpid()}",
             concurrency=settings.concurrency,
             heartbeat_limit=settings.heartbeat_limit,
@@ -153,7 +183,8 @@ async def _work(settings: Settings) -> None:
             long_poll=long_poll,
             looks=looks,
         )
-        await worker.run(shutdown.stop, shutdown.hand_back)
+        async with beside_worker(settings, [queue, looks], listener.report):
+            await worker.run(shutdown.stop, shutdown.hand_back)
     await end_tasks()
 
 

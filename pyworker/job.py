@@ -54,6 +54,35 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What a refresh brought: rows as JSON (None: what is stored is current), and what to note.
+
+    `validators` are JSON too, `received` is the size of the source's answers in bytes, `calls` how
+    many it has really seen.
+    """
+
+    job: Job
+    rows: str | None
+    validators: str | None
+    received: int | None
+    calls: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """What a turn did: how refreshes ended, and which jobs it claimed.
+
+    `ended` is by fence; None: by itself it would be refused, or have to wait. `asleep`: the worker
+    has not to settle anew, and something is due in `due_in` seconds (None: nothing is known).
+    """
+
+    ended: Mapping[int, Ended | None]
+    jobs: list[Job]
+    asleep: bool = False
+    due_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sleeper:
     """How a sleeping worker can be woken: its own channel, and the backend that listens to it."""
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from pyworker.database_clock import DatabaseClock
-from pyworker.job import Job, Look, Sleeper
+from pyworker.job import Ending, Look, Sleeper, Turned
 from pyworker.listener import Listener
 from pyworker.queue import Queue
 
@@ -28,6 +28,8 @@ class Looks:
         self._data_types = data_types
         self._clock = clock
         self._is_armed = False
+        # As whom we have settled since we armed; while that lasts we need not do either again.
+        self._settled: Sleeper | None = None
         self._usage_read_at = float("-inf")
 
     @property
@@ -35,23 +37,44 @@ class Looks:
         """Whether a signal can reach us at the moment."""
         return self._listener.sleeper is not None
 
-    async def claim(
-        self, worker: int, free: int, lead: float, *, stays_awake: bool = False
-    ) -> list[Job]:
-        """Take up to `free` jobs due within `lead` (s); we are armed if fewer were there.
+    @property
+    def must_settle(self) -> bool:
+        """Whether we have armed, and somebody may not know it yet."""
+        return self._is_armed and self._settled is None
 
-        Not when the worker `stays_awake`: until its next claim nobody needs to tell it anything.
+    async def turn(
+        self,
+        worker: int,
+        free: int,
+        lead: float,
+        endings: Sequence[Ending] = (),
+        *,
+        stays_awake: bool = False,
+    ) -> Turned:
+        """End refreshes, and take up to `free` jobs due within `lead` (s).
+
+        We are armed if fewer were there, but not when the worker `stays_awake`: until its next
+        claim nobody needs to tell it anything.
         """
         sleeper = self._listener.sleeper
-        if sleeper is None and self._is_armed:
+        if sleeper is None and self._is_armed and free > 0:
             await self._queue.disarm(self._listener.channel)
+        is_settled = sleeper is not None and sleeper is self._settled and not stays_awake
         if sleeper is not None and stays_awake:
             sleeper = Sleeper(sleeper.channel, None)
-        jobs = await self._queue.claim(worker, self._data_types, free, sleeper, lead)
-        if jobs:
-            self._clock.note(jobs[-1].started_at)
-        self._is_armed = sleeper is not None and not stays_awake and len(jobs) < free
-        return jobs
+        if free > 0:
+            # Until the answer is here nobody knows.
+            self._settled = None
+        turned = await self._queue.turn(
+            worker, self._data_types, free, sleeper, lead, endings=endings, is_settled=is_settled
+        )
+        if turned.jobs:
+            self._clock.note(turned.jobs[-1].started_at)
+        if free > 0:
+            can_be_woken = sleeper is not None and not stays_awake
+            self._is_armed = can_be_woken and len(turned.jobs) < free
+            self._settled = sleeper if turned.asleep else None
+        return turned
 
     async def hand_on(self) -> None:
         """Let somebody else keep the time: we have no free slot."""
@@ -65,11 +88,15 @@ class Looks:
         sleeper = self._listener.sleeper
         if sleeper is None or not self._is_armed:
             return await self._queue.next_moment(worker, self._data_types)
+        # It may arm anew, and then nobody knows for a while.
+        self._settled = None
         look: Look | None = None
         pause = _FIRST_PAUSE
         while True:
             look = await self._settle(worker, sleeper, look)
-            if look.settled or (look.seconds is not None and look.seconds <= lead):
+            is_due = look.seconds is not None and look.seconds <= lead
+            if look.settled or is_due:
+                self._settled = None if is_due else sleeper
                 return look.seconds
             wait = pause if look.seconds is None else min(pause, look.seconds - lead)
             try:

@@ -9,20 +9,25 @@ from datetime import datetime
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
-from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row
+from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row, tuple_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from pyworker.connections import severed_after
 from pyworker.database import Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
-from pyworker.job import Ended, Job, Key, KeyState, Look, Row, Sleeper
+from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
 from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
+from pyworker.processes import Processes
 
 T = TypeVar("T")
 
 _LONGEST_WAIT = 7 * 86400.0
+_TURN = (
+    "select * from freshness.turn(%s, %s, %s, %s, %s, make_interval(secs => %s), %s,"
+    " %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::integer[])"
+)
 
 # As the limit of a call: that of the queue.
 _OWN = -1.0
@@ -35,6 +40,9 @@ class Queue:
     answer within `limit` (s; the sweep may take longer), the errors of `pyworker.errors` for what
     the functions refuse.
     """
+
+    queries = 0
+    """How many have been made through this object."""
 
     def __init__(self, pool: Pool, limit: float | None = None) -> None:
         self._pool = pool
@@ -96,6 +104,49 @@ class Queue:
             (worker, list(data_types), limit, sleeper.channel, sleeper.listener, lead),
             class_row(Job),
         )
+
+    async def turn(
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        limit: int,
+        sleeper: Sleeper | None = None,
+        lead: float = 0.0,
+        *,
+        endings: Sequence[Ending] = (),
+        is_settled: bool = False,
+    ) -> Turned:
+        """End refreshes, and claim up to `limit` jobs as `claim` does, in one transaction.
+
+        `is_settled`: the worker has armed and settled, so it need not do so again. An ending that
+        is refused harms no other; a lost fence is no error here.
+        """
+        sleeper = sleeper or Sleeper(None, None)
+        rows = await self._rows(
+            _TURN,
+            (
+                worker,
+                list(data_types),
+                limit,
+                sleeper.channel,
+                sleeper.listener,
+                lead,
+                is_settled,
+                *_ended_columns(endings),
+            ),
+            tuple_row,
+        )
+        ended: dict[int, Ended | None] = {each.job.fence: Ended("lost", None) for each in endings}
+        jobs = []
+        asleep, due_in = False, None
+        for kind, *job, outcome, seconds in rows:
+            if kind == "claimed":
+                jobs.append(Job(*job))
+            elif kind == "ended":
+                ended[job[2]] = None if outcome is None else Ended(outcome, seconds)
+            else:
+                asleep, due_in = True, seconds
+        return Turned(ended, jobs, asleep, due_in)
 
     async def next_moment(self, worker: int, data_types: Sequence[str]) -> float | None:
         """Return in how many seconds something is due for a worker; None when nothing is.
@@ -186,6 +237,23 @@ class Queue:
             refused = RowsRejected(error.diag.message_primary or str(error))
             refused.permanent = is_mismatch(error)
             raise refused from error
+
+    @staticmethod
+    def ending(
+        job: Job,
+        rows: Sequence[Row] | None,
+        validators: Validators | None,
+        received: int | None,
+        calls: int | None,
+    ) -> Ending:
+        """Return what `finish` would tell, for a turn; raises when the rows are no JSON."""
+        return Ending(
+            job,
+            None if rows is None else _dumps(list(rows)),
+            None if validators is None else json.dumps(dict(validators)),
+            received,
+            calls,
+        )
 
     async def fail(
         self,
@@ -365,6 +433,31 @@ class Queue:
         """Return what needs a look, in words; see freshness.findings."""
         return await self._records("select * from freshness.findings")
 
+    async def source_status(self) -> list[dict[str, Any]]:
+        """Return a row for each source: its budget and status; see freshness.source_status."""
+        return await self._records("select * from freshness.source_status order by source")
+
+    async def processes(self) -> Processes:
+        """Return what the database sees of workers and of those that listen."""
+        [found] = await self._rows(
+            "select"
+            " (select count(*) from freshness.workers as w"
+            " where w.seen_at > clock_timestamp() - interval '90 seconds'"
+            " or exists (select from freshness.sleepers as s where s.worker = w.id"
+            " and s.looked_at > clock_timestamp() - interval '90 seconds')) as workers,"
+            " (select count(*) from pg_stat_activity as a"
+            " where a.datname = current_database() and a.application_name in"
+            " ('freshness listener', 'freshness event listener')) as listeners,"
+            " 100 * pg_notification_queue_usage() as pg_queue_usage_percent",
+            (),
+            class_row(Processes),
+        )
+        return found
+
+    async def ask_for_nothing(self) -> None:
+        """Make a round trip that shows that the database is there, with our schema."""
+        await self._value("select exists (select from freshness.data_types)", ())
+
     async def _records(self, statement: LiteralString) -> list[dict[str, Any]]:
         return await self._rows(statement, (), dict_row)
 
@@ -389,6 +482,7 @@ class Queue:
             self._connection(limit) as connection,
             connection.cursor(row_factory=factory) as cursor,
         ):
+            self.queries += 1
             await cursor.execute(statement, parameters)
             return await cursor.fetchall()
 
@@ -420,6 +514,20 @@ async def open_queue(
 def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
     asked = list(keys)
     return [key.data_type for key in asked], [key.symbol for key in asked]
+
+
+def _ended_columns(endings: Sequence[Ending]) -> list[list[Any] | None]:
+    if not endings:
+        return [None] * 7
+    return [
+        [each.job.data_type for each in endings],
+        [each.job.symbol for each in endings],
+        [each.job.fence for each in endings],
+        [each.rows for each in endings],
+        [each.validators for each in endings],
+        [each.received for each in endings],
+        [each.calls for each in endings],
+    ]
 
 
 def _dumps(rows: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Protocol
@@ -79,19 +80,20 @@ class Runner:
         """Data types that there is a refresher for."""
         return sorted(self._refreshers)
 
-    async def run(self, job: Job) -> Ended:
-        """Refresh a claimed key and end its job; returns how it ended."""
+    async def run(self, job: Job, queue: Endings | None = None) -> Ended:
+        """Refresh a claimed key and end its job, at `queue` if given; returns how it ended."""
+        queue = queue or self._queue
         log = self._log.bind(data_type=job.data_type, symbol=job.symbol, fence=job.fence)
         log.info("refreshing")
         fetched = await self._fetch(job)
         try:
-            ended, reason = await self._end(job, fetched)
+            ended, reason = await self._end(queue, job, fetched)
         except FenceLost:
             log.warning("refresh_lost", reason="taken over by another worker")
             return Ended("lost", None)
         except Exception as error:
             ended, reason = await self._end(
-                job, Fetched(failure_of(error), fetched.received, fetched.calls)
+                queue, job, Fetched(failure_of(error), fetched.received, fetched.calls)
             )
         if reason is None:
             log.info("refreshed", outcome=ended.outcome)
@@ -104,7 +106,7 @@ class Runner:
         self._log.warning(
             "refresh_given_up", data_type=job.data_type, symbol=job.symbol, fence=job.fence
         )
-        ended, _ = await self._end(job, Fetched(Failure(reason), calls=0))
+        ended, _ = await self._end(self._queue, job, Fetched(Failure(reason), calls=0))
         return ended
 
     async def _fetch(self, job: Job) -> Fetched:
@@ -114,14 +116,17 @@ class Runner:
         refresher = self._refreshers[job.data_type]
         return await fetch(refresher, job, self._context, self._fetch_timeout)
 
-    async def _end(self, job: Job, fetched: Fetched) -> tuple[Ended, str | None]:
+    async def _end(self, queue: Endings, job: Job, fetched: Fetched) -> tuple[Ended, str | None]:
         """End a job; returns how, and the reason if it failed."""
+        # Heard at once, as a rule: no need for what keeps count of the attempts.
+        with suppress(DatabaseUnavailable):
+            return await self._tell(queue, job, fetched)
         async for attempt in _until_said():
             with attempt:
-                return await self._tell(job, fetched)
+                return await self._tell(queue, job, fetched)
         raise AssertionError("retrying has no end")
 
-    async def _tell(self, job: Job, fetched: Fetched) -> tuple[Ended, str | None]:
+    async def _tell(self, queue: Endings, job: Job, fetched: Fetched) -> tuple[Ended, str | None]:
         answer, received = fetched.answer, fetched.received
         match answer:
             case RetryAfter(when, reason):
@@ -129,19 +134,17 @@ class Runner:
             case Failure():
                 failure = answer
             case Unchanged(validators):
-                return await self._queue.finish(
+                return await queue.finish(
                     job, None, validators=validators, received=received, calls=fetched.calls
                 ), None
             case Missing():
-                return await self._queue.finish(
-                    job, [], received=received, calls=fetched.calls
-                ), None
+                return await queue.finish(job, [], received=received, calls=fetched.calls), None
             case rows:
                 validators = rows.validators if isinstance(rows, Rows) else None
-                return await self._queue.finish(
+                return await queue.finish(
                     job, list(rows), validators=validators, received=received, calls=fetched.calls
                 ), None
-        ended = await self._queue.fail(
+        ended = await queue.fail(
             job,
             failure.reason,
             permanent=failure.permanent,

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=300, ge=1)
     max_body_bytes: int = Field(default=65536, ge=1)
     cors_origin: str = "*"
+    receive_timeout: float = Field(default=10, gt=0)
+    metrics_public: bool = False
+    worker_port: int | None = Field(default=None, ge=0, le=65535)
 
     log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
 

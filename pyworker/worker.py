@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
 from pyworker.alarm import Alarm
 from pyworker.database_clock import DatabaseClock
 from pyworker.errors import DatabaseUnavailable, WorkerUnknown
-from pyworker.job import Job
+from pyworker.job import Job, Turned
 from pyworker.lead import Lead
 from pyworker.listener import Listener
 from pyworker.long_poll import LongPoll
@@ -20,6 +22,7 @@ from pyworker.pulse import Pulse
 from pyworker.queue import Queue
 from pyworker.runner import Runner
 from pyworker.shutdown import first_of
+from pyworker.turns import Turns, Waiting
 from pyworker.wake_token import WakeToken
 
 SWEEP_INTERVAL = 360.0
@@ -70,9 +73,12 @@ class Worker:
         self._shutdown_timeout = shutdown_timeout
         self._id = 0
         self._is_known = False
+        self._turns = Turns(queue, self._look_soon)
         # A claim ended in an error: what it took, if anything, is not among what runs.
         self._may_have_claimed = False
         self._running: dict[asyncio.Task[None], Job] = {}
+        # Fences of jobs that have a slot: not those whose end is being told.
+        self._slots: set[int] = set()
         self._look_now = asyncio.Event()
         self._must_claim = True
         self._signals = 0
@@ -141,44 +147,66 @@ class Worker:
                 self._poll.set_in(self._pauses.next(longest))
 
     async def _look(self) -> None:
-        """Claim and start what is due, and plan the next look."""
+        """Tell what has ended, claim and start what is due, and plan the next look."""
         must_claim, self._must_claim = self._must_claim, False
         await self._be_known()
-        free = self._concurrency - len(self._running)
-        if free <= 0:
-            self._pauses.looked(found=False)
+        was_full = len(self._slots) >= self._concurrency
+        told = self._turns.take()
+        self._slots.difference_update(each.ending.job.fence for each in told)
+        free = self._concurrency - len(self._slots)
+        if free <= 0 and (must_claim or not told):
             await self._looks.hand_on()
-            return
-        if not must_claim and not await self._is_due():
+        if told and (free <= 0 or not (must_claim or was_full)):
+            # Nothing is due that we do not know of.
+            await self._turn(told, 0, 0)
+            if self._looks.must_settle:
+                await self._rest(None, fruitless=False)
+        elif free > 0 and (told or must_claim or await self._is_due()):
+            await self._claim(told, free)
+        else:
             self._pauses.looked(found=False)
-            return
+
+    async def _claim(self, told: Sequence[Waiting], free: int) -> None:
         planned_at = self._alarm.take_ring()
         signals, self._signals = self._signals, 0
         # Told twice for one look: to stay awake costs less than so many signals.
         lingers = self._lingers = self._lingers or signals > 1
         lead = self._lead.seconds + (_LINGER if lingers else 0)
         asked_at = self._now()
-        jobs = await self._looks.claim(self._id, free, lead, stays_awake=lingers)
+        turned = await self._turn(told, free, lead, stays_awake=lingers)
         self._pulse.beat(asked_at)
         if planned_at is not None:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
-        for job in jobs:
+        for job in turned.jobs:
             self._start(job, asked_at)
-        self._pauses.looked(found=bool(jobs))
-        if len(jobs) == free:
+        self._pauses.looked(found=bool(turned.jobs))
+        if len(turned.jobs) == free:
             self._lingers = False
             # More may be due; a job that ended during the claim has left a slot for it. What we
             # were told meanwhile is to be handed on.
-            if len(self._running) < self._concurrency or self._signals:
+            if len(self._slots) < self._concurrency or self._signals:
                 self._claim_now()
-            return
-        if not lingers:
-            await self._rest(fruitless=not jobs)
-        elif jobs:
+        elif not lingers:
+            await self._rest(turned, fruitless=not turned.jobs)
+        elif turned.jobs:
             self._alarm.set_in(_LINGER)
         else:
             self._lingers = False
             self._claim_now()
+
+    async def _turn(
+        self, told: Sequence[Waiting], free: int, lead: float, *, stays_awake: bool = False
+    ) -> Turned:
+        endings = [each.ending for each in told]
+        try:
+            turned = await self._looks.turn(self._id, free, lead, endings, stays_awake=stays_awake)
+        except BaseException as error:
+            self._turns.answer_error(told, error)
+            # Those slots are free, and nobody will say so again.
+            self._must_claim = self._must_claim or free > 0
+            raise
+        self._turns.answer(told, turned.ended)
+        return turned
 
     async def _be_known(self) -> None:
         if not self._is_known:
@@ -194,9 +222,12 @@ class Worker:
             self._alarm.set_in(moment - lead)
         return moment is not None and moment <= lead
 
-    async def _rest(self, *, fruitless: bool) -> None:
+    async def _rest(self, turned: Turned | None, *, fruitless: bool) -> None:
         lead = self._lead.seconds
-        moment = await self._looks.rest(self._id, self._look_now, lead)
+        if turned is not None and turned.asleep:
+            moment = turned.due_in
+        else:
+            moment = await self._looks.rest(self._id, self._look_now, lead)
         is_fruitless = fruitless and moment is not None and moment <= 0
         if is_fruitless:
             # Due, and yet not to be had: another transaction holds it for a moment.
@@ -230,6 +261,9 @@ class Worker:
         if not self._lingers:
             self._claim_now()
 
+    def _look_soon(self) -> None:
+        self._look_now.set()
+
     def _claim_now(self) -> None:
         self._must_claim = True
         self._look_now.set()
@@ -237,23 +271,26 @@ class Worker:
     def _start(self, job: Job, claimed_at: float) -> None:
         task = asyncio.create_task(self._run(job, claimed_at), name=f"{job.data_type} {job.symbol}")
         self._running[task] = job
-        task.add_done_callback(self._ended)
+        self._slots.add(job.fence)
+        task.add_done_callback(partial(self._ended, job.fence))
 
     async def _run(self, job: Job, claimed_at: float) -> None:
         await self._clock.wait_until(job.due_at)
         if self._pulse.has_lasted(claimed_at, self._now()):
-            ended = await self._runner.run(job)
+            ended = await self._runner.run(job, self._turns)
         else:
             # Stopped for so long that others may have it: a call of ours would be one too many.
             ended = await self._runner.give_up(job, _STOPPED)
         if ended.due_in is not None:
             self._alarm.set_in(ended.due_in - self._lead.seconds)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        was_full = len(self._running) >= self._concurrency
+    def _ended(self, fence: int, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
-        if was_full:
-            self._claim_now()
+        # Unless a turn has told its end: then it has claimed for the free slot as well.
+        if fence in self._slots:
+            if len(self._slots) >= self._concurrency:
+                self._claim_now()
+            self._slots.discard(fence)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("job_not_ended", error=repr(error))
 
@@ -313,6 +350,7 @@ class Worker:
         self._may_have_claimed = False
 
     async def _drain(self, hand_back: asyncio.Event) -> None:
+        self._turns.close()
         if self._running and not hand_back.is_set():
             self._log.info("finishing", running=len(self._running))
             await self._until_ended(self._shutdown_timeout, hand_back)

@@ -1,10 +1,12 @@
 create function freshness.seconds_until(p_moment timestamptz)
 returns double precision
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-    select extract(epoch from p_moment - clock_timestamp())::double precision where isfinite(p_moment)
+begin
+    return case when isfinite(p_moment) then extract(epoch from p_moment - clock_timestamp())::double precision end;
+end
 $$;
 
 comment on function freshness.seconds_until(timestamptz) is

@@ -3,14 +3,16 @@
 
 create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_reference text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-    select case
+begin
+    return case
         when p_type = 'timestamptz'::regtype then p_reference
         else format('(%s::timestamp at time zone %L)', p_reference, p_time_zone)
-    end
+    end;
+end
 $$;
 
 comment on function freshness.timestamp_expression(oid, text, text) is

@@ -1,7 +1,7 @@
 -- Looking at a key: what is stored, and until when it is fresh. Registration writes one small static function for each
 -- data type (its plan stays cached; a dynamic statement is planned on each call), and look() calls it by name.
 
-create function freshness.look(p_data_type text, p_symbols text[], p_verified_at timestamptz default null)
+create function freshness.look(p_data_type text, p_symbols text[], p_verified_at timestamptz[] default null)
 returns table (
     symbol text,
     present boolean,
@@ -27,9 +27,9 @@ exception
     when others then
         if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
             return query
-            select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at)
+            select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at[:v_half])
             union all
-            select * from freshness.look(p_data_type, p_symbols[v_half + 1:], p_verified_at);
+            select * from freshness.look(p_data_type, p_symbols[v_half + 1:], p_verified_at[v_half + 1:]);
             return;
         end if;
         return query
@@ -38,9 +38,10 @@ exception
 end
 $$;
 
-comment on function freshness.look(text, text[], timestamptz) is
+comment on function freshness.look(text, text[], timestamptz[]) is
     'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its'
     ' refresh is due (before that by refresh_ahead and jitter, but never in the first half of its life). Null times: no'
     ' row, no timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as'
     ' none. problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
-    ' p_verified_at: start of a fetch that has just succeeded; otherwise the job''s verified_at is used.';
+    ' p_verified_at: for each symbol, the start of a fetch that has just succeeded; without one the job''s verified_at'
+    ' is used.';

@@ -7,7 +7,6 @@ declare
     v_type freshness.data_types;
     v_table text;
     v_name text := 'look_' || p_data_type;
-    v_where text := 'true';
     v_timestamp oid;
     v_ttl oid;
     v_body text;
@@ -16,12 +15,6 @@ begin
     v_table := freshness.find_table_again(v_type)::text;
     v_timestamp := freshness.find_timestamp_column(v_type.data_table, v_type.timestamp_column);
     v_ttl := freshness.find_ttl_column(v_type.data_table, v_type.ttl_column);
-    if v_type.symbol_column is not null then
-        v_where := format(
-            'r.%I = k.symbol::%s', v_type.symbol_column,
-            format_type(freshness.find_column(v_type.data_table, v_type.symbol_column, 'symbol'), -1)
-        );
-    end if;
 
     -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what
     -- a fetch has verified counts only while the rows are those, not when they were deleted or went back.
@@ -38,7 +31,7 @@ begin
                     then greatest(f.fresh_until - (%8$s), d.counted_at + (f.fresh_until - d.counted_at) / 2)
                     else f.fresh_until
                 end
-            from unnest(p_symbols) as k (symbol)
+            from unnest(p_symbols, p_verified_at) as k (symbol, verified_at)
             join freshness.data_types as t on t.name = %3$L
             -- With a limit, so that no plan made while there are few jobs reads all of a data type's.
             left join lateral (
@@ -68,7 +61,7 @@ begin
                     greatest(
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
                         case
-                            when p_verified_at is not null then p_verified_at
+                            when k.verified_at is not null then k.verified_at
                             when
                                 coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
                                 and j.verified_at <= clock_timestamp() + least(t.ttl, interval '1 minute')
@@ -81,7 +74,7 @@ begin
             ) as f;
         end
         $body$,
-        v_table, v_where, v_type.name,
+        v_table, freshness.row_condition(v_type), v_type.name,
         freshness.timestamp_expression(v_timestamp, v_type.time_zone, format('r.%I', v_type.timestamp_column)),
         freshness.ttl_expression(v_ttl, 'r.' || quote_ident(v_type.ttl_column)),
         v_type.timestamp_column, freshness.deadline_expression(v_type), freshness.ahead_expression(v_type)
@@ -95,17 +88,16 @@ begin
         return;
     end if;
     execute format(
-        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz) returns table'
+        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz[]) returns table'
         ' (symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz)'
         ' language plpgsql stable rows 10 set search_path = '''' as %2$L;'
-        ' revoke all on function freshness.%1$I(text[], timestamptz) from public',
-        v_name, v_body
+        ' revoke all on function freshness.%1$I(text[], timestamptz[]) from public;'
+        ' alter function freshness.%1$I(text[], timestamptz[]) owner to %3$s',
+        v_name, v_body, freshness.owner_name()
     );
-    perform freshness.define_look_at_key(v_type, v_table, v_where);
 end
 $define$;
 
 comment on function freshness.define_look(text) is
-    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at), and'
-    ' the one for a single key.'
+    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at).'
     ' FR002 names the table or column that is gone.';

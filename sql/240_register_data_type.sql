@@ -78,6 +78,7 @@ begin
     perform freshness.define_look(name);
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
+    perform freshness.define_subscription_trigger();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;

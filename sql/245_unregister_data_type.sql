@@ -12,11 +12,11 @@ begin
     delete from freshness.watches as w where w.data_type = name;
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
-    execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
-    execute format('drop function if exists freshness.%I(text, freshness.data_types, freshness.jobs)', 'look_' || name);
+    execute format('drop function if exists freshness.%I(text[], timestamptz[])', 'look_' || name);
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
+    perform freshness.define_subscription_trigger();
     return true;
 end
 $$;

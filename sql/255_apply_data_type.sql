@@ -82,6 +82,7 @@ begin
     perform freshness.define_look(new.name);
     perform freshness.define_data_trigger(new.name);
     perform freshness.define_not_before(new.name);
+    perform freshness.define_subscription_trigger();
     perform freshness.pull_all_keys(new.name);
     return null;
 end

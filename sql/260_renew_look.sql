@@ -8,6 +8,7 @@ as $$
 begin
     perform freshness.define_look(p_data_type);
     perform freshness.define_data_trigger(p_data_type);
+    perform freshness.define_subscription_trigger(p_waits => false);
     return null;
 exception
     when others then

@@ -54,7 +54,8 @@ begin
     v_limit := least(v_type.ttl, interval '1 minute');
     execute format(
         'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
-        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public',
+        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public;'
+        ' alter function freshness.%1$I() owner to %3$s',
         'changed_' || p_data_type,
         format(
             $body$
@@ -98,7 +99,8 @@ begin
             freshness.earlier_keys(v_type, 'UPDATE', 'old_rows', 'new_rows'),
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
             freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null)
-        )
+        ),
+        freshness.owner_name()
     );
 end
 $define$;

@@ -36,7 +36,11 @@ returns jsonb
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
+-- A plan that expects many due jobs would look for one in the table, past all that are not.
+set enable_seqscan = off
 as $$
+declare
+    v_horizon timestamptz := clock_timestamp() + p_lead;
 begin
     return (
         select coalesce(jsonb_object_agg(o.name, to_jsonb(a)), '{}')
@@ -50,7 +54,7 @@ begin
                 select from freshness.jobs as j
                 where
                     j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    and j.due_at <= clock_timestamp() + p_lead
+                    and j.due_at <= v_horizon
                 -- In order, or any plan reads all jobs to find that none is due.
                 order by j.due_at
                 limit 1

@@ -6,6 +6,7 @@ create function freshness.due_jobs(
     p_limit integer,
     p_lead interval,
     p_allowed jsonb,
+    out places tid[],
     out due freshness.jobs[],
     out short text[]
 )
@@ -13,9 +14,12 @@ language plpgsql
 set search_path = ''
 set jit = off
 set plan_cache_mode = force_generic_plan
+-- The places are known: nothing else is read, however few rows the plan was made for.
+set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
+    v_ranked tid[];
     v_places tid[];
 begin
     with candidates as materialized (
@@ -35,7 +39,12 @@ begin
                 -- A staleness function knows nothing ahead: it is asked at the deadline.
                 and d.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
             order by d.due_at
-            limit case when p_allowed ? t.source then 5000 else greatest(2 * p_limit, 100) end
+            limit case
+                -- A source that may not serve all of them needs the best of many.
+                when (p_allowed -> t.source ->> 'calls')::bigint < 5000 * t.calls_per_refresh then 5000
+                when (p_allowed -> t.source ->> 'bytes')::bigint < 10000000000 then 5000
+                else greatest(2 * p_limit, 100)
+            end
         ) as j
         where t.name = any (p_data_types)
     ),
@@ -53,30 +62,34 @@ begin
     )
 
     select
-        -- Twice as many as asked for: others may hold some of them.
-        (
-            array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true))
-        )[:2 * p_limit],
+        array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true)),
         array_agg(distinct r.source) filter (where not r.has_calls or not r.has_bytes)
-    into v_places, short
+    into v_ranked, short
     from ranked as r;
 
-    due := array(
-        select l.job
+    places := '{}';
+    due := '{}';
+    -- Twice as many as asked for: others may hold some of them. If they hold most of them, those that come next.
+    for v_round in 1..2 loop
+        v_places := case v_round when 1 then v_ranked[:2 * p_limit] else v_ranked[2 * p_limit + 1:] end;
+        exit when coalesce(cardinality(v_places), 0) = 0 or cardinality(due) >= p_limit;
+        select places || array_agg(l.place), due || array_agg(l.job)
+        into places, due
         from (
-            select j as job, array_position(v_places, j.ctid) as rank
+            select j.ctid as place, j as job
             from freshness.jobs as j
-            where j.ctid = any (v_places) and j.state <> 'running'
-            order by rank
-            limit p_limit
+            -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
+            where j.ctid = any (v_places) and j.worker is null
+            order by array_position(v_places, j.ctid)
+            limit p_limit - cardinality(due)
             for update skip locked
-        ) as l
-        order by l.rank
-    );
+        ) as l;
+    end loop;
 end
 $$;
 
 comment on function freshness.due_jobs(text[], integer, interval, jsonb) is
     'Part of claim: locks up to p_limit jobs of these data types that are due within p_lead, the best first: by class'
     ' (priority, and one more for each 10 ttl of waiting), what somebody asked for, viewers times age. p_allowed: what'
-    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.';
+    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.'
+    ' places: where the locked rows are.';

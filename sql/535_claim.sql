@@ -22,22 +22,17 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    v_due freshness.jobs[];
+    v_found record;
     v_type record;
     v_now timestamptz;
     v_allowed jsonb;
-    v_short text[];
     v_left integer := p_limit;
     v_claimed integer;
     v_asked integer;
     v_is_set_back boolean;
 begin
-    update freshness.workers as w
-    set seen_at = clock_timestamp()
-    from (select o.id, o.seen_at from freshness.workers as o where o.id = p_worker) as o
-    where w.id = o.id
-    returning o.seen_at > clock_timestamp() + interval '1 second' into v_is_set_back;
-    if not found then
+    v_is_set_back := freshness.seen(p_worker);
+    if v_is_set_back is null then
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
     end if;
@@ -48,22 +43,23 @@ begin
     if exists (select from freshness.pulls) then
         perform freshness.fold_pulls();
     end if;
-    perform freshness.take_over();
+    if freshness.somebody_died() then
+        perform freshness.take_over();
+    end if;
 
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
         v_asked := v_left;
         v_allowed := freshness.open_sources(p_data_types, p_lead);
-        select d.due, d.short into v_due, v_short
-        from freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed) as d;
+        v_found := freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed);
 
         for v_type in
             select
                 t as registered,
                 -- Set aside before, or the table has another name than the look function knows.
                 bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
-            from unnest(v_due) as d
+            from unnest(v_found.due) as d
             join freshness.data_types as t on t.name = d.data_type
             group by t.name
             order by t.name
@@ -71,17 +67,17 @@ begin
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.registered, v_due, v_now + p_lead,
+                p_worker, v_type.registered, v_found.places, v_found.due, v_now + p_lead,
                 case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;
         if v_allowed <> '{}' then
-            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_short);
+            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_found.short);
         end if;
         -- Fewer were due than were asked for, and each has been claimed: no more are.
-        exit when v_left <= 0 or cardinality(v_due) = 0 or v_asked - v_left = cardinality(v_due);
+        exit when v_left <= 0 or cardinality(v_found.due) = 0 or v_asked - v_left = cardinality(v_found.due);
     end loop;
 
     -- Without a free slot it must not be taken for one that can be woken.

@@ -1,5 +1,6 @@
 create function freshness.decide(
-    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_horizon timestamptz, p_problem text
+    p_worker bigint, p_type freshness.data_types, p_places tid[], p_due freshness.jobs[],
+    p_horizon timestamptz, p_problem text
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
@@ -8,6 +9,7 @@ returns table (
 language plpgsql
 rows 10
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -18,7 +20,7 @@ begin
     return query
     with looked as materialized (
         select
-            d.symbol, l.stored_at, l.fresh_until, l.refresh_at, coalesce(w.viewers, 0) as viewers,
+            d.place, d.symbol, l.stored_at, l.fresh_until, l.refresh_at, coalesce(w.viewers, 0) as viewers,
             greatest(d.due_at, case when d.required_as_of is null then l.refresh_at end) as due_at,
             coalesce(p_problem, l.problem) as problem,
             case
@@ -29,7 +31,7 @@ begin
                 when l.refresh_at > p_horizon then 'wait'
                 else 'fetch'
             end as decision
-        from unnest(p_due) as d
+        from unnest(p_places, p_due) as d (place)
         join freshness.look(v_name, v_symbols) as l on l.symbol = d.symbol
         left join freshness.live_watches(v_name, v_symbols) as w on w.symbol = d.symbol
         where d.data_type = v_name
@@ -37,10 +39,10 @@ begin
 
     decided as materialized (
         select
-            l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
+            l.place, l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
             greatest(l.due_at, a.closed_until) as due_at, coalesce(l.problem, a.problem) as problem,
-            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed' else l.decision
-            end as decision
+            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed'
+                else l.decision end as decision
         from looked as l
         left join (
             select n.* from freshness.ask_not_before(
@@ -51,7 +53,7 @@ begin
 
     dropped as (
         delete from freshness.jobs as j
-        using decided as d where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
+        using decided as d where j.ctid = any (p_places) and j.ctid = d.place and d.decision = 'drop'
     ),
 
     changed as (
@@ -92,7 +94,7 @@ begin
             end,
             fresh_until = d.fresh_until
         from decided as d
-        where j.data_type = v_name and j.symbol = d.symbol and d.decision <> 'drop'
+        where j.ctid = any (p_places) and j.ctid = d.place and d.decision <> 'drop'
         returning j.*, d.decision, d.due_at as was_due_at
     ),
 
@@ -103,18 +105,16 @@ begin
             c.data_type, c.symbol, c.worker, c.fence,
             case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
             case c.decision when 'broken' then c.last_error end
-        from changed as c
-        where c.decision in ('fetch', 'broken')
+        from changed as c where c.decision in ('fetch', 'broken')
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
-        case when c.verified_at is not null then c.validators end, c.alone
-    from changed as c where c.decision = 'fetch';
+        case when c.verified_at is not null then c.validators end, c.alone from changed as c where c.decision = 'fetch';
 end
 $$;
 
-comment on function freshness.decide(bigint, freshness.data_types, freshness.jobs[], timestamptz, text) is
-    'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
-    ' fetch, now running, with when they may; the others wait for their deadline or for their provider to open, stay'
-    ' warm, go away, or are set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says'
-    ' when it does. p_problem: why none of them can be looked at.';
+comment on function freshness.decide(bigint, freshness.data_types, tid[], freshness.jobs[], timestamptz, text) is
+    'Part of claim: what becomes of due jobs of one data type, locked at p_places. Returns those to fetch, now running,'
+    ' with when they may; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
+    ' set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says when it does.'
+    ' p_problem: why none of them can be looked at.';

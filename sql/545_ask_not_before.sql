@@ -24,8 +24,9 @@ begin
             'create or replace function freshness.%1$I(p_symbols text[])'
             ' returns table (symbol text, closed_until timestamptz, problem text)'
             ' language plpgsql rows 10 set search_path = '''' as %2$L;'
-            ' revoke all on function freshness.%1$I(text[]) from public',
-            v_name, v_body
+            ' revoke all on function freshness.%1$I(text[]) from public;'
+            ' alter function freshness.%1$I(text[]) owner to %3$s',
+            v_name, v_body, freshness.owner_name()
         );
     end if;
 end

@@ -65,11 +65,13 @@ comment on function freshness.newest_timestamp(freshness.data_types, jsonb) is
 
 create function freshness.key_condition(p_type freshness.data_types)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-    select case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
+begin
+    return case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end;
+end
 $$;
 
 comment on function freshness.key_condition(freshness.data_types) is

@@ -55,12 +55,14 @@ comment on function freshness.arm(text, bigint, text[], integer) is
 
 create function freshness.stay_awake(p_channel text)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
     update freshness.sleepers as s
     set asleep_until = clock_timestamp(), looked_at = clock_timestamp()
-    where s.channel = p_channel
+    where s.channel = p_channel;
+end
 $$;
 
 comment on function freshness.stay_awake(text) is

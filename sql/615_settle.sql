@@ -63,14 +63,17 @@ comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]
 
 create function freshness.note_look(p_channel text)
 returns void
-language sql
+language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
+begin
     update freshness.sleepers as s set looked_at = clock_timestamp() where s.channel = p_channel;
     delete from freshness.sleepers as s
     where
         s.looked_at < clock_timestamp() - interval '65 seconds'
-        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener)
+        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener);
+end
 $$;
 
 comment on function freshness.note_look(text) is
@@ -78,18 +81,22 @@ comment on function freshness.note_look(text) is
 
 create function freshness.job_writers()
 returns text[]
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-    select coalesce(array_agg(distinct l.virtualtransaction), '{}')
-    from pg_catalog.pg_locks as l
-    where
-        l.locktype = 'relation'
-        and l.mode = 'RowExclusiveLock'
-        and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
-        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
-        and l.pid is distinct from pg_backend_pid()
+begin
+    return (
+        select coalesce(array_agg(distinct l.virtualtransaction), '{}')
+        from pg_catalog.pg_locks as l
+        where
+            l.locktype = 'relation'
+            and l.mode = 'RowExclusiveLock'
+            and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
+            and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+            and l.pid is distinct from pg_backend_pid()
+    );
+end
 $$;
 
 comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';

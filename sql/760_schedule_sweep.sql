@@ -12,19 +12,17 @@ begin
         end if;
         create extension if not exists pg_cron;
     end if;
-    -- Each turn in a transaction of its own; the end is when nothing is left that can be mended now.
+    -- Each slice in a transaction of its own; everything was compared once, before the first.
     perform cron.schedule(
         'check-stale-data-v2', '*/5 * * * *',
         $cron$
         do $do$
         declare
-            v_sweep freshness.sweeps;
+            v_sweep freshness.sweeps := freshness.prepare_sweep(5000);
         begin
-            for v_turn in 1..1000 loop
-                v_sweep := freshness.sweep(5000);
+            while v_sweep.started_at is not null and v_sweep.id is null loop
                 commit;
-                exit when coalesce(v_sweep.is_complete, true);
-                exit when v_sweep.watches_mended + v_sweep.jobs_mended + v_sweep.keys_released = 0;
+                v_sweep := freshness.sweep_slice(v_sweep, 5000);
             end loop;
         end
         $do$

@@ -16,6 +16,7 @@ alter table freshness.spent_calls enable row level security;
 alter table freshness.spent_days enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
+alter table freshness.sweep_slices enable row level security;
 alter table freshness.freshness_samples enable row level security;
 alter table freshness.card_limits enable row level security;
 

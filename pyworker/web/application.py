@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from pyworker.queue import Queue
@@ -14,10 +14,15 @@ from pyworker.web.asked_cards import Cards
 from pyworker.web.authentication import Authentication
 from pyworker.web.cors import CrossOrigin
 from pyworker.web.database_cards import DatabaseCards
+from pyworker.web.health import healthz
 from pyworker.web.key_waits import KeyWaits
 from pyworker.web.on_card_add import OnCardAdd
+from pyworker.web.openapi import openapi
+from pyworker.web.operations import Operations
 from pyworker.web.problems import UnexpectedErrors, exception_handlers
+from pyworker.web.process_report import ProcessReport
 from pyworker.web.request_log import RequestLog
+from pyworker.web.request_metrics import RequestMetrics
 
 
 def create_application(
@@ -28,23 +33,46 @@ def create_application(
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
-    return create_card_application(DatabaseCards(queue, settings.lease, waits), settings)
+    authentication = Authentication(settings)
+    operations = Operations(
+        ProcessReport([queue]), authentication, metrics_public=settings.metrics_public
+    )
+    cards = DatabaseCards(queue, settings.lease, waits)
+    routes = [*_card_routes(cards, settings, authentication), *operations.routes()]
+    metrics = Middleware(
+        RequestMetrics, registry=operations.registry, paths=[route.path for route in routes]
+    )
+    return _assembled(routes, [metrics], settings)
 
 
 def create_card_application(cards: Cards, settings: Settings) -> Starlette:
-    """Return the ASGI application of a host that only takes cards.
+    """Return the ASGI application of a host without a database, which only takes cards.
 
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
-    on_card_add = OnCardAdd(cards, settings, Authentication(settings))
+    routes = _card_routes(cards, settings, Authentication(settings))
+    return _assembled([*routes, Route("/healthz", _healthz, methods=["GET"])], [], settings)
+
+
+def _card_routes(cards: Cards, settings: Settings, authentication: Authentication) -> list[Route]:
+    on_card_add = OnCardAdd(cards, settings, authentication)
+    return [
+        Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
+        Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
+        Route("/openapi.json", openapi, methods=["GET"]),
+    ]
+
+
+async def _healthz(request: Request) -> Response:
+    return await healthz(request)
+
+
+def _assembled(routes: list[Route], outermost: list[Middleware], settings: Settings) -> Starlette:
     application = Starlette(
-        routes=[
-            Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
-            Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
-            Route("/healthz", _healthz, methods=["GET"]),
-        ],
+        routes=routes,
         middleware=[
+            *outermost,
             Middleware(RequestLog),
             Middleware(CrossOrigin, origin=settings.cors_origin),
             Middleware(UnexpectedErrors),
@@ -55,7 +83,3 @@ def create_card_application(cards: Cards, settings: Settings) -> Starlette:
     # A redirect would lose the body in some clients, and repeats the Host header that was sent.
     router.redirect_slashes = False
     return application
-
-
-async def _healthz(_request: Request) -> Response:
-    return JSONResponse({"status": "ok"})

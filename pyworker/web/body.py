@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, Never
 
@@ -10,16 +11,27 @@ from starlette.requests import Request
 from pyworker.web.problems import ProblemError
 
 
-async def read_json(request: Request, max_bytes: int) -> Any:
+async def read_json(request: Request, max_bytes: int, timeout: float) -> Any:  # noqa: ASYNC109
     """Return the body's value; of a body that is too large, no more than `max_bytes` is kept.
+
+    It has to be there within `timeout` seconds.
 
     Of a name that occurs twice in an object the last value counts, as in JavaScript.
 
     Raises:
-        ProblemError: 400, 413 or 415.
+        ProblemError: 400, 408, 413 or 415.
     """
     _refuse_other_media_types(request)
-    body = await _read(request, max_bytes)
+    try:
+        async with asyncio.timeout(timeout):
+            body = await _read(request, max_bytes)
+    except TimeoutError:
+        raise ProblemError(
+            408,
+            "BODY_TOO_SLOW",
+            f"The body was not there within {timeout:g} seconds.",
+            {"Connection": "close"},
+        ) from None
     if not body.strip():
         raise ProblemError(400, "EMPTY_BODY", "The body is empty: send a JSON object.")
     try:

@@ -37,7 +37,9 @@ class OnCardAdd:
         caller = await self._authentication.caller(request.headers)
         if not caller.is_operator:
             self._limit.check(caller.watcher)
-        body = await read_json(request, self._settings.max_body_bytes)
+        body = await read_json(
+            request, self._settings.max_body_bytes, self._settings.receive_timeout
+        )
         keys = read_keys(body, self._settings.max_keys)
         wait = read_wait(body, self._settings.longest_wait)
         asked = AskedCards(keys, wait, caller, _token(request))

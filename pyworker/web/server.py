@@ -21,6 +21,7 @@ from pyworker.web.application import create_application, create_card_application
 from pyworker.web.authentication import Authentication
 from pyworker.web.data_api_cards import open_data_api_cards
 from pyworker.web.key_waits import KeyWaits
+from pyworker.web.strict_protocol import protocol_with_limit
 
 # More at a time make each slower: Postgres has the work, and a request is over in a millisecond.
 CONNECTIONS = 5
@@ -67,17 +68,7 @@ async def _over_the_data_api(settings: Settings) -> AsyncIterator[Opened]:
 
 
 async def _run(application: Starlette, settings: Settings, stop: Callable[[], None]) -> None:
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application,
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
-        )
-    )
+    server = uvicorn.Server(_configuration(application, settings))
 
     def stop_serving() -> None:
         server.should_exit = True
@@ -88,7 +79,45 @@ async def _run(application: Starlette, settings: Settings, stop: Callable[[], No
         await _serve_until_told(server, listener, stop_serving)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+@asynccontextmanager
+async def serving(application: Starlette, settings: Settings, port: int) -> AsyncIterator[str]:
+    """Serve beside something else, for the length of an `async with`; yields the URL.
+
+    Raises:
+        ConfigurationError: the address cannot be used.
+    """
+    server = _Beside(_configuration(application, settings))
+    with _listen(settings.host, port, "FRESHNESS_WORKER_PORT") as listener:
+        task = asyncio.create_task(server.serve([listener]), name="serving")
+        try:
+            yield _url(listener)
+        finally:
+            server.should_exit = True
+            await task
+
+
+class _Beside(uvicorn.Server):
+    """Leaves signals to the process that it is a part of."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _configuration(application: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http=protocol_with_limit(settings.receive_timeout),
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
+    )
+
+
+def _listen(host: str, port: int, port_setting: str = "FRESHNESS_PORT") -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio sends small packets at once (TCP_NODELAY) on connections
     # that come in here; otherwise each answer would wait 40 ms for an acknowledgement.
@@ -102,7 +131,7 @@ def _listen(host: str, port: int) -> socket.socket:
         reason = error.strerror if isinstance(error, OSError) else "not the name of a host"
         raise ConfigurationError(
             f"cannot listen on {host}, port {port}: {reason}",
-            "set FRESHNESS_HOST and FRESHNESS_PORT to an address that is free on this machine",
+            f"set FRESHNESS_HOST and {port_setting} to an address that is free on this machine",
         ) from None
     return listener
 

@@ -26,11 +26,13 @@ comment on type freshness.job_state is
 -- >>> sql/010_seconds_until.sql
 create function freshness.seconds_until(p_moment timestamptz)
 returns double precision
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-    select extract(epoch from p_moment - clock_timestamp())::double precision where isfinite(p_moment)
+begin
+    return case when isfinite(p_moment) then extract(epoch from p_moment - clock_timestamp())::double precision end;
+end
 $$;
 
 comment on function freshness.seconds_until(timestamptz) is
@@ -378,6 +380,29 @@ comment on column freshness.sweeps.is_complete is
     'False: it ran out of time, or passed over rows that somebody held; the next one goes on.';
 -- <<<
 
+-- >>> sql/137_sweep_slices.sql
+-- What a sweep still has to do. It compares everything once; pg_cron then mends a slice in each transaction. A sweep
+-- that was cut short is forgotten by the next one: a slice only says where to look.
+create unlogged table freshness.sweep_slices (
+    id bigint generated always as identity primary key,
+    data_type text,
+    is_plain boolean,
+    subscription_rows bigint[],
+    symbols text[]
+);
+
+-- Compressing them takes longer than writing them.
+alter table freshness.sweep_slices
+alter column subscription_rows set storage external,
+alter column symbols set storage external;
+
+comment on table freshness.sweep_slices is
+    'What the sweep that is under way has found and not yet mended: rows of realtime.subscription, or keys of a data'
+    ' type; or, with neither, a data type whose keys are yet to be compared.';
+comment on column freshness.sweep_slices.is_plain is
+    'Subscriptions that are plain (freshness.differing_subscriptions), or keys that have no job.';
+-- <<<
+
 -- >>> sql/140_sleepers.sql
 -- Who sleeps until when. Unlogged: arming waits for no flush, and after a crash of the server nobody is asleep anyway.
 create unlogged table freshness.sleepers (
@@ -426,14 +451,16 @@ comment on column freshness.listeners.seen_at is 'Its last look; each listener l
 
 create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_reference text)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-    select case
+begin
+    return case
         when p_type = 'timestamptz'::regtype then p_reference
         else format('(%s::timestamp at time zone %L)', p_reference, p_time_zone)
-    end
+    end;
+end
 $$;
 
 comment on function freshness.timestamp_expression(oid, text, text) is
@@ -592,11 +619,28 @@ comment on function freshness.canonical_symbols(text, text[]) is
     ' null when it is no value of that type, empty, or longer than 200 characters.';
 -- <<<
 
+-- >>> sql/207_owner_name.sql
+-- Whoever registers a data type, what that writes belongs to the owner of everything here: our functions call it, and
+-- write it anew, with their owner's rights.
+create function freshness.owner_name()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return (select n.nspowner::regrole::text from pg_catalog.pg_namespace as n where n.nspname = 'freshness');
+end
+$$;
+
+comment on function freshness.owner_name() is 'Role that owns schema freshness, quoted where needed.';
+-- <<<
+
 -- >>> sql/210_look.sql
 -- Looking at a key: what is stored, and until when it is fresh. Registration writes one small static function for each
 -- data type (its plan stays cached; a dynamic statement is planned on each call), and look() calls it by name.
 
-create function freshness.look(p_data_type text, p_symbols text[], p_verified_at timestamptz default null)
+create function freshness.look(p_data_type text, p_symbols text[], p_verified_at timestamptz[] default null)
 returns table (
     symbol text,
     present boolean,
@@ -622,9 +666,9 @@ exception
     when others then
         if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
             return query
-            select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at)
+            select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at[:v_half])
             union all
-            select * from freshness.look(p_data_type, p_symbols[v_half + 1:], p_verified_at);
+            select * from freshness.look(p_data_type, p_symbols[v_half + 1:], p_verified_at[v_half + 1:]);
             return;
         end if;
         return query
@@ -633,12 +677,13 @@ exception
 end
 $$;
 
-comment on function freshness.look(text, text[], timestamptz) is
+comment on function freshness.look(text, text[], timestamptz[]) is
     'For each symbol: whether a row is present, the newest row''s timestamp, until when it is fresh, and when its'
     ' refresh is due (before that by refresh_ahead and jitter, but never in the first half of its life). Null times: no'
     ' row, no timestamp. A timestamp up to a minute (or one ttl) ahead of the clock counts as now, one further ahead as'
     ' none. problem: why it could not be read (table dropped, column changed), and then nothing else is known.'
-    ' p_verified_at: start of a fetch that has just succeeded; otherwise the job''s verified_at is used.';
+    ' p_verified_at: for each symbol, the start of a fetch that has just succeeded; without one the job''s verified_at'
+    ' is used.';
 -- <<<
 
 -- >>> sql/215_define_look.sql
@@ -651,7 +696,6 @@ declare
     v_type freshness.data_types;
     v_table text;
     v_name text := 'look_' || p_data_type;
-    v_where text := 'true';
     v_timestamp oid;
     v_ttl oid;
     v_body text;
@@ -660,12 +704,6 @@ begin
     v_table := freshness.find_table_again(v_type)::text;
     v_timestamp := freshness.find_timestamp_column(v_type.data_table, v_type.timestamp_column);
     v_ttl := freshness.find_ttl_column(v_type.data_table, v_type.ttl_column);
-    if v_type.symbol_column is not null then
-        v_where := format(
-            'r.%I = k.symbol::%s', v_type.symbol_column,
-            format_type(freshness.find_column(v_type.data_table, v_type.symbol_column, 'symbol'), -1)
-        );
-    end if;
 
     -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what
     -- a fetch has verified counts only while the rows are those, not when they were deleted or went back.
@@ -682,7 +720,7 @@ begin
                     then greatest(f.fresh_until - (%8$s), d.counted_at + (f.fresh_until - d.counted_at) / 2)
                     else f.fresh_until
                 end
-            from unnest(p_symbols) as k (symbol)
+            from unnest(p_symbols, p_verified_at) as k (symbol, verified_at)
             join freshness.data_types as t on t.name = %3$L
             -- With a limit, so that no plan made while there are few jobs reads all of a data type's.
             left join lateral (
@@ -712,7 +750,7 @@ begin
                     greatest(
                         case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
                         case
-                            when p_verified_at is not null then p_verified_at
+                            when k.verified_at is not null then k.verified_at
                             when
                                 coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
                                 and j.verified_at <= clock_timestamp() + least(t.ttl, interval '1 minute')
@@ -725,7 +763,7 @@ begin
             ) as f;
         end
         $body$,
-        v_table, v_where, v_type.name,
+        v_table, freshness.row_condition(v_type), v_type.name,
         freshness.timestamp_expression(v_timestamp, v_type.time_zone, format('r.%I', v_type.timestamp_column)),
         freshness.ttl_expression(v_ttl, 'r.' || quote_ident(v_type.ttl_column)),
         v_type.timestamp_column, freshness.deadline_expression(v_type), freshness.ahead_expression(v_type)
@@ -739,98 +777,100 @@ begin
         return;
     end if;
     execute format(
-        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz) returns table'
+        'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz[]) returns table'
         ' (symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz)'
         ' language plpgsql stable rows 10 set search_path = '''' as %2$L;'
-        ' revoke all on function freshness.%1$I(text[], timestamptz) from public',
-        v_name, v_body
+        ' revoke all on function freshness.%1$I(text[], timestamptz[]) from public;'
+        ' alter function freshness.%1$I(text[], timestamptz[]) owner to %3$s',
+        v_name, v_body, freshness.owner_name()
     );
-    perform freshness.define_look_at_key(v_type, v_table, v_where);
 end
 $define$;
 
 comment on function freshness.define_look(text) is
-    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at), and'
-    ' the one for a single key.'
+    'Writes the look function of a registered data type: freshness."look_<name>"(symbols, verified_at).'
     ' FR002 names the table or column that is gone.';
 -- <<<
 
 -- >>> sql/220_look_at_key.sql
--- A subscriber's statement brings one key, and waits for what we do. For one key the statements of a small function
--- cost a third of the set-based look. It has the same name and follows the same rule; t, j, k and d are what the
--- expressions of both call the registry's row, the job, the symbol and what an age counts from.
-create function freshness.define_look_at_key(p_type freshness.data_types, p_table text, p_where text)
-returns void
+create function freshness.row_condition(p_type freshness.data_types)
+returns text
 language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return case
+        when p_type.symbol_column is null then 'true'
+        else format(
+            'r.%I = k.symbol::%s', p_type.symbol_column,
+            format_type(freshness.find_column(p_type.data_table, p_type.symbol_column, 'symbol'), -1)
+        )
+    end;
+end
+$$;
+
+comment on function freshness.row_condition(freshness.data_types) is
+    'SQL that tells whether a stored row r is of the key k; FR002 when the symbol column is gone.';
+
+-- A subscriber's statement brings one key, and waits for what we do. For one key a few statements of PL/pgSQL cost a
+-- third of the set-based look. They follow the same rule: t, k and d are what the expressions of both call the
+-- registry's row, the symbol and what an age counts from; here t has what is needed of the job, too.
+create function freshness.look_at_key(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
 set search_path = ''
 as $define$
 declare
-    v_timestamp text := freshness.timestamp_expression(
-        freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
-        format('r.%I', p_type.timestamp_column)
-    );
     v_ttl oid := freshness.find_ttl_column(p_type.data_table, p_type.ttl_column);
-    v_body text;
 begin
-    v_body := format(
+    return format(
         $body$
-        <<k>>
+        <<d>>
         declare
-            symbol text := p_symbol;
+            stored_at timestamptz;
+            fresh_until timestamptz;
+            counted_at timestamptz;
+            ttl interval;
         begin
-            <<d>>
-            declare
-                v_now timestamptz := clock_timestamp();
-                stored_at timestamptz;
-                fresh_until timestamptz;
-                counted_at timestamptz;
-                ttl interval;
-            begin
-                select %1$s, %2$s into d.stored_at, d.ttl
-                from %3$s as r
-                where %4$s and isfinite(r.%5$I) and %1$s <= v_now + least(t.ttl, interval '1 minute')
-                order by r.%5$I desc
-                limit 1;
-                d.ttl := coalesce(d.ttl, t.ttl);
-                d.counted_at := case when d.stored_at > v_now then v_now else d.stored_at end;
-                if
-                    coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
-                    and j.verified_at <= v_now + least(t.ttl, interval '1 minute')
-                then
-                    d.counted_at := greatest(d.counted_at, least(j.verified_at, v_now));
-                end if;
-                d.fresh_until := case when d.counted_at is not null then %6$s end;
-                return array[
-                    d.stored_at,
-                    d.fresh_until,
-                    case when isfinite(d.fresh_until)
-                        then greatest(
-                            d.fresh_until - (%7$s), d.counted_at + (d.fresh_until - d.counted_at) / 2
-                        )
-                        else d.fresh_until
-                    end
-                ];
+            v_now := clock_timestamp();
+            select %1$s, %2$s into d.stored_at, d.ttl
+            from %3$s as r
+            where %4$s and isfinite(r.%5$I) and %1$s <= v_now + least(t.ttl, interval '1 minute')
+            order by r.%5$I desc
+            limit 1;
+            d.ttl := coalesce(d.ttl, t.ttl);
+            d.counted_at := case when d.stored_at > v_now then v_now else d.stored_at end;
+            if
+                coalesce(d.stored_at, '-infinity') >= coalesce(t.stored_at, '-infinity')
+                and t.verified_at <= v_now + least(t.ttl, interval '1 minute')
+            then
+                d.counted_at := greatest(d.counted_at, least(t.verified_at, v_now));
+            end if;
+            d.fresh_until := case when d.counted_at is not null then %6$s end;
+            v_stored_at := d.stored_at;
+            v_fresh_until := d.fresh_until;
+            v_refresh_at := case when isfinite(d.fresh_until)
+                then greatest(d.fresh_until - (%7$s), d.counted_at + (d.fresh_until - d.counted_at) / 2)
+                else d.fresh_until
             end;
-        end
-        $body$,
-        v_timestamp, freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
-        p_table, p_where, p_type.timestamp_column,
+        end d;$body$,
+        freshness.timestamp_expression(
+            freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
+            format('r.%I', p_type.timestamp_column)
+        ),
+        freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
+        p_type.data_table, freshness.row_condition(p_type), p_type.timestamp_column,
         freshness.deadline_expression(p_type), freshness.ahead_expression(p_type)
-    );
-    execute format(
-        'create or replace function freshness.%1$I('
-        'p_symbol text, t freshness.data_types, j freshness.jobs)'
-        ' returns timestamptz[] language plpgsql stable set search_path = '''' as %2$L;'
-        ' revoke all on function freshness.%1$I(text, freshness.data_types, freshness.jobs) from public',
-        'look_' || p_type.name, v_body
     );
 end
 $define$;
 
-comment on function freshness.define_look_at_key(freshness.data_types, text, text) is
-    'Writes the function that looks at one key of a registered data type: freshness."look_<name>"(symbol, its row of'
-    ' the registry, its job or null). It returns the stored_at, fresh_until and refresh_at of freshness.look as an'
-    ' array, which costs less than a row in a dynamic statement, and raises what that reports as a problem.';
+comment on function freshness.look_at_key(freshness.data_types) is
+    'PL/pgSQL that looks at one key, k.symbol, given t: ttl, refresh_ahead and jitter, and stored_at and verified_at of'
+    ' its job, or nulls. It sets v_now and the v_stored_at, v_fresh_until and v_refresh_at of freshness.look, and'
+    ' raises what that reports as a problem.';
 -- <<<
 
 -- >>> sql/225_find_columns.sql
@@ -1097,6 +1137,7 @@ begin
     perform freshness.define_look(name);
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
+    perform freshness.define_subscription_trigger();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;
@@ -1126,11 +1167,11 @@ begin
     delete from freshness.watches as w where w.data_type = name;
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
-    execute format('drop function if exists freshness.%I(text[], timestamptz)', 'look_' || name);
-    execute format('drop function if exists freshness.%I(text, freshness.data_types, freshness.jobs)', 'look_' || name);
+    execute format('drop function if exists freshness.%I(text[], timestamptz[])', 'look_' || name);
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
+    perform freshness.define_subscription_trigger();
     return true;
 end
 $$;
@@ -1336,6 +1377,7 @@ begin
     perform freshness.define_look(new.name);
     perform freshness.define_data_trigger(new.name);
     perform freshness.define_not_before(new.name);
+    perform freshness.define_subscription_trigger();
     perform freshness.pull_all_keys(new.name);
     return null;
 end
@@ -1360,6 +1402,7 @@ as $$
 begin
     perform freshness.define_look(p_data_type);
     perform freshness.define_data_trigger(p_data_type);
+    perform freshness.define_subscription_trigger(p_waits => false);
     return null;
 exception
     when others then
@@ -1817,94 +1860,164 @@ comment on function freshness.watch_later(bigint[], text, boolean) is
     ' data table.';
 -- <<<
 
+-- >>> sql/328_watch_subscribed_key.sql
+-- What the trigger on realtime.subscription does for a table that is registered. Written for it, so that its statements
+-- stay planned: put together at run time they would be planned for each subscriber, and functions called by a name
+-- from the registry cost as much.
+create function freshness.watch_subscribed_key(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+begin
+    return format(
+        $body$
+        symbol := %2$s;
+        -- The registry has the last word on what this table holds.
+        select
+            s.ttl, s.refresh_ahead, s.jitter, s.priority, s.estimated_size_bytes,
+            o.symbol as job, o.state, o.run_at, o.due_at, o.stored_at, o.verified_at
+        into t
+        from freshness.data_types as s
+        left join freshness.jobs as o on o.data_type = %1$L and o.symbol = k.symbol
+        where s.name = %1$L and s.data_table = v_row.entity;
+        if not found or k.symbol is null then
+            perform freshness.watch_subscriptions(array[v_row.id]);
+            return null;
+        end if;
+        -- The row's id is new, and so its watch: the long way knows what to do if not.
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
+        v_run_at := greatest(v_refresh_at, v_now);
+        if t.job is null then
+            insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+            values (%1$L, k.symbol, t.priority, v_run_at, v_stored_at, v_fresh_until, t.estimated_size_bytes)
+            on conflict do nothing;
+        end if;
+        if t.job is not null or not found then
+            insert into freshness.pulls (data_type, symbol, reason) values (%1$L, k.symbol, 'watched');
+            v_run_at := case
+                when t.state = 'running' or (t.run_at <= v_now and t.due_at > v_now) then null
+                -- One that is due may be going away at this very moment: then only the pull is left of it.
+                when t.due_at <= v_now then v_now
+                else v_run_at
+            end;
+        end if;
+        -- Farther moments need nobody to wake, and then the call is saved.
+        if v_run_at < v_now + interval '1 minute' then
+            perform freshness.wake(%1$L, v_run_at);
+        end if;$body$,
+        p_type.name,
+        case
+            when p_type.symbol_column is null then '''GLOBAL'''
+            else format(
+                'case when v_row.filter ->> ''column_name'' = %L and v_row.filter ->> ''op'' = ''eq'''
+                ' and coalesce(v_row.filter ->> ''negate'', ''false'') = ''false'''
+                ' and length(v_row.filter ->> ''value'') between 1 and 200 then v_row.filter ->> ''value'' end',
+                p_type.symbol_column
+            )
+        end,
+        freshness.look_at_key(p_type)
+    );
+end
+$define$;
+
+comment on function freshness.watch_subscribed_key(freshness.data_types) is
+    'PL/pgSQL that watches the key of one new subscription, v_row, and gives it its job. Leaves the trigger by'
+    ' watch_subscriptions when the filter names anything but one key.';
+
+create function freshness.watch_subscribed_keys()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_table record;
+    v_type freshness.data_types;
+    v_body text := '';
+    v_keys text;
+begin
+    for v_table in
+        select t.data_table, array_agg(t order by t.name) as types
+        from freshness.data_types as t
+        join pg_catalog.pg_class as c on c.oid = t.data_table
+        group by t.data_table
+        -- Other symbols have to be cast.
+        having bool_and(t.symbol_column is null or t.symbol_is_text)
+        order by min(t.name)
+        -- A session compiles all of it at its first subscriber.
+        limit 50
+    loop
+        begin
+            v_keys := '';
+            foreach v_type in array v_table.types loop
+                v_keys := v_keys || freshness.watch_subscribed_key(v_type);
+            end loop;
+            v_body := v_body || format(
+                e'\n    if v_row.data_table = %L then%s\n        return null;\n    end if;',
+                v_table.data_table::text, v_keys
+            );
+        exception
+            -- A column is gone: the long way knows what to do.
+            when others then
+                null;
+        end;
+    end loop;
+    return v_body;
+end
+$$;
+
+comment on function freshness.watch_subscribed_keys() is
+    'PL/pgSQL for subscriptions to each registered table, 50 at most: the rest goes by watch_subscriptions.';
+-- <<<
+
 -- >>> sql/330_subscription_trigger.sql
 -- The way in without any code in the app. It runs inside Realtime's transaction: whatever goes wrong, the subscription
 -- is stored, within 300 ms, and the reason is on record.
 --
 -- Nearly every statement brings one subscription with one filter "symbol=eq.AAPL". Its key goes by a short way, since
--- the subscriber waits: no set, and no function but the look. All others go by watch_subscriptions.
-create function public.on_realtime_subscription_insert()
-returns trigger
+-- the subscriber waits: no set, and no function. All others go by watch_subscriptions.
+create function freshness.define_subscription_trigger(p_waits boolean default true)
+returns boolean
 language plpgsql
-security definer
--- Plans are kept: one made while our tables are small must not read all of them when they have grown. What has no index
--- then looks dear enough to be compiled.
-set jit = off
-set enable_seqscan = off
 set search_path = ''
-set lock_timeout = '100ms'
-as $$
+as $define$
+declare
+    v_template constant text := $body$
+<<k>>
 declare
     v_row record;
     v_is_one boolean := false;
-    v_type freshness.data_types;
-    v_job freshness.jobs;
-    v_symbol text;
+    symbol text;
+    t record;
     v_now timestamptz;
-    v_times timestamptz[];
+    v_stored_at timestamptz;
+    v_fresh_until timestamptz;
+    v_refresh_at timestamptz;
     v_run_at timestamptz;
     v_reason text;
 begin
-    perform from inserted as i offset 1 limit 1;
-    if found then
+    select
+        i.id, i.subscription_id, i.entity, i.entity::text as data_table,
+        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter,
+        exists (select from inserted as o offset 1) as are_many
+    into v_row
+    from inserted as i
+    limit 1;
+    v_is_one := v_row.are_many is false;
+    if v_row.are_many then
         perform freshness.watch_subscriptions(array(select i.id from inserted as i));
         return null;
+    end if;%s
+    -- Anything else, such as a table that was renamed, a partition, or symbols of another type.
+    perform
+    from freshness.data_types as d
+    where d.data_table in (v_row.entity, pg_catalog.pg_partition_root(v_row.entity));
+    if found then
+        perform freshness.watch_subscriptions(array[v_row.id]);
     end if;
-    v_is_one := true;
-    select
-        i.id, i.subscription_id, i.entity,
-        case when cardinality(i.filters) = 1 then to_jsonb(i.filters[1]) end as filter
-    into v_row
-    from inserted as i;
-
-    foreach v_type in array array(
-        select t
-        from freshness.data_types as t
-        where t.data_table in (v_row.entity, pg_catalog.pg_partition_root(v_row.entity))
-        order by t.name
-    ) loop
-        if v_type.symbol_column is null then
-            v_symbol := 'GLOBAL';
-        elsif
-            v_type.symbol_is_text
-            and v_row.filter ->> 'column_name' = v_type.symbol_column
-            and v_row.filter ->> 'op' = 'eq'
-            and coalesce(v_row.filter ->> 'negate', 'false') = 'false'
-            and length(v_row.filter ->> 'value') between 1 and 200
-        then
-            v_symbol := v_row.filter ->> 'value';
-        else
-            perform freshness.watch_subscriptions(array[v_row.id]);
-            return null;
-        end if;
-
-        -- The row's id is new, and so its watch: the long way knows what to do if not.
-        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-        values (v_type.name, v_symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);
-        select j.* into v_job from freshness.jobs as j where j.data_type = v_type.name and j.symbol = v_symbol;
-        execute format('select freshness.%I($1, $2, $3)', 'look_' || v_type.name)
-            into v_times using v_symbol, v_type, v_job;
-        v_now := clock_timestamp();
-        v_run_at := greatest(v_times[3], v_now);
-
-        if v_job.symbol is null then
-            insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
-            values (
-                v_type.name, v_symbol, v_type.priority, v_run_at, v_times[1], v_times[2], v_type.estimated_size_bytes
-            )
-            on conflict do nothing;
-        end if;
-        if v_job.symbol is not null or not found then
-            insert into freshness.pulls (data_type, symbol, reason) values (v_type.name, v_symbol, 'watched');
-            continue when v_job.state = 'running' or (v_job.run_at <= v_now and v_job.due_at > v_now);
-            -- One that is due may be going away at this very moment: then only the pull is left of it.
-            v_run_at := case when v_job.due_at <= v_now then v_now else v_run_at end;
-        end if;
-        -- Farther moments need nobody to wake, and then the call is saved.
-        if v_run_at < v_now + interval '1 minute' then
-            perform freshness.wake(v_type.name, v_run_at);
-        end if;
-    end loop;
     return null;
 exception
     when others then
@@ -1915,18 +2028,50 @@ exception
             );
         exception
             when others then
-                raise warning 'freshness: a subscription was not noticed: %', v_reason
+                raise warning 'freshness: a subscription was not noticed: %%', v_reason
                     using hint = 'The sweep finds it if the tables of schema freshness are there;'
                     ' run the migrations if not.';
         end;
         return null;
 end
-$$;
+$body$;
+begin
+    if exists (
+        select from pg_catalog.pg_proc as f
+        where
+            f.oid = to_regprocedure('public.on_realtime_subscription_insert()')
+            and f.prosrc = format(v_template, freshness.watch_subscribed_keys())
+    ) then
+        return false;
+    end if;
+    -- One at a time, each with what the one before it has registered.
+    if p_waits then
+        perform pg_advisory_xact_lock(hashtext('freshness.define_subscription_trigger'));
+    elsif not pg_try_advisory_xact_lock(hashtext('freshness.define_subscription_trigger')) then
+        return false;
+    end if;
+    -- Plans are kept: one made while a table is small must not read all of it when it has grown. What has no index then
+    -- looks dear enough to be compiled.
+    execute format(
+        'create or replace function public.on_realtime_subscription_insert() returns trigger language plpgsql'
+        ' security definer set jit = off set enable_seqscan = off set search_path = '''' set lock_timeout = ''100ms'''
+        ' as %L; revoke all on function public.on_realtime_subscription_insert() from public',
+        format(v_template, freshness.watch_subscribed_keys())
+    );
+    return true;
+end
+$define$;
+
+comment on function freshness.define_subscription_trigger(boolean) is
+    'Writes the function of our trigger on realtime.subscription for the tables that are registered, if it differs;'
+    ' says whether it did. p_waits false: not while somebody else does.';
+
+select freshness.define_subscription_trigger();
 
 comment on function public.on_realtime_subscription_insert() is
     'Trigger function on realtime.subscription, after insert for each statement: watches the keys that new'
     ' subscriptions name. Never fails the insert: what could not be done goes to freshness.pulls, and failing that to'
-    ' the server log.';
+    ' the server log. Written anew when data types change.';
 -- <<<
 
 -- >>> sql/335_attach_subscription_trigger.sql
@@ -2927,7 +3072,8 @@ begin
     v_limit := least(v_type.ttl, interval '1 minute');
     execute format(
         'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
-        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public',
+        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public;'
+        ' alter function freshness.%1$I() owner to %3$s',
         'changed_' || p_data_type,
         format(
             $body$
@@ -2971,7 +3117,8 @@ begin
             freshness.earlier_keys(v_type, 'UPDATE', 'old_rows', 'new_rows'),
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
             freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null)
-        )
+        ),
+        freshness.owner_name()
     );
 end
 $define$;
@@ -3376,7 +3523,11 @@ returns jsonb
 language plpgsql
 set search_path = ''
 set plan_cache_mode = force_generic_plan
+-- A plan that expects many due jobs would look for one in the table, past all that are not.
+set enable_seqscan = off
 as $$
+declare
+    v_horizon timestamptz := clock_timestamp() + p_lead;
 begin
     return (
         select coalesce(jsonb_object_agg(o.name, to_jsonb(a)), '{}')
@@ -3390,7 +3541,7 @@ begin
                 select from freshness.jobs as j
                 where
                     j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    and j.due_at <= clock_timestamp() + p_lead
+                    and j.due_at <= v_horizon
                 -- In order, or any plan reads all jobs to find that none is due.
                 order by j.due_at
                 limit 1
@@ -3956,6 +4107,47 @@ comment on function freshness.take_over() is
     ' Their fences are void from then on.';
 -- <<<
 
+-- >>> sql/527_somebody_died.sql
+create function freshness.somebody_died()
+returns boolean
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return exists (
+        select from freshness.workers as w
+        where
+            w.seen_at > clock_timestamp() + w.heartbeat_limit
+            or (
+                w.seen_at + w.heartbeat_limit < clock_timestamp()
+                and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running' limit 1)
+            )
+    ) or exists (
+        -- One look into the index for each worker that runs something, however many jobs those are.
+        with recursive running as (
+            (select j.worker from freshness.jobs as j where j.state = 'running' order by j.worker limit 1)
+            union all
+            select (
+                select j.worker from freshness.jobs as j
+                where j.state = 'running' and j.worker > r.worker
+                order by j.worker limit 1
+            )
+            from running as r
+            where r.worker is not null
+        )
+
+        select from running as r
+        where r.worker is not null and r.worker not in (select w.id from freshness.workers as w)
+    );
+end
+$$;
+
+comment on function freshness.somebody_died() is
+    'Whether freshness.take_over has anything to do: a worker that runs something has not been heard of for its'
+    ' heartbeat_limit, is not on the list any more, or was seen in the future.';
+-- <<<
+
 -- >>> sql/530_due_jobs.sql
 -- Which of the due jobs come first. When all can be served their order hardly matters; when not, viewers times age
 -- keeps the most viewers with fresh data without letting anything grow old for ever, where "most overdue first" is the
@@ -3965,6 +4157,7 @@ create function freshness.due_jobs(
     p_limit integer,
     p_lead interval,
     p_allowed jsonb,
+    out places tid[],
     out due freshness.jobs[],
     out short text[]
 )
@@ -3972,9 +4165,12 @@ language plpgsql
 set search_path = ''
 set jit = off
 set plan_cache_mode = force_generic_plan
+-- The places are known: nothing else is read, however few rows the plan was made for.
+set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
+    v_ranked tid[];
     v_places tid[];
 begin
     with candidates as materialized (
@@ -3994,7 +4190,12 @@ begin
                 -- A staleness function knows nothing ahead: it is asked at the deadline.
                 and d.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
             order by d.due_at
-            limit case when p_allowed ? t.source then 5000 else greatest(2 * p_limit, 100) end
+            limit case
+                -- A source that may not serve all of them needs the best of many.
+                when (p_allowed -> t.source ->> 'calls')::bigint < 5000 * t.calls_per_refresh then 5000
+                when (p_allowed -> t.source ->> 'bytes')::bigint < 10000000000 then 5000
+                else greatest(2 * p_limit, 100)
+            end
         ) as j
         where t.name = any (p_data_types)
     ),
@@ -4012,33 +4213,37 @@ begin
     )
 
     select
-        -- Twice as many as asked for: others may hold some of them.
-        (
-            array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true))
-        )[:2 * p_limit],
+        array_agg(r.place order by r.rank) filter (where coalesce(r.has_calls, true) and coalesce(r.has_bytes, true)),
         array_agg(distinct r.source) filter (where not r.has_calls or not r.has_bytes)
-    into v_places, short
+    into v_ranked, short
     from ranked as r;
 
-    due := array(
-        select l.job
+    places := '{}';
+    due := '{}';
+    -- Twice as many as asked for: others may hold some of them. If they hold most of them, those that come next.
+    for v_round in 1..2 loop
+        v_places := case v_round when 1 then v_ranked[:2 * p_limit] else v_ranked[2 * p_limit + 1:] end;
+        exit when coalesce(cardinality(v_places), 0) = 0 or cardinality(due) >= p_limit;
+        select places || array_agg(l.place), due || array_agg(l.job)
+        into places, due
         from (
-            select j as job, array_position(v_places, j.ctid) as rank
+            select j.ctid as place, j as job
             from freshness.jobs as j
-            where j.ctid = any (v_places) and j.state <> 'running'
-            order by rank
-            limit p_limit
+            -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
+            where j.ctid = any (v_places) and j.worker is null
+            order by array_position(v_places, j.ctid)
+            limit p_limit - cardinality(due)
             for update skip locked
-        ) as l
-        order by l.rank
-    );
+        ) as l;
+    end loop;
 end
 $$;
 
 comment on function freshness.due_jobs(text[], integer, interval, jsonb) is
     'Part of claim: locks up to p_limit jobs of these data types that are due within p_lead, the best first: by class'
     ' (priority, and one more for each 10 ttl of waiting), what somebody asked for, viewers times age. p_allowed: what'
-    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.';
+    ' sources allow, {"name": {"calls": 5, "bytes": null}}; short: those of them that due jobs have to wait for.'
+    ' places: where the locked rows are.';
 -- <<<
 
 -- >>> sql/535_claim.sql
@@ -4066,22 +4271,17 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    v_due freshness.jobs[];
+    v_found record;
     v_type record;
     v_now timestamptz;
     v_allowed jsonb;
-    v_short text[];
     v_left integer := p_limit;
     v_claimed integer;
     v_asked integer;
     v_is_set_back boolean;
 begin
-    update freshness.workers as w
-    set seen_at = clock_timestamp()
-    from (select o.id, o.seen_at from freshness.workers as o where o.id = p_worker) as o
-    where w.id = o.id
-    returning o.seen_at > clock_timestamp() + interval '1 second' into v_is_set_back;
-    if not found then
+    v_is_set_back := freshness.seen(p_worker);
+    if v_is_set_back is null then
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
     end if;
@@ -4092,22 +4292,23 @@ begin
     if exists (select from freshness.pulls) then
         perform freshness.fold_pulls();
     end if;
-    perform freshness.take_over();
+    if freshness.somebody_died() then
+        perform freshness.take_over();
+    end if;
 
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
         v_asked := v_left;
         v_allowed := freshness.open_sources(p_data_types, p_lead);
-        select d.due, d.short into v_due, v_short
-        from freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed) as d;
+        v_found := freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed);
 
         for v_type in
             select
                 t as registered,
                 -- Set aside before, or the table has another name than the look function knows.
                 bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
-            from unnest(v_due) as d
+            from unnest(v_found.due) as d
             join freshness.data_types as t on t.name = d.data_type
             group by t.name
             order by t.name
@@ -4115,17 +4316,17 @@ begin
             return query
             select *
             from freshness.decide(
-                p_worker, v_type.registered, v_due, v_now + p_lead,
+                p_worker, v_type.registered, v_found.places, v_found.due, v_now + p_lead,
                 case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
             );
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
         end loop;
         if v_allowed <> '{}' then
-            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_short);
+            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_found.short);
         end if;
         -- Fewer were due than were asked for, and each has been claimed: no more are.
-        exit when v_left <= 0 or cardinality(v_due) = 0 or v_asked - v_left = cardinality(v_due);
+        exit when v_left <= 0 or cardinality(v_found.due) = 0 or v_asked - v_left = cardinality(v_found.due);
     end loop;
 
     -- Without a free slot it must not be taken for one that can be woken.
@@ -4150,7 +4351,8 @@ comment on function freshness.claim(bigint, text[], integer, text, integer, inte
 
 -- >>> sql/540_decide.sql
 create function freshness.decide(
-    p_worker bigint, p_type freshness.data_types, p_due freshness.jobs[], p_horizon timestamptz, p_problem text
+    p_worker bigint, p_type freshness.data_types, p_places tid[], p_due freshness.jobs[],
+    p_horizon timestamptz, p_problem text
 )
 returns table (
     data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
@@ -4159,6 +4361,7 @@ returns table (
 language plpgsql
 rows 10
 set search_path = ''
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -4169,7 +4372,7 @@ begin
     return query
     with looked as materialized (
         select
-            d.symbol, l.stored_at, l.fresh_until, l.refresh_at, coalesce(w.viewers, 0) as viewers,
+            d.place, d.symbol, l.stored_at, l.fresh_until, l.refresh_at, coalesce(w.viewers, 0) as viewers,
             greatest(d.due_at, case when d.required_as_of is null then l.refresh_at end) as due_at,
             coalesce(p_problem, l.problem) as problem,
             case
@@ -4180,7 +4383,7 @@ begin
                 when l.refresh_at > p_horizon then 'wait'
                 else 'fetch'
             end as decision
-        from unnest(p_due) as d
+        from unnest(p_places, p_due) as d (place)
         join freshness.look(v_name, v_symbols) as l on l.symbol = d.symbol
         left join freshness.live_watches(v_name, v_symbols) as w on w.symbol = d.symbol
         where d.data_type = v_name
@@ -4188,10 +4391,10 @@ begin
 
     decided as materialized (
         select
-            l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
+            l.place, l.symbol, l.stored_at, l.fresh_until, l.refresh_at, l.viewers, a.closed_until,
             greatest(l.due_at, a.closed_until) as due_at, coalesce(l.problem, a.problem) as problem,
-            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed' else l.decision
-            end as decision
+            case when a.problem is not null then 'broken' when a.closed_until > p_horizon then 'closed'
+                else l.decision end as decision
         from looked as l
         left join (
             select n.* from freshness.ask_not_before(
@@ -4202,7 +4405,7 @@ begin
 
     dropped as (
         delete from freshness.jobs as j
-        using decided as d where j.data_type = v_name and j.symbol = d.symbol and d.decision = 'drop'
+        using decided as d where j.ctid = any (p_places) and j.ctid = d.place and d.decision = 'drop'
     ),
 
     changed as (
@@ -4243,7 +4446,7 @@ begin
             end,
             fresh_until = d.fresh_until
         from decided as d
-        where j.data_type = v_name and j.symbol = d.symbol and d.decision <> 'drop'
+        where j.ctid = any (p_places) and j.ctid = d.place and d.decision <> 'drop'
         returning j.*, d.decision, d.due_at as was_due_at
     ),
 
@@ -4254,21 +4457,19 @@ begin
             c.data_type, c.symbol, c.worker, c.fence,
             case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
             case c.decision when 'broken' then c.last_error end
-        from changed as c
-        where c.decision in ('fetch', 'broken')
+        from changed as c where c.decision in ('fetch', 'broken')
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
-        case when c.verified_at is not null then c.validators end, c.alone
-    from changed as c where c.decision = 'fetch';
+        case when c.verified_at is not null then c.validators end, c.alone from changed as c where c.decision = 'fetch';
 end
 $$;
 
-comment on function freshness.decide(bigint, freshness.data_types, freshness.jobs[], timestamptz, text) is
-    'Part of claim: what becomes of due jobs of one data type that are locked by this transaction. Returns those to'
-    ' fetch, now running, with when they may; the others wait for their deadline or for their provider to open, stay'
-    ' warm, go away, or are set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says'
-    ' when it does. p_problem: why none of them can be looked at.';
+comment on function freshness.decide(bigint, freshness.data_types, tid[], freshness.jobs[], timestamptz, text) is
+    'Part of claim: what becomes of due jobs of one data type, locked at p_places. Returns those to fetch, now running,'
+    ' with when they may; the others wait for their deadline or for their provider to open, stay warm, go away, or are'
+    ' set aside for a minute. p_horizon: what goes stale by then counts as stale; its due_at says when it does.'
+    ' p_problem: why none of them can be looked at.';
 -- <<<
 
 -- >>> sql/545_ask_not_before.sql
@@ -4298,8 +4499,9 @@ begin
             'create or replace function freshness.%1$I(p_symbols text[])'
             ' returns table (symbol text, closed_until timestamptz, problem text)'
             ' language plpgsql rows 10 set search_path = '''' as %2$L;'
-            ' revoke all on function freshness.%1$I(text[]) from public',
-            v_name, v_body
+            ' revoke all on function freshness.%1$I(text[]) from public;'
+            ' alter function freshness.%1$I(text[]) owner to %3$s',
+            v_name, v_body, freshness.owner_name()
         );
     end if;
 end
@@ -4484,11 +4686,13 @@ comment on function freshness.newest_timestamp(freshness.data_types, jsonb) is
 
 create function freshness.key_condition(p_type freshness.data_types)
 returns text
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-    select case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end
+begin
+    return case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end;
+end
 $$;
 
 comment on function freshness.key_condition(freshness.data_types) is
@@ -4567,10 +4771,18 @@ $$;
 
 comment on function freshness.write_rows(freshness.data_types, text, jsonb) is
     'Writes prepared rows of one key into its data table by the data type''s write mode, columns that they name only.';
+-- <<<
+
+-- >>> sql/562_store_answers.sql
+-- What a refresher brought for one key, and what became of it.
+create type freshness.stored_answer as (
+    rows jsonb, new_validators jsonb, bytes bigint, used_calls integer,
+    outcome text, held_until timestamptz, reason text
+);
 
 create function freshness.store_answer(
     p_type freshness.data_types, p_job freshness.jobs, p_rows jsonb,
-    out outcome text, out not_before timestamptz, out reason text
+    out outcome text, out held_until timestamptz, out reason text
 )
 language plpgsql
 set search_path = ''
@@ -4614,10 +4826,10 @@ begin
         jsonb_build_object('c', p_type.timestamp_column))
     then
         select l.fresh_until into v_stale_since
-        from freshness.look(p_type.name, array[p_job.symbol], '-infinity') as l where l.fresh_until <= clock_timestamp();
+        from freshness.look(p_type.name, array[p_job.symbol], '{-infinity}') as l where l.fresh_until <= clock_timestamp();
         if found then
             outcome := 'stale';
-            not_before := clock_timestamp() + freshness.stale_wait(p_type, v_stale_since);
+            held_until := clock_timestamp() + freshness.stale_wait(p_type, v_stale_since);
             reason := format('the source''s rows of %s are stale and no newer than the stored ones', v_newest);
         end if;
     end if;
@@ -4626,7 +4838,30 @@ $$;
 
 comment on function freshness.store_answer(freshness.data_types, freshness.jobs, jsonb) is
     'Part of finish: stores the rows of a running job if they are as new as the stored ones (null: the source says that'
-    ' nothing has changed), and says how the refresh ended. stale: not to be tried before not_before, for that reason.';
+    ' nothing has changed), and says how the refresh ended. stale: not to be tried before held_until, for that reason.';
+
+create function freshness.store_answers(
+    p_type freshness.data_types, p_jobs freshness.jobs[], p_answers freshness.stored_answer[]
+)
+returns freshness.stored_answer[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_stored record;
+begin
+    for v_number in 1..cardinality(p_jobs) loop
+        v_stored := freshness.store_answer(p_type, p_jobs[v_number], p_answers[v_number].rows);
+        p_answers[v_number].outcome := v_stored.outcome;
+        p_answers[v_number].held_until := v_stored.held_until;
+        p_answers[v_number].reason := v_stored.reason;
+    end loop;
+    return p_answers;
+end
+$$;
+
+comment on function freshness.store_answers is
+    'Part of finish: freshness.store_answer for each running job.';
 -- <<<
 
 -- >>> sql/565_measure_refresh_ahead.sql
@@ -4674,6 +4909,128 @@ comment on function freshness.measure_refresh_ahead(text) is
     ' most half of the ttl, and returns that percentile. Called by finish now and then.';
 -- <<<
 
+-- >>> sql/566_move_ended.sql
+-- How a refresh ended; outcome is null when its end was refused.
+create type freshness.ended as (data_type text, fence bigint, outcome text, due_in double precision);
+
+create function freshness.move_ended(
+    p_type freshness.data_types, p_places tid[], p_jobs freshness.jobs[], p_answers freshness.stored_answer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    -- Others wait for the source: it may have room now.
+    v_is_short boolean := freshness.next_of_source(p_type.source, 'infinity') < 'infinity';
+    v_ended freshness.ended[];
+begin
+    with ended as materialized (
+        select e.*
+        from unnest(p_jobs, p_answers) as e
+    ),
+
+    looked as materialized (
+        select
+            l.*,
+            -- Not verified by this: rows that were stale, and those that were deleted or went back while the source
+            -- said that nothing has changed.
+            e.outcome <> 'stale'
+            and (e.rows is not null or coalesce(l.stored_at, '-infinity') >= coalesce(e.stored_at, '-infinity'))
+            as is_verified
+        from freshness.look(
+            p_type.name, array(select e.symbol from ended as e),
+            -- A clock that was set back meanwhile has not verified the future.
+            array(select least(e.started_at, v_now) from ended as e)
+        ) as l
+        join ended as e on e.symbol = l.symbol
+    ),
+
+    seen as materialized (
+        select l.symbol, l.stored_at, l.fresh_until, l.refresh_at, true as is_verified
+        from looked as l
+        where l.is_verified
+        union all
+        select l.symbol, l.stored_at, l.fresh_until, l.refresh_at, false
+        from (
+            select array_agg(n.symbol) as symbols from looked as n where not n.is_verified having count(*) > 0
+        ) as n
+        cross join lateral freshness.look(p_type.name, n.symbols) as l
+    ),
+
+    known as materialized (
+        select
+            e.*, s.stored_at as now_stored_at, s.fresh_until as now_fresh_until,
+            case when s.is_verified then least(e.started_at, v_now) end as now_verified_at,
+            case
+                -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at
+                -- once.
+                when
+                    (s.is_verified and s.refresh_at <= least(e.started_at, v_now))
+                    or (
+                        s.refresh_at <= clock_timestamp()
+                        and coalesce(p_type.deadline_function, p_type.staleness_function) is not null
+                    )
+                    then clock_timestamp() + least(p_type.ttl, interval '1 minute')
+                else coalesce(s.refresh_at, clock_timestamp() + p_type.ttl)
+            end as refresh_at
+        from ended as e
+        join seen as s on s.symbol = e.symbol
+    ),
+
+    moved as (
+        update freshness.jobs as j
+        set
+            state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
+            last_error = k.reason,
+            not_before = k.held_until,
+            verified_at = case when k.outcome = 'stale' then j.verified_at else k.now_verified_at end,
+            validators = case
+                when k.now_verified_at is null or k.outcome = 'superseded' then null
+                else coalesce(k.new_validators, case when k.rows is null then j.validators end)
+            end,
+            requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
+            required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
+            run_at = case
+                when j.required_as_of > j.started_at or k.now_verified_at is null then clock_timestamp()
+                else least(j.run_at, k.refresh_at)
+            end,
+            stored_at = k.now_stored_at,
+            fresh_until = k.now_fresh_until,
+            calls = coalesce(k.used_calls, j.calls),
+            estimated_size_bytes = coalesce(k.bytes, j.estimated_size_bytes)
+        from known as k
+        where j.ctid = any (p_places) and j.fence = k.fence
+        returning k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.bytes, k.reason
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+        select
+            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.bytes, m.reason
+        from moved as m
+    )
+
+    select array_agg(
+        row(
+            m.data_type, m.fence, m.outcome, freshness.seconds_until(case when v_is_short then least(m.due_at, v_now) else m.due_at end)
+        )::freshness.ended
+    )
+    into v_ended
+    from moved as m;
+    return v_ended;
+end
+$$;
+
+comment on function freshness.move_ended is
+    'Part of finish: moves running jobs of one data type, locked at p_places, to their next deadlines, and notes how'
+    ' their refreshes ended.';
+-- <<<
+
 -- >>> sql/567_raise_fence_lost.sql
 create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
 returns void
@@ -4690,6 +5047,80 @@ $$;
 comment on function freshness.raise_fence_lost(text, text, bigint) is 'Raises FR003.';
 -- <<<
 
+-- >>> sql/568_end_refreshes.sql
+-- The end of refreshes of one data type, however many: looked at together, moved together, noted together.
+create function freshness.end_refreshes(
+    p_type freshness.data_types,
+    p_symbols text[],
+    p_fences bigint[],
+    p_rows jsonb[],
+    p_validators jsonb[],
+    p_bytes bigint[],
+    p_calls integer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+-- Jobs are found by their key or their place, however few there were when the plan was made.
+set enable_seqscan = off
+as $$
+declare
+    v_jobs freshness.jobs[];
+    v_answers freshness.stored_answer[];
+    v_places tid[];
+    v_locked tid[];
+begin
+    select array_agg(r.place), array_agg(r.job), array_agg(g.answer) into v_places, v_jobs, v_answers
+    from (
+        select
+            u.symbol, u.fence,
+            row(u.rows, u.validators, u.bytes, u.calls, 'unchanged', null, null)::freshness.stored_answer as answer
+        from unnest(p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls)
+        as u (symbol, fence, rows, validators, bytes, calls)
+    ) as g
+    cross join lateral (
+        select j.ctid as place, j as job
+        from freshness.jobs as j
+        where j.data_type = p_type.name and j.symbol = g.symbol and j.fence = g.fence
+        limit 1
+    ) as r;
+    if v_jobs is null then
+        return '{}'::freshness.ended[];
+    end if;
+    if p_rows is not null then
+        v_answers := freshness.store_answers(p_type, v_jobs, v_answers);
+    end if;
+
+    -- The fence is checked last, on the locked rows: a worker that has lost it takes its rows back.
+    v_locked := array(
+        select j.ctid from freshness.jobs as j
+        where j.ctid = any (v_places) and j.fence = any (p_fences)
+        order by j.symbol
+        for update
+    );
+    -- One that was asked for meanwhile has another place now.
+    if cardinality(v_locked) < cardinality(v_jobs) then
+        v_locked := array(
+            select j.ctid from freshness.jobs as j
+            where j.data_type = p_type.name and j.symbol = any (p_symbols) and j.fence = any (p_fences)
+            order by j.symbol
+            for update
+        );
+    end if;
+    if cardinality(v_locked) < cardinality(v_jobs) then
+        perform freshness.raise_fence_lost(p_type.name, v_jobs[1].symbol, v_jobs[1].fence);
+    end if;
+    return freshness.move_ended(p_type, v_locked, v_jobs, v_answers);
+end
+$$;
+
+comment on function freshness.end_refreshes is
+    'Ends running refreshes of one data type as freshness.finish says, in one transaction: all of them, or none and an'
+    ' error. Returns those that were ended; the others had lost their fence before.';
+-- <<<
+
 -- >>> sql/570_finish.sql
 create function freshness.finish(
     p_data_type text,
@@ -4702,91 +5133,27 @@ create function freshness.finish(
 )
 returns table (outcome text, due_in double precision)
 language plpgsql
+rows 1
 set search_path = ''
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_type freshness.data_types;
-    v_job freshness.jobs;
-    v_stored record;
-    v_now record;
-    v_due_at timestamptz;
-    v_verified_at timestamptz;
+    v_ended freshness.ended;
 begin
-    select * into v_job
-    from freshness.jobs as j
-    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence;
     select * into v_type from freshness.data_types as t where t.name = p_data_type;
-    if v_job.fence is null or v_type.name is null then
+    v_ended := (freshness.end_refreshes(
+        v_type, array[p_symbol], array[p_fence], case when p_rows is not null then array[p_rows] end,
+        array[p_validators], array[p_bytes], array[p_calls]
+    ))[1];
+    if v_ended.outcome is null then
         perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
     end if;
-    -- A clock that was set back meanwhile has not verified the future.
-    v_verified_at := least(v_job.started_at, clock_timestamp());
-
-    v_stored := freshness.store_answer(v_type, v_job, p_rows);
-
-    -- Not verified by this: rows that were stale, and those that were deleted or went back while the source said that
-    -- nothing has changed.
-    if p_rows is null or v_stored.outcome = 'stale' then
-        select * into v_now from freshness.look(p_data_type, array[p_symbol]) as l;
-        if
-            v_stored.outcome = 'stale'
-            or coalesce(v_now.stored_at, '-infinity') < coalesce(v_job.stored_at, '-infinity')
-        then
-            v_verified_at := null;
-        end if;
-    end if;
-    if v_verified_at is not null then
-        select * into v_now from freshness.look(p_data_type, array[p_symbol], v_verified_at) as l;
-    end if;
-    -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at once.
-    if
-        v_now.refresh_at <= v_verified_at
-        or (
-            v_now.refresh_at <= clock_timestamp()
-            and coalesce(v_type.deadline_function, v_type.staleness_function) is not null
-        )
-    then
-        v_now.refresh_at := clock_timestamp() + least(v_type.ttl, interval '1 minute');
-    end if;
-
-    -- The fence is checked last, in the statement that moves the job: a worker that has lost it takes its rows back.
-    update freshness.jobs as j
-    set
-        state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
-        last_error = v_stored.reason,
-        not_before = v_stored.not_before,
-        verified_at = case when v_stored.outcome = 'stale' then j.verified_at else v_verified_at end,
-        validators = case
-            when v_verified_at is null or v_stored.outcome = 'superseded' then null
-            else coalesce(p_validators, case when p_rows is null then j.validators end)
-        end,
-        requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
-        required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
-        run_at = case
-            when j.required_as_of > j.started_at or v_verified_at is null then clock_timestamp()
-            else least(j.run_at, coalesce(v_now.refresh_at, clock_timestamp() + v_type.ttl))
-        end,
-        stored_at = v_now.stored_at,
-        fresh_until = v_now.fresh_until,
-        calls = coalesce(p_calls, j.calls),
-        estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes)
-    where j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'running' and j.fence = p_fence
-    returning j.due_at into v_due_at;
-    if not found then
-        perform freshness.raise_fence_lost(p_data_type, p_symbol, p_fence);
-    end if;
-
-    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
-    values (
-        v_stored.outcome, p_data_type, p_symbol, v_job.worker, p_fence, clock_timestamp() - v_job.started_at, p_bytes,
-        v_stored.reason
-    );
-    perform freshness.measure_refresh_ahead(p_data_type)
-    where v_type.refresh_ahead_is_auto and (v_type.refresh_ahead = interval '0' or random() < 0.05);
-    perform freshness.note_source_success(v_type.source) where v_type.source is not null;
-    return query select v_stored.outcome, freshness.seconds_until(freshness.next_of_source(v_type.source, v_due_at));
+    perform freshness.after_success(v_type);
+    outcome := v_ended.outcome;
+    due_in := v_ended.due_in;
+    return next;
 end
 $$;
 
@@ -4800,6 +5167,206 @@ comment on function freshness.finish is
     ' again a ttl later) or stale (by their own timestamps the rows are stale and no newer than before: asked again'
     ' after growing waits). Errors leave everything as it was: FR003 the fence is lost; FR005 rows for another symbol;'
     ' FR006 rows older than the stored ones; FR007 rows that do not fit the table, and any error of the table itself.';
+
+create function freshness.after_success(p_type freshness.data_types)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if p_type.refresh_ahead_is_auto and (p_type.refresh_ahead = interval '0' or random() < 0.05) then
+        perform freshness.measure_refresh_ahead(p_type.name);
+    end if;
+    if p_type.source is not null then
+        perform freshness.note_source_success(p_type.source);
+    end if;
+end
+$$;
+
+comment on function freshness.after_success(freshness.data_types) is
+    'Part of finish: now and then measures refresh_ahead anew, and ends the count of the source''s failures.';
+-- <<<
+
+-- >>> sql/572_finish_many.sql
+-- The end of many refreshes in one transaction. What spoils one of them must not harm the others.
+create function freshness.try_to_end(
+    p_type freshness.data_types,
+    p_symbols text[],
+    p_fences bigint[],
+    p_rows text[],
+    p_validators text[],
+    p_bytes bigint[],
+    p_calls integer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+-- Somebody who holds one key's rows is not waited for: the others would wait too.
+set lock_timeout = '100ms'
+as $$
+declare
+    v_ended freshness.ended[] := '{}'::freshness.ended[];
+begin
+    return freshness.end_refreshes(
+        p_type, p_symbols, p_fences, p_rows::jsonb[], p_validators::jsonb[], p_bytes, p_calls
+    );
+exception
+    when others then
+        if cardinality(p_fences) = 1 then
+            return array[row(p_type.name, p_fences[1], null, null)::freshness.ended];
+        end if;
+        for v_number in 1..cardinality(p_fences) loop
+            v_ended := v_ended || freshness.try_to_end(
+                p_type, p_symbols[v_number:v_number], p_fences[v_number:v_number], p_rows[v_number:v_number],
+                p_validators[v_number:v_number], p_bytes[v_number:v_number], p_calls[v_number:v_number]
+            );
+        end loop;
+        return v_ended;
+end
+$$;
+
+comment on function freshness.try_to_end is
+    'Part of finish_many: ends refreshes of one data type together, or if one of them spoils that, each by itself.';
+
+create function freshness.finish_many(
+    p_data_types text[],
+    p_symbols text[],
+    p_fences bigint[],
+    p_rows text[],
+    p_validators text[],
+    p_bytes bigint[],
+    p_calls integer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_given record;
+    v_ended freshness.ended[];
+    v_all freshness.ended[] := '{}'::freshness.ended[];
+begin
+    for v_given in
+        select
+            t as type,
+            array_agg(g.symbol) as symbols, array_agg(g.fence) as fences,
+            case when count(g.rows) > 0 then array_agg(g.rows) end as rows,
+            array_agg(g.validators) as validators, array_agg(g.bytes) as bytes, array_agg(g.calls) as calls
+        from unnest(p_data_types, p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls)
+        as g (data_type, symbol, fence, rows, validators, bytes, calls)
+        join freshness.data_types as t on t.name = g.data_type
+        group by t.name
+        order by t.name
+    loop
+        v_ended := freshness.try_to_end(
+            v_given.type, v_given.symbols, v_given.fences, v_given.rows, v_given.validators, v_given.bytes,
+            v_given.calls
+        );
+        v_all := v_all || v_ended;
+        if cardinality(v_ended) > 0 then
+            perform freshness.after_success(v_given.type);
+        end if;
+    end loop;
+    return v_all;
+end
+$$;
+
+comment on function freshness.finish_many is
+    'Ends many refreshes as freshness.finish does, given by columns, each as if alone. A null outcome: it was refused,'
+    ' or somebody holds its rows, and nothing was changed; freshness.finish says why, or waits. Fences that are not in'
+    ' the answer had been lost.';
+-- <<<
+
+-- >>> sql/573_turn.sql
+-- What a busy worker does between two waits, in one transaction: tell what has ended, take what is due.
+create function freshness.turn(
+    p_worker bigint,
+    p_data_types text[],
+    p_limit integer,
+    p_channel text,
+    p_listener integer,
+    p_lead interval,
+    p_is_settled boolean,
+    p_ended_data_types text[] default null,
+    p_ended_symbols text[] default null,
+    p_ended_fences bigint[] default null,
+    p_ended_rows text[] default null,
+    p_ended_validators text[] default null,
+    p_ended_bytes bigint[] default null,
+    p_ended_calls integer[] default null
+)
+returns table (
+    kind text, data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz,
+    attempts integer, due_at timestamptz, validators jsonb, alone boolean, outcome text, due_in double precision
+)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    v_asleep_until timestamptz;
+    v_ended freshness.ended[];
+    v_claimed integer := 0;
+begin
+    if p_ended_fences is not null then
+        v_ended := freshness.finish_many(
+            p_ended_data_types, p_ended_symbols, p_ended_fences, p_ended_rows, p_ended_validators, p_ended_bytes,
+            p_ended_calls
+        );
+        return query
+        select
+            'ended', e.data_type, null::text, e.fence, null::timestamptz, null::timestamptz, null::integer,
+            null::timestamptz, null::jsonb, null::boolean, e.outcome, e.due_in
+        from unnest(v_ended) as e;
+    end if;
+    if p_limit <= 0 then
+        return;
+    end if;
+
+    -- Whoever sleeps until later, and has been told, goes on sleeping until then: no need to say so again, nor to look
+    -- whether everybody has heard it.
+    if p_is_settled then
+        select s.asleep_until into v_asleep_until
+        from freshness.sleepers as s
+        where
+            s.channel = p_channel and s.worker = p_worker and s.listener = p_listener
+            and s.asleep_until > clock_timestamp() + p_lead + interval '1 second';
+    end if;
+    return query
+    select
+        'claimed', c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.due_at, c.validators,
+        c.alone, null::text, null::double precision
+    from freshness.claim(
+        p_worker, p_data_types, p_limit, case when v_asleep_until is null then p_channel end,
+        case when v_asleep_until is null then p_listener end, p_lead
+    ) as c;
+    get diagnostics v_claimed = row_count;
+    if v_asleep_until is not null then
+        if v_claimed >= p_limit then
+            perform freshness.disarm(p_channel);
+        else
+            kind := 'asleep';
+            due_in := least(
+                freshness.seconds_until(
+                    least(v_asleep_until, freshness.next_moment(p_worker, p_data_types))
+                ),
+                case when exists (select from freshness.pulls) then 0.25 end
+            );
+            return next;
+        end if;
+    end if;
+end
+$$;
+
+comment on function freshness.turn is
+    'freshness.finish_many, and then freshness.claim if p_limit is above 0, in one transaction. Rows by kind: ended'
+    ' (its fence, outcome and due_in), claimed (a job), and asleep when the worker, which had armed and settled'
+    ' (p_is_settled) and can still be woken, may sleep for due_in (null: without end) without arming anew.';
 -- <<<
 
 -- >>> sql/575_fail.sql
@@ -5181,18 +5748,36 @@ comment on function freshness.announce_worker(text, interval) is
 
 create function freshness.heartbeat(p_worker bigint)
 returns boolean
-language sql
+language plpgsql
 set search_path = ''
 as $$
-    with seen as (
-        update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker returning 1
-    )
-
-    select exists (select from seen)
+begin
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    return found;
+end
 $$;
 
 comment on function freshness.heartbeat(bigint) is
     'Says that a worker is alive. False: it was taken for dead, and has to be announced anew.';
+
+create function freshness.seen(p_worker bigint)
+returns boolean
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_worker freshness.workers;
+begin
+    select * into v_worker from freshness.workers as w where w.id = p_worker;
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    return v_worker.seen_at > clock_timestamp() + interval '1 second';
+end
+$$;
+
+comment on function freshness.seen(bigint) is
+    'Part of claim: notes that a worker is alive. True: it was seen in the future, so the clock was set back; null: it'
+    ' is not on the list.';
 
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer
@@ -5376,12 +5961,14 @@ comment on function freshness.arm(text, bigint, text[], integer) is
 
 create function freshness.stay_awake(p_channel text)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
     update freshness.sleepers as s
     set asleep_until = clock_timestamp(), looked_at = clock_timestamp()
-    where s.channel = p_channel
+    where s.channel = p_channel;
+end
 $$;
 
 comment on function freshness.stay_awake(text) is
@@ -5487,14 +6074,17 @@ comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]
 
 create function freshness.note_look(p_channel text)
 returns void
-language sql
+language plpgsql
 set search_path = ''
+set plan_cache_mode = force_generic_plan
 as $$
+begin
     update freshness.sleepers as s set looked_at = clock_timestamp() where s.channel = p_channel;
     delete from freshness.sleepers as s
     where
         s.looked_at < clock_timestamp() - interval '65 seconds'
-        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener)
+        or not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.listener);
+end
 $$;
 
 comment on function freshness.note_look(text) is
@@ -5502,18 +6092,22 @@ comment on function freshness.note_look(text) is
 
 create function freshness.job_writers()
 returns text[]
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-    select coalesce(array_agg(distinct l.virtualtransaction), '{}')
-    from pg_catalog.pg_locks as l
-    where
-        l.locktype = 'relation'
-        and l.mode = 'RowExclusiveLock'
-        and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
-        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
-        and l.pid is distinct from pg_backend_pid()
+begin
+    return (
+        select coalesce(array_agg(distinct l.virtualtransaction), '{}')
+        from pg_catalog.pg_locks as l
+        where
+            l.locktype = 'relation'
+            and l.mode = 'RowExclusiveLock'
+            and l.relation in ('freshness.jobs'::regclass, 'freshness.pulls'::regclass)
+            and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+            and l.pid is distinct from pg_backend_pid()
+    );
+end
 $$;
 
 comment on function freshness.job_writers() is 'Transactions that have written to jobs or pulls and not yet ended.';
@@ -6260,7 +6854,7 @@ comment on function freshness.drop_unwatched() is
     'Removes the jobs of keys that nobody wants and whose keep_warm is over, and returns their number.';
 -- <<<
 
--- >>> sql/750_sweep.sql
+-- >>> sql/748_sweep_slice.sql
 -- One at a time. The lock ends with the transaction, however that ends, so that it never outlives its session, also
 -- behind a pooler. A sweep that commits takes it anew; if another one came in between, that one does all the rest.
 create function freshness.begin_sweep()
@@ -6274,12 +6868,51 @@ $$;
 comment on function freshness.begin_sweep() is
     'Begins a transaction of a sweep: false when another sweep is under way.';
 
--- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
--- made. pg_cron repeats it with a limit, each time in a transaction of its own, so that none of them locks many rows.
-create function freshness.sweep(
-    p_limit integer default null,
-    p_time_limit interval default interval '60 seconds'
-)
+create function freshness.prepare_sweep(p_size integer)
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+set jit = off
+set work_mem = '32MB'
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+    v_sweep freshness.sweeps;
+    v_differing record;
+begin
+    if not freshness.begin_sweep() then
+        return null;
+    end if;
+    v_sweep.started_at := clock_timestamp();
+    for v_turn in 0..freshness.turns_to_fold(p_size) loop
+        perform freshness.fold_pulls(p_size);
+    end loop;
+    v_sweep.watches_ended := freshness.end_watches();
+    v_sweep.taken_over := freshness.take_over();
+    v_sweep.jobs_mended := freshness.forget_unregistered() + freshness.mend_not_before();
+    v_sweep.watches_mended := 0;
+    v_sweep.keys_released := freshness.drop_unwatched();
+    v_sweep.viewers_counted := 0;
+    v_sweep.is_complete := true;
+
+    delete from freshness.sweep_slices;
+    v_differing := freshness.differing_subscriptions();
+    insert into freshness.sweep_slices (is_plain, subscription_rows)
+    select w.is_plain, w.rows[n:n + p_size - 1]
+    from (values (true, v_differing.plain), (false, v_differing.others)) as w (is_plain, rows)
+    cross join generate_series(1, cardinality(w.rows), p_size) as n
+    order by not w.is_plain, n;
+    -- Which keys differ shows when all subscriptions have their watches.
+    insert into freshness.sweep_slices (data_type) select t.name from freshness.data_types as t order by t.name;
+    return v_sweep;
+end
+$$;
+
+comment on function freshness.prepare_sweep(integer) is
+    'Begins a sweep: does what is done at once, and leaves the rest in slices of p_size to freshness.sweep_slice, which'
+    ' gets what this returns. Null when another sweep is under way.';
+
+create function freshness.sweep_slice(p_sweep freshness.sweeps, p_size integer)
 returns freshness.sweeps
 language plpgsql
 set search_path = ''
@@ -6289,80 +6922,100 @@ set work_mem = '32MB'
 set plan_cache_mode = force_custom_plan
 as $$
 declare
-    v_sweep freshness.sweeps;
-    v_started_at timestamptz := clock_timestamp();
+    v_sweep freshness.sweeps := p_sweep;
+    v_slice freshness.sweep_slices;
     v_differing record;
-    v_work record;
-    v_rows bigint[];
-    v_symbols text[];
-    v_type text;
-    v_slice record;
-    v_passed_over bigint := 0;
-    v_left integer := coalesce(p_limit, 2000000000);
-    v_size constant integer := least(20000, v_left);
+    v_mended record;
 begin
     if not freshness.begin_sweep() then
         return null;
     end if;
-    for v_turn in 0..freshness.turns_to_fold(v_size) loop
-        perform freshness.fold_pulls(v_size);
-    end loop;
-    v_sweep.watches_ended := freshness.end_watches();
-    v_sweep.taken_over := freshness.take_over();
-    v_sweep.jobs_mended := freshness.forget_unregistered() + freshness.mend_not_before();
-    v_sweep.watches_mended := 0;
-    v_sweep.keys_released := freshness.drop_unwatched();
-    v_sweep.viewers_counted := 0;
-    v_differing := freshness.differing_subscriptions();
-    for v_work in select true as are_plain, v_differing.plain as rows union all select false, v_differing.others loop
-        for v_from in 1..cardinality(v_work.rows) by v_size loop
-            exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-            v_rows := v_work.rows[v_from:v_from + v_size - 1];
-            select * into v_slice from freshness.sweep_subscriptions(v_rows, v_work.are_plain);
-            v_sweep.watches_mended := v_sweep.watches_mended + v_slice.mended;
-            v_passed_over := v_passed_over + v_slice.passed_over;
-            v_left := v_left - cardinality(v_rows);
-        end loop;
-    end loop;
+    delete from freshness.sweep_slices as s
+    where s.id = (select min(o.id) from freshness.sweep_slices as o)
+    returning s.* into v_slice;
+    if not found then
+        return freshness.end_sweep(v_sweep);
+    elsif v_slice.data_type is null then
+        v_mended := freshness.sweep_subscriptions(v_slice.subscription_rows, v_slice.is_plain);
+        v_sweep.watches_mended := v_sweep.watches_mended + v_mended.mended;
+    elsif v_slice.symbols is null then
+        v_differing := freshness.differing_keys(v_slice.data_type);
+        insert into freshness.sweep_slices (data_type, is_plain, symbols)
+        select v_slice.data_type, w.is_plain, w.symbols[n:n + p_size - 1]
+        from (values (true, v_differing.missing), (false, v_differing.others)) as w (is_plain, symbols)
+        cross join generate_series(1, cardinality(w.symbols), p_size) as n
+        order by not w.is_plain, n;
+        return v_sweep;
+    else
+        v_mended := freshness.sweep_keys(v_slice.data_type, v_slice.symbols, v_slice.is_plain);
+        v_sweep.jobs_mended := v_sweep.jobs_mended + v_mended.mended;
+        v_sweep.keys_released := v_sweep.keys_released + v_mended.released;
+        v_sweep.viewers_counted := v_sweep.viewers_counted + v_mended.counted;
+    end if;
+    v_sweep.is_complete := v_sweep.is_complete and v_mended.passed_over = 0;
+    return v_sweep;
+end
+$$;
 
-    for v_type in select t.name from freshness.data_types as t order by t.name loop
-        v_differing := freshness.differing_keys(v_type);
-        for v_work in
-            select true as are_missing, v_differing.missing as symbols union all select false, v_differing.others
-        loop
-            for v_from in 1..cardinality(v_work.symbols) by v_size loop
-                exit when v_left <= 0 or clock_timestamp() > v_started_at + p_time_limit;
-                v_symbols := v_work.symbols[v_from:v_from + v_size - 1];
-                select * into v_slice from freshness.sweep_keys(v_type, v_symbols, v_work.are_missing);
-                v_sweep.jobs_mended := v_sweep.jobs_mended + v_slice.mended;
-                v_sweep.keys_released := v_sweep.keys_released + v_slice.released;
-                v_sweep.viewers_counted := v_sweep.viewers_counted + v_slice.counted;
-                v_passed_over := v_passed_over + v_slice.passed_over;
-                v_left := v_left - cardinality(v_symbols);
-            end loop;
-        end loop;
-    end loop;
+comment on function freshness.sweep_slice(freshness.sweeps, integer) is
+    'Mends the next slice of a sweep and returns the sweep with what was done added; the last call records it, and then'
+    ' it has an id. Null when another sweep is under way, which does all the rest.';
+-- <<<
 
+-- >>> sql/750_sweep.sql
+create function freshness.end_sweep(p_sweep freshness.sweeps)
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_sweep freshness.sweeps := p_sweep;
+begin
     v_sweep.history_pruned := freshness.prune();
     insert into freshness.sweeps as s (
         started_at, duration, watches_ended, keys_released, viewers_counted, history_pruned,
         watches_mended, jobs_mended, taken_over, is_complete
     )
     values (
-        v_started_at, clock_timestamp() - v_started_at, v_sweep.watches_ended, v_sweep.keys_released,
+        v_sweep.started_at, clock_timestamp() - v_sweep.started_at, v_sweep.watches_ended, v_sweep.keys_released,
         v_sweep.viewers_counted, v_sweep.history_pruned, v_sweep.watches_mended, v_sweep.jobs_mended,
-        v_sweep.taken_over, v_left > 0 and v_passed_over = 0 and clock_timestamp() <= v_started_at + p_time_limit
+        v_sweep.taken_over, v_sweep.is_complete
     )
     returning s.* into v_sweep;
     return v_sweep;
 end
 $$;
 
-comment on function freshness.sweep(integer, interval) is
+comment on function freshness.end_sweep(freshness.sweeps) is
+    'Prunes history, and records what a sweep did; returned with its id.';
+
+-- The net under everything: from any state it brings the tables back to what the triggers and the claim would have
+-- made. pg_cron takes each slice in a transaction of its own (freshness.schedule_sweep), so that none locks many rows.
+create function freshness.sweep(p_time_limit interval default interval '60 seconds')
+returns freshness.sweeps
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_size constant integer := 20000;
+    v_sweep freshness.sweeps := freshness.prepare_sweep(v_size);
+begin
+    while v_sweep.started_at is not null and v_sweep.id is null loop
+        if clock_timestamp() > v_sweep.started_at + p_time_limit then
+            v_sweep.is_complete := false;
+            return freshness.end_sweep(v_sweep);
+        end if;
+        v_sweep := freshness.sweep_slice(v_sweep, v_size);
+    end loop;
+    return v_sweep;
+end
+$$;
+
+comment on function freshness.sweep(interval) is
     'Reconciles watches with realtime.subscription, ends leases, gives every watched key the job that it should have,'
-    ' hands on the jobs of dead workers, prunes history. Stops after p_limit differing rows (null: all) or after'
-    ' p_time_limit, and waits for no row that somebody holds; is_complete says whether it got through. Returns what it'
-    ' did, also kept in freshness.sweeps; null when another sweep is under way.';
+    ' hands on the jobs of dead workers, prunes history. Stops after p_time_limit, and waits for no row that somebody'
+    ' holds; is_complete says whether it got through. Returns what it did, also kept in freshness.sweeps; null when'
+    ' another sweep is under way.';
 -- <<<
 
 -- >>> sql/755_sweep_if_due.sql
@@ -6402,19 +7055,17 @@ begin
         end if;
         create extension if not exists pg_cron;
     end if;
-    -- Each turn in a transaction of its own; the end is when nothing is left that can be mended now.
+    -- Each slice in a transaction of its own; everything was compared once, before the first.
     perform cron.schedule(
         'check-stale-data-v2', '*/5 * * * *',
         $cron$
         do $do$
         declare
-            v_sweep freshness.sweeps;
+            v_sweep freshness.sweeps := freshness.prepare_sweep(5000);
         begin
-            for v_turn in 1..1000 loop
-                v_sweep := freshness.sweep(5000);
+            while v_sweep.started_at is not null and v_sweep.id is null loop
                 commit;
-                exit when coalesce(v_sweep.is_complete, true);
-                exit when v_sweep.watches_mended + v_sweep.jobs_mended + v_sweep.keys_released = 0;
+                v_sweep := freshness.sweep_slice(v_sweep, 5000);
             end loop;
         end
         $do$
@@ -7146,6 +7797,7 @@ alter table freshness.spent_calls enable row level security;
 alter table freshness.spent_days enable row level security;
 alter table freshness.events enable row level security;
 alter table freshness.sweeps enable row level security;
+alter table freshness.sweep_slices enable row level security;
 alter table freshness.freshness_samples enable row level security;
 alter table freshness.card_limits enable row level security;
 
@@ -7223,9 +7875,9 @@ begin
         where
             f.pronamespace = 'freshness'::regnamespace
             and f.proname in (
-                'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
-                'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain',
-                'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners'
+                'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'turn', 'finish', 'fail', 'next_moment',
+                'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
+                'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners'
             )
     loop
         execute format('alter function %s security definer', v_function);

@@ -146,7 +146,7 @@ from freshness.look('pgtap_computed', array['a']);
 select is(
     fresh_until, '2100-01-01 00:01+00'::timestamptz, 'a fetch that found nothing newer counts as fresh data'
 )
-from freshness.look('pgtap_quote', array['OLD'], '2100-01-01 00:00+00');
+from freshness.look('pgtap_quote', array['OLD'], '{2100-01-01 00:00+00}');
 select is(
     (select count(*)::integer from freshness.look('pgtap_quote', array['A', 'B', 'C'])), 3, 'each symbol gets a row'
 );

@@ -14,11 +14,11 @@ begin
 end
 $$;
 select has_function(
-    'freshness', 'look_pgtap_quote', array['text[]', 'timestamp with time zone'],
+    'freshness', 'look_pgtap_quote', array['text[]', 'timestamp with time zone[]'],
     'each data type has a function that looks'
 );
 select ok(
-    not has_function_privilege('anon', 'freshness.look_pgtap_quote(text[], timestamptz)', 'execute'),
+    not has_function_privilege('anon', 'freshness.look_pgtap_quote(text[], timestamptz[])', 'execute'),
     'nobody else may call it'
 );
 create function freshness_pgtap.until_noon(timestamptz, interval) returns timestamptz

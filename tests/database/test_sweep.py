@@ -169,7 +169,7 @@ def test_what_somebody_holds_is_passed_over_and_the_rest_is_mended(
 def test_what_pg_cron_runs_ends_in_many_transactions(
     connection: Connection, quotes: DataType
 ) -> None:
-    """Each keeps few rows locked."""
+    """Each keeps few rows locked, and together they are one sweep."""
     row = connection.execute(
         "select command from cron.job where jobname = 'check-stale-data-v2'"
         if connection.execute("select to_regclass('cron.job')").fetchone() != (None,)
@@ -186,9 +186,9 @@ def test_what_pg_cron_runs_ends_in_many_transactions(
     )
     connection.execute(row[0].encode())
     assert connection.execute(
-        "select array_agg(s.jobs_mended order by s.id) from"
-        " (select * from freshness.sweeps order by id desc limit 3) as s"
-    ).fetchone() == ([5000, 5000, 2000],)
+        "select jobs_mended, is_complete from freshness.sweeps order by id desc limit 1"
+    ).fetchone() == (12000, True)
+    assert connection.execute("select from freshness.sweep_slices").fetchall() == []
     row = connection.execute(
         "select count(distinct xmin::text) >= 3 from freshness.jobs where data_type = %s",
         [quotes.name],

@@ -39,6 +39,9 @@ class Keys:
         self.explained = Explained(url)
         self._execute("select freshness.register_source('plenty', calls_per_minute => 1000000)")
         self.quotes: DataType = create_data_type(self.connection, source="plenty", ttl="1 hour")
+        # A worker's functions read and write it with their owner's rights.
+        self._execute(f"grant usage on schema {self.quotes.table.partition('.')[0]} to postgres")
+        self._execute(f"grant all on {self.quotes.table} to postgres")
         self.worker: Worker = announce_worker(self.connection)
         self._stored = 0
 

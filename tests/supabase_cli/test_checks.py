@@ -45,6 +45,29 @@ def test_db_lint_would_report_a_mistake(
     assert "public.mistaken" in done.stdout
 
 
+def test_the_checks_report_nothing_of_what_registration_writes(
+    supabase: Supabase, pushed: Push, project: Path, cluster: Cluster
+) -> None:
+    """Registration writes functions for each data type, and the subscription trigger's anew."""
+    assert pushed.returncode == 0, pushed.stderr
+    with psycopg.connect(cluster.connection_string(), autocommit=True) as connection:
+        connection.execute(
+            "create schema private; create table private.quotes"
+            " (symbol text primary key, price numeric, fetched_at timestamp, minutes integer);"
+            "select freshness.register_data_type('a-quote', 'private.quotes', ttl => '1 hour',"
+            " ttl_column => 'minutes', jitter => '1 minute')"
+        )
+        try:
+            linted = supabase(project, "db", "lint", "--schema", "freshness,public")
+            advised = supabase(project, "db", "advisors", "--fail-on", "warn")
+        finally:
+            connection.execute(
+                "select freshness.unregister_data_type('a-quote'); drop schema private cascade"
+            )
+    assert "issues" not in linted.stdout, linted.stdout
+    assert json.loads(advised.stdout)["results"] == []
+
+
 def test_db_advisors_report_nothing(supabase: Supabase, pushed: Push, project: Path) -> None:
     """Security and performance advice at the level of a warning or above."""
     assert pushed.returncode == 0, pushed.stderr

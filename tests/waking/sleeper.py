@@ -31,6 +31,13 @@ class Sleeper:
         self.asleep_until: float | None = None
         self.saw_something_due = False
 
+    def claim(self) -> list[str]:
+        """Claim what is due; return the symbols."""
+        rows = self._looking.execute(
+            "select symbol from freshness.claim(%s, %s, 10)", [self._worker, self._data_types]
+        ).fetchall()
+        return [row[0] for row in rows]
+
     def arm(self) -> None:
         """Say until when we will sleep, and commit."""
         if self.asleep_until is None:
@@ -73,6 +80,11 @@ class Sleeper:
             self.saw_something_due = True
         elif settled:
             self.asleep_until = float("inf") if seconds is None else now + seconds
+
+    def sleeps(self) -> bool:
+        """Say whether it sleeps for longer than the half second that it leaves to an inbox."""
+        now = _value(self._looking, "select extract(epoch from clock_timestamp())::float8")
+        return self.asleep_until is not None and self.asleep_until > now + 0.5
 
     def fill(self) -> None:
         """Have no free slot from now on."""
@@ -146,6 +158,30 @@ class Producer:
     def roll_back(self) -> None:
         """Undo all."""
         self._connection.execute("rollback")
+
+
+class Watcher:
+    """A transaction that puts a watch on a key."""
+
+    def __init__(self, connection: Connection, data_type: str, symbol: str) -> None:
+        self._connection = connection
+        self._data_type = data_type
+        self._symbol = symbol
+
+    def begin(self) -> None:
+        """Open the transaction."""
+        self._connection.execute("begin")
+
+    def watch(self) -> None:
+        """Take a lease: the job is left alone, but for a pull and a signal."""
+        self._connection.execute(
+            "select from freshness.watch(array[%s], array[%s], 'user:1')",
+            [self._data_type, self._symbol],
+        )
+
+    def commit(self) -> None:
+        """Commit; the signal goes out now."""
+        self._connection.execute("commit")
 
 
 def _value(connection: Connection, statement: str, parameters: list[Any] | None = None) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
 from tests.fixtures.connections import Connect, Connection
 from tests.fixtures.data_types import DataType
-from tests.waking.sleeper import Producer, Sleeper
+from tests.waking.sleeper import Producer, Sleeper, Watcher
 
 
 def interleavings(*sequences: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -30,6 +31,7 @@ def run(order: Sequence[str], steps: dict[str, Callable[[], None]]) -> None:
 
 PRODUCER = ("begin", "write", "gate", "commit")
 READING_PRODUCER = ("begin", "read", "write", "gate", "commit")
+WATCHER = ("begin", "watch", "commit")
 
 
 def producer_steps(producer: Producer) -> dict[str, Callable[[], None]]:
@@ -62,6 +64,51 @@ def test_one_worker_falls_asleep_while_a_job_is_written(
         connection.execute("delete from freshness.sleepers where channel = %s", [sleeper.channel])
     assert len(orders) == 56
     sleeper.leave()
+
+
+def test_a_key_is_watched_whose_job_is_due_at_that_very_moment(
+    connect: Connect, quotes: DataType, connection: Connection
+) -> None:
+    """In all 35 orders of a worker that drops the job as unwanted, its viewer's key is fetched.
+
+    Nobody watched the key, and its time to be kept warm is over. Either the claim keeps the job, or
+    the pull is left, which the next claim folds: the worker is told, or looks at once again.
+    """
+    sleeper = Sleeper(connect, quotes.name)
+    watching = connect()
+    orders = list(interleavings(WATCHER, ("claim", "arm", "settle 1", "settle 2")))
+    for order in orders:
+        sleeper.wake_up()
+        connection.execute(
+            "insert into freshness.jobs (data_type, symbol, run_at, unwatched_at)"
+            " values (%s, 'DUE', clock_timestamp(), clock_timestamp() - interval '1 hour')",
+            [quotes.name],
+        )
+        watcher = Watcher(watching, quotes.name, "DUE")
+        claimed: list[str] = []
+        steps: dict[str, Callable[[], None]] = {
+            **{name: getattr(watcher, name) for name in WATCHER},
+            "claim": partial(_claim, sleeper, claimed),
+            "arm": sleeper.arm,
+            "settle 1": sleeper.settle,
+            "settle 2": sleeper.settle,
+        }
+        run(order, steps)
+        sleeper.settle()
+        assert claimed or sleeper.heard() or not sleeper.sleeps(), f"lost in the order {order}"
+        if not claimed:
+            assert sleeper.claim() == ["DUE"], f"nothing to fetch in the order {order}"
+        for table in ("jobs", "watches", "pulls"):
+            connection.execute(
+                f"delete from freshness.{table} where data_type = %s".encode(), [quotes.name]
+            )
+        connection.execute("delete from freshness.sleepers where channel = %s", [sleeper.channel])
+    assert len(orders) == 35
+    sleeper.leave()
+
+
+def _claim(sleeper: Sleeper, claimed: list[str]) -> None:
+    claimed += sleeper.claim()
 
 
 def test_two_workers_fall_asleep_while_a_job_is_written(

@@ -125,7 +125,9 @@ def start_endpoint(make_token: Callable[..., str]) -> Callable[[str], EndpointMa
 @pytest.fixture(scope="session")
 def endpoint(database: Database, make_token: Callable[..., str]) -> Iterator[Endpoint]:
     """One endpoint for the tests that do not break it."""
-    with running_endpoint(database.url, make_token, SECRET) as running:
+    with running_endpoint(
+        database.url, make_token, SECRET, SUPABASE_SECRET_KEY=SECRET_KEY
+    ) as running:
         yield running
 
 
@@ -150,3 +152,10 @@ def function_url(data_api: DataApi, tmp_path_factory: pytest.TempPathFactory) ->
     # What went wrong is told without what would let somebody in.
     assert "eyJ" not in log.read_text()
     assert SECRET_KEY not in log.read_text()
+
+
+@pytest.fixture
+def operator(endpoint: Endpoint) -> Iterator[httpx.Client]:
+    """An operator's client of the endpoint."""
+    with httpx.Client(base_url=endpoint.url, headers={"apikey": SECRET_KEY}) as client:
+        yield client

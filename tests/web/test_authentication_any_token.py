@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -31,6 +31,8 @@ NAMES = [signer(algorithm).kid for algorithm in ALGORITHMS]
 KNOWN = st.sampled_from(["HS256", "none", *ALGORITHMS, *NAMES])
 
 
+# The first text makes Hypothesis read Unicode's tables, a second of work on a new machine.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     header=st.dictionaries(st.sampled_from(["alg", "kid", "typ", "b64", "crit"]), KNOWN | VALUE),
     body=st.dictionaries(st.sampled_from(["exp", "nbf", "aud", "iss", "role", "sub"]), VALUE),

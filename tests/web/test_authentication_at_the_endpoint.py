@@ -107,7 +107,8 @@ def test_a_process_takes_users_and_operators_and_logs_nothing_secret(
         assert status(apikey=SECRET_KEY) == known
         assert status(apikey=SECRET_KEY + "x") == 401
         endpoint.process.terminate()
-        output, _ = endpoint.process.communicate(timeout=20)
+        endpoint.process.wait(20)
+        output = endpoint.output()
     assert served.asked == [PATH]
     assert "Traceback" not in output
     assert not any(secret in output for secret in (good, forged, SECRET_KEY, LEGACY_SECRET))

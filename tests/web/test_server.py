@@ -85,7 +85,8 @@ def test_a_signal_ends_it_after_the_request_under_way(
             _until(lambda: _refuses(endpoint.url))
             assert not blocked.done()
         assert blocked.result(timeout=20).json()["code"] == "UNKNOWN_DATA_TYPE"
-        output, _ = endpoint.process.communicate(timeout=20)
+        endpoint.process.wait(20)
+        output = endpoint.output()
         assert endpoint.process.returncode == 0
         assert "Traceback" not in output
         assert output.rstrip().endswith("stopped")

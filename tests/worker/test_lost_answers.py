@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pyworker.database import open_pool
 from pyworker.errors import DatabaseUnavailable
-from pyworker.job import Job, Sleeper
+from pyworker.job import Ending, Sleeper, Turned
 from pyworker.queue import Queue
 from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connection
@@ -23,20 +23,25 @@ class Deaf(Queue):
 
     heard = True
 
-    async def claim(
+    async def turn(
         self,
         worker: int,
         data_types: Sequence[str],
         limit: int,
         sleeper: Sleeper | None = None,
         lead: float = 0.0,
-    ) -> list[Job]:
+        *,
+        endings: Sequence[Ending] = (),
+        is_settled: bool = False,
+    ) -> Turned:
         """Claim, and lose the connection on the way back."""
-        jobs = await super().claim(worker, data_types, limit, sleeper, lead)
-        if jobs and self.heard:
+        turned = await super().turn(
+            worker, data_types, limit, sleeper, lead, endings=endings, is_settled=is_settled
+        )
+        if turned.jobs and self.heard:
             self.heard = False
             raise DatabaseUnavailable("the connection was lost")
-        return jobs
+        return turned
 
 
 class Slow(Queue):
@@ -44,20 +49,25 @@ class Slow(Queue):
 
     is_slow = True
 
-    async def claim(
+    async def turn(
         self,
         worker: int,
         data_types: Sequence[str],
         limit: int,
         sleeper: Sleeper | None = None,
         lead: float = 0.0,
-    ) -> list[Job]:
+        *,
+        endings: Sequence[Ending] = (),
+        is_settled: bool = False,
+    ) -> Turned:
         """Claim, and be stopped before the answer is read."""
-        jobs = await super().claim(worker, data_types, limit, sleeper, lead)
-        if jobs and self.is_slow:
+        turned = await super().turn(
+            worker, data_types, limit, sleeper, lead, endings=endings, is_settled=is_settled
+        )
+        if turned.jobs and self.is_slow:
             self.is_slow = False
             await asyncio.sleep(1.1)
-        return jobs
+        return turned
 
 
 async def test_a_claim_that_is_heard_of_too_late_starts_no_fetch(

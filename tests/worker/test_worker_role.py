@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from pyworker.figures import read_figures
+from pyworker.queue import open_queue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import WOULD_BREAK, Database
@@ -54,6 +56,17 @@ def test_a_member_of_the_role_does_all_of_a_worker_s_work(
         assert price(connection, quotes, "AAPL") == 1
         assert worker.stop() == 0
     assert [line for line in worker.log().splitlines() if '"error"' in line] == []
+
+
+async def test_a_member_of_the_role_reads_the_figures_of_operators(
+    quotes: DataType, url_of_a_member: str
+) -> None:
+    """For status, metrics and readiness of a process that has no more rights."""
+    async with open_queue(url_of_a_member, 1) as queue:
+        await queue.ask_for_nothing()
+        figures = await read_figures(queue)
+    assert quotes.name in {record["data_type"] for record in figures.status.data_types}
+    assert figures.processes.pg_queue_usage_percent >= 0
 
 
 def test_a_member_of_the_role_reaches_nothing_else(

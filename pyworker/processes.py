@@ -1,0 +1,17 @@
+"""What the database sees of our processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Workers heard of in the last 90 seconds, and connections that listen.
+
+    pg_queue_usage_percent: how full the server's notification queue is.
+    """
+
+    workers: int
+    listeners: int
+    pg_queue_usage_percent: float

@@ -1,0 +1,110 @@
+-- What the trigger on realtime.subscription does for a table that is registered. Written for it, so that its statements
+-- stay planned: put together at run time they would be planned for each subscriber, and functions called by a name
+-- from the registry cost as much.
+create function freshness.watch_subscribed_key(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+begin
+    return format(
+        $body$
+        symbol := %2$s;
+        -- The registry has the last word on what this table holds.
+        select
+            s.ttl, s.refresh_ahead, s.jitter, s.priority, s.estimated_size_bytes,
+            o.symbol as job, o.state, o.run_at, o.due_at, o.stored_at, o.verified_at
+        into t
+        from freshness.data_types as s
+        left join freshness.jobs as o on o.data_type = %1$L and o.symbol = k.symbol
+        where s.name = %1$L and s.data_table = v_row.entity;
+        if not found or k.symbol is null then
+            perform freshness.watch_subscriptions(array[v_row.id]);
+            return null;
+        end if;
+        -- The row's id is new, and so its watch: the long way knows what to do if not.
+        insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
+        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
+        v_run_at := greatest(v_refresh_at, v_now);
+        if t.job is null then
+            insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
+            values (%1$L, k.symbol, t.priority, v_run_at, v_stored_at, v_fresh_until, t.estimated_size_bytes)
+            on conflict do nothing;
+        end if;
+        if t.job is not null or not found then
+            insert into freshness.pulls (data_type, symbol, reason) values (%1$L, k.symbol, 'watched');
+            v_run_at := case
+                when t.state = 'running' or (t.run_at <= v_now and t.due_at > v_now) then null
+                -- One that is due may be going away at this very moment: then only the pull is left of it.
+                when t.due_at <= v_now then v_now
+                else v_run_at
+            end;
+        end if;
+        -- Farther moments need nobody to wake, and then the call is saved.
+        if v_run_at < v_now + interval '1 minute' then
+            perform freshness.wake(%1$L, v_run_at);
+        end if;$body$,
+        p_type.name,
+        case
+            when p_type.symbol_column is null then '''GLOBAL'''
+            else format(
+                'case when v_row.filter ->> ''column_name'' = %L and v_row.filter ->> ''op'' = ''eq'''
+                ' and coalesce(v_row.filter ->> ''negate'', ''false'') = ''false'''
+                ' and length(v_row.filter ->> ''value'') between 1 and 200 then v_row.filter ->> ''value'' end',
+                p_type.symbol_column
+            )
+        end,
+        freshness.look_at_key(p_type)
+    );
+end
+$define$;
+
+comment on function freshness.watch_subscribed_key(freshness.data_types) is
+    'PL/pgSQL that watches the key of one new subscription, v_row, and gives it its job. Leaves the trigger by'
+    ' watch_subscriptions when the filter names anything but one key.';
+
+create function freshness.watch_subscribed_keys()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_table record;
+    v_type freshness.data_types;
+    v_body text := '';
+    v_keys text;
+begin
+    for v_table in
+        select t.data_table, array_agg(t order by t.name) as types
+        from freshness.data_types as t
+        join pg_catalog.pg_class as c on c.oid = t.data_table
+        group by t.data_table
+        -- Other symbols have to be cast.
+        having bool_and(t.symbol_column is null or t.symbol_is_text)
+        order by min(t.name)
+        -- A session compiles all of it at its first subscriber.
+        limit 50
+    loop
+        begin
+            v_keys := '';
+            foreach v_type in array v_table.types loop
+                v_keys := v_keys || freshness.watch_subscribed_key(v_type);
+            end loop;
+            v_body := v_body || format(
+                e'\n    if v_row.data_table = %L then%s\n        return null;\n    end if;',
+                v_table.data_table::text, v_keys
+            );
+        exception
+            -- A column is gone: the long way knows what to do.
+            when others then
+                null;
+        end;
+    end loop;
+    return v_body;
+end
+$$;
+
+comment on function freshness.watch_subscribed_keys() is
+    'PL/pgSQL for subscriptions to each registered table, 50 at most: the rest goes by watch_subscriptions.';
