@@ -21,7 +21,7 @@ from pyworker.web.application import create_application, create_card_application
 from pyworker.web.authentication import Authentication
 from pyworker.web.data_api_cards import open_data_api_cards
 from pyworker.web.key_waits import KeyWaits
-from pyworker.web.strict_protocol import protocol_with_limit
+from pyworker.web.strict_protocol import protocol_with_limits
 
 # More at a time make each slower: Postgres has the work, and a request is over in a millisecond.
 CONNECTIONS = 5
@@ -107,7 +107,7 @@ class _Beside(uvicorn.Server):
 def _configuration(application: Starlette, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http=protocol_with_limit(settings.receive_timeout),
+        http=protocol_with_limits(settings.receive_timeout, settings.max_body_bytes),
         lifespan="off",
         ws="none",
         log_config=None,
