@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -32,11 +31,9 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     made: list[str] = []
     original = Queue._rows
 
-    async def noting(
-        self: Queue, statement: str, parameters: Sequence[Any], factory: Any
-    ) -> list[Any]:
+    async def noting(self: Queue, statement: str, *rest: Any, **named: Any) -> list[Any]:
         made.append(statement)
-        return await original(self, statement, parameters, factory)
+        return await original(self, statement, *rest, **named)
 
     monkeypatch.setattr(Queue, "_rows", noting)
     return made
