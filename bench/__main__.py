@@ -14,7 +14,15 @@ from pathlib import Path
 
 import click
 
-FRAME = {"__init__", "__main__", "cluster", "figure", "pgbench", "worker_process"}
+FRAME = {
+    "__init__",
+    "__main__",
+    "cluster",
+    "figure",
+    "key_set_server",
+    "pgbench",
+    "worker_process",
+}
 LONG = {"scale"}
 PARTS = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in FRAME)
 

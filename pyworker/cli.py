@@ -56,8 +56,12 @@ def run() -> None:
 
 @freshness.command()
 def serve() -> None:
-    """Serve the on-card-add endpoint until SIGTERM or Ctrl-C."""
-    settings = read_settings()
+    """Serve the on-card-add endpoint until SIGTERM or Ctrl-C.
+
+    Without DATABASE_URL it takes cards over the Data API of the project at SUPABASE_URL,
+    with SUPABASE_SECRET_KEY (install supabase-freshness[edge]).
+    """
+    settings = read_settings(needs_database=False)
     configure_logging(settings.log_format)
     asyncio.run(serve_endpoint(settings))
 

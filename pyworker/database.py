@@ -45,8 +45,13 @@ _CHECKING = 5.0
 
 
 @asynccontextmanager
-async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
+async def open_pool(
+    database_url: str, connections: int, *, checks: bool = True
+) -> AsyncIterator[Pool]:
     """Open a pool of at most `connections` and yield it.
+
+    It `checks` each connection before its use, which costs a round trip; whoever switches that
+    off asks again after `pool.check()` when one was lost.
 
     Raises:
         ConfigurationError: the URL is none.
@@ -83,7 +88,7 @@ async def open_pool(database_url: str, connections: int) -> AsyncIterator[Pool]:
             **CONNECTING,
         },
         configure=prepare_if_direct,
-        check=check,
+        check=check if checks else None,
     )
     try:
         await pool.open(wait=True, timeout=10)

@@ -15,7 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from pyworker.connections import severed_after
 from pyworker.database import Pool, is_mismatch, open_pool, translated
-from pyworker.errors import CardsRefused, RowsRejected
+from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
 from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
 from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
@@ -47,6 +47,16 @@ class Queue:
     def __init__(self, pool: Pool, limit: float | None = None) -> None:
         self._pool = pool
         self._limit = limit
+
+    async def replaces_lost(self, error: DatabaseUnavailable) -> bool:
+        """Replace the connections that are lost; False when there was none to be had at all.
+
+        Only after True is it worth asking again.
+        """
+        if isinstance(error.__cause__, PoolTimeout):
+            return False
+        await self._pool.check()
+        return True
 
     async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
         """Make a worker known; returns its id."""
@@ -339,6 +349,12 @@ class Queue:
                 told.get("retryAfter"),
             ) from error
 
+    async def key_states(self, keys: Iterable[Key]) -> list[KeyState]:
+        """Return the states of keys in the order asked, and write nothing."""
+        return await self._rows(
+            "select * from freshness.key_states(%s, %s)", _columns(keys), class_row(KeyState)
+        )
+
     async def request(
         self, key: Key, *, refresh_now: bool = False, priority: int | None = None
     ) -> bool:
@@ -488,10 +504,10 @@ class Queue:
 
 @asynccontextmanager
 async def open_queue(
-    database_url: str, connections: int, limit: float | None = 30.0
+    database_url: str, connections: int, limit: float | None = 30.0, *, checks: bool = True
 ) -> AsyncIterator[Queue]:
     """Open a pool of at most `connections` and yield the queue on it; see `open_pool`."""
-    async with open_pool(database_url, connections) as pool:
+    async with open_pool(database_url, connections, checks=checks) as pool:
         yield Queue(pool, limit)
 
 

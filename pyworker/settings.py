@@ -26,7 +26,8 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
     )
 
-    database_url: SecretStr = Field(validation_alias="DATABASE_URL")
+    # Empty only where `read_settings` was told that none is needed.
+    database_url: SecretStr = Field(default=SecretStr(""), validation_alias="DATABASE_URL")
 
     configuration: Path = Path("freshness.toml")
     refreshers: str = ""
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8790, ge=0, le=65535)
     lease: float = Field(default=300, gt=0, le=86400)
     max_keys: int = Field(default=50, ge=1)
+    longest_wait: float = Field(default=25, ge=0, le=300)
+    requests_per_minute: int = Field(default=300, ge=1)
     max_body_bytes: int = Field(default=65536, ge=1)
     cors_origin: str = "*"
     receive_timeout: float = Field(default=10, gt=0)
@@ -73,15 +76,17 @@ class Settings(BaseSettings):
         )
 
 
-def read_settings(env_file: Path | None = None) -> Settings:
+def read_settings(env_file: Path | None = None, *, needs_database: bool = True) -> Settings:
     """Read the environment, then `.env` in the current folder (or the given file).
+
+    Without `needs_database` the database's URL may be empty.
 
     Raises:
         ConfigurationError: a setting is missing or unusable. Values are not repeated: they may
             be secrets.
     """
     try:
-        return Settings(_env_file=env_file or Path(".env"))
+        settings = Settings(_env_file=env_file or Path(".env"))
     except UnicodeDecodeError:
         raise ConfigurationError(
             f"{env_file or '.env'} cannot be read", "save it as UTF-8 text"
@@ -91,7 +96,12 @@ def read_settings(env_file: Path | None = None) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else "a setting"
         name = name if name.isupper() else f"FRESHNESS_{name.upper()}"
         if first["type"] == "missing":
-            raise ConfigurationError(
-                f"{name} is not set", f"set {name} in the environment or in .env"
-            ) from None
+            raise _not_set(name) from None
         raise ConfigurationError(f"{name}: {first['msg']}", "see .env.example") from None
+    if needs_database and not settings.database_url.get_secret_value():
+        raise _not_set("DATABASE_URL")
+    return settings
+
+
+def _not_set(name: str) -> ConfigurationError:
+    return ConfigurationError(f"{name} is not set", f"set {name} in the environment or in .env")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route, Router
 
 from pyworker.queue import Queue
 from pyworker.settings import Settings
+from pyworker.web.asked_cards import Cards
 from pyworker.web.authentication import Authentication
 from pyworker.web.cors import CrossOrigin
+from pyworker.web.database_cards import DatabaseCards
+from pyworker.web.health import healthz
+from pyworker.web.key_waits import KeyWaits
 from pyworker.web.on_card_add import OnCardAdd
 from pyworker.web.openapi import openapi
 from pyworker.web.operations import Operations
@@ -19,31 +25,54 @@ from pyworker.web.request_log import RequestLog
 from pyworker.web.request_metrics import RequestMetrics
 
 
-def create_application(queue: Queue, settings: Settings) -> Starlette:
-    """Return the ASGI application on an open queue.
+def create_application(
+    queue: Queue, settings: Settings, waits: KeyWaits | None = None
+) -> Starlette:
+    """Return the ASGI application on an open queue; without `waits` nothing is waited for.
 
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
     authentication = Authentication(settings)
-    on_card_add = OnCardAdd(queue, settings, authentication)
     operations = Operations(
         ProcessReport([queue]), authentication, metrics_public=settings.metrics_public
     )
-    routes = [
+    cards = DatabaseCards(queue, settings.lease, waits)
+    routes = [*_card_routes(cards, settings, authentication), *operations.routes()]
+    metrics = Middleware(
+        RequestMetrics, registry=operations.registry, paths=[route.path for route in routes]
+    )
+    return _assembled(routes, [metrics], settings)
+
+
+def create_card_application(cards: Cards, settings: Settings) -> Starlette:
+    """Return the ASGI application of a host without a database, which only takes cards.
+
+    Raises:
+        ConfigurationError: what tokens are verified with is missing or unusable.
+    """
+    routes = _card_routes(cards, settings, Authentication(settings))
+    return _assembled([*routes, Route("/healthz", _healthz, methods=["GET"])], [], settings)
+
+
+def _card_routes(cards: Cards, settings: Settings, authentication: Authentication) -> list[Route]:
+    on_card_add = OnCardAdd(cards, settings, authentication)
+    return [
         Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
         Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
         Route("/openapi.json", openapi, methods=["GET"]),
-        *operations.routes(),
     ]
+
+
+async def _healthz(request: Request) -> Response:
+    return await healthz(request)
+
+
+def _assembled(routes: list[Route], outermost: list[Middleware], settings: Settings) -> Starlette:
     application = Starlette(
         routes=routes,
         middleware=[
-            Middleware(
-                RequestMetrics,
-                registry=operations.registry,
-                paths=[route.path for route in routes],
-            ),
+            *outermost,
             Middleware(RequestLog),
             Middleware(CrossOrigin, origin=settings.cors_origin),
             Middleware(UnexpectedErrors),

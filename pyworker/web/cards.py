@@ -1,4 +1,4 @@
-"""Turns the cards that a page shows into keys."""
+"""Reads what a page asks for: the keys of its cards, and how long it waits for them."""
 
 from __future__ import annotations
 
@@ -41,6 +41,24 @@ def read_keys(body: Any, max_keys: int) -> list[Key]:
             422, "TOO_MANY_KEYS", f"{len(keys)} keys are asked for; at most {max_keys} are allowed."
         )
     return keys
+
+
+def read_wait(body: Any, longest: float) -> float:
+    """Return for how many seconds the page waits for fresh data, at most `longest`.
+
+    Args:
+        body: one that `read_keys` takes; `wait` may be missing, which is 0.
+        longest: what is longer is cut to this.
+
+    Raises:
+        ProblemError: 422, it is no number, or below 0.
+    """
+    wait = body.get("wait")
+    if wait is None:
+        return 0.0
+    if isinstance(wait, bool) or not isinstance(wait, int | float) or wait < 0:
+        raise _invalid("wait must be a number of seconds, 0 or more.")
+    return float(min(wait, longest))
 
 
 def _card_keys(card: Any, path: str) -> Iterator[Key]:

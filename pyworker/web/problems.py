@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
-from pyworker.errors import DatabaseUnavailable, InvalidRequest
+from pyworker.errors import CardsRefused, DatabaseUnavailable, InvalidRequest
 
 RETRY_AFTER_SECONDS = 5
 
@@ -45,6 +45,7 @@ def exception_handlers() -> dict[Any, ExceptionHandler]:
         HTTPException: _routing,
         DatabaseUnavailable: _database_unavailable,
         InvalidRequest: _invalid_request,
+        CardsRefused: _cards_refused,
         ClientDisconnect: _client_disconnect,
     }
 
@@ -106,6 +107,14 @@ async def _database_unavailable(_request: Request, error: Exception) -> Response
 
 async def _invalid_request(_request: Request, error: Exception) -> Response:
     return ProblemError(422, "INVALID_CARDS", str(error)).response()
+
+
+async def _cards_refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, CardsRefused)  # noqa: S101
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return ProblemError(error.status, error.code, error.message, headers).response()
 
 
 async def _client_disconnect(_request: Request, _error: Exception) -> Response:

@@ -7,7 +7,7 @@ import math
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import structlog
@@ -17,32 +17,66 @@ from starlette.applications import Starlette
 from pyworker.errors import ConfigurationError
 from pyworker.queue import open_queue
 from pyworker.settings import Settings
-from pyworker.web.application import create_application
+from pyworker.web.application import create_application, create_card_application
 from pyworker.web.authentication import Authentication
-from pyworker.web.strict_protocol import protocol_with_limit
+from pyworker.web.data_api_cards import open_data_api_cards
+from pyworker.web.key_waits import KeyWaits
+from pyworker.web.strict_protocol import protocol_with_limits
 
-CONNECTIONS = 8
+# More at a time make each slower: Postgres has the work, and a request is over in a millisecond.
+CONNECTIONS = 5
 BACKLOG = 2048
 
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM, SIGINT or cancellation; requests under way are answered first.
 
-    Logs `serving` with the URL once connections are accepted.
+    Logs `serving` with the URL once connections are accepted. Without a database's URL it takes
+    cards over the project's Data API.
 
     Raises:
         ConfigurationError: a setting for sign-in is missing or unusable, or the address is.
         DatabaseUnavailable: the database cannot be reached at the start.
     """
-    log = structlog.get_logger()
     # A mistake in the settings is told before the database is waited for.
     Authentication(settings)
-    async with open_queue(settings.database_url.get_secret_value(), CONNECTIONS) as queue:
-        server = uvicorn.Server(_configuration(create_application(queue, settings), settings))
-        with _listen(settings.host, settings.port) as listener, _stopped_by_signals(server):
-            log.info("serving", url=_url(listener))
-            await _serve_until_told(server, listener)
-    log.info("stopped")
+    has_database = bool(settings.database_url.get_secret_value())
+    opened = _with_a_database(settings) if has_database else _over_the_data_api(settings)
+    async with opened as (application, stop):
+        await _run(application, settings, stop)
+    structlog.get_logger().info("stopped")
+
+
+Opened = tuple[Starlette, Callable[[], None]]
+
+
+@asynccontextmanager
+async def _with_a_database(settings: Settings) -> AsyncIterator[Opened]:
+    """Yield the application, and what lets its long requests be answered at once."""
+    url = settings.database_url.get_secret_value()
+    async with (
+        open_queue(url, CONNECTIONS, checks=False) as queue,
+        KeyWaits(queue, url) as waits,
+    ):
+        yield create_application(queue, settings, waits), waits.close
+
+
+@asynccontextmanager
+async def _over_the_data_api(settings: Settings) -> AsyncIterator[Opened]:
+    async with open_data_api_cards(settings) as cards:
+        yield create_card_application(cards, settings), lambda: None
+
+
+async def _run(application: Starlette, settings: Settings, stop: Callable[[], None]) -> None:
+    server = uvicorn.Server(_configuration(application, settings))
+
+    def stop_serving() -> None:
+        server.should_exit = True
+        stop()
+
+    with _listen(settings.host, settings.port) as listener, _stopped_by_signals(stop_serving):
+        structlog.get_logger().info("serving", url=_url(listener))
+        await _serve_until_told(server, listener, stop_serving)
 
 
 @asynccontextmanager
@@ -73,7 +107,7 @@ class _Beside(uvicorn.Server):
 def _configuration(application: Starlette, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http=protocol_with_limit(settings.receive_timeout),
+        http=protocol_with_limits(settings.receive_timeout, settings.max_body_bytes),
         lifespan="off",
         ws="none",
         log_config=None,
@@ -108,15 +142,12 @@ def _url(listener: socket.socket) -> str:
 
 
 @contextmanager
-def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     # uvicorn raises the signal again when it is done, which would end the process before the
     # queue is closed. Our handlers lie below its own and catch that.
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def stop() -> None:
-        server.should_exit = True
 
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -129,11 +160,13 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-async def _serve_until_told(server: uvicorn.Server, listener: socket.socket) -> None:
+async def _serve_until_told(
+    server: uvicorn.Server, listener: socket.socket, stop: Callable[[], None]
+) -> None:
     serving = asyncio.create_task(server.serve([listener]))
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
-        server.should_exit = True
+        stop()
         await serving
         raise

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LONGEST_HEAD = 65_536  # bytes
+# Of a request, sent in chunks of a byte each, per byte of its body.
+CHUNKED = 8
 
 
-class StrictProtocol(H11Protocol):
-    """uvicorn's protocol for HTTP, with a limit (s) for each request's head.
+class StrictProtocol(HttpToolsProtocol):
+    """uvicorn's protocol for HTTP, with a limit (s) for each request's head, and one of its bytes.
 
     It begins with the connection, or with the first byte after an answer; bytes that trickle in
     do not extend it. The body's limit is with those who read it; one that nobody reads is under
@@ -17,7 +20,10 @@ class StrictProtocol(H11Protocol):
     """
 
     limit: float
+    most_bytes: int
     _head_is_due: asyncio.TimerHandle | None = None
+    _received = 0
+    _is_in_head = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
@@ -27,7 +33,28 @@ class StrictProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Begin to wait, or go on, unless a request is being answered."""
         super().data_received(data)
+        self._received += len(data)
+        if self._received > (LONGEST_HEAD if self._is_in_head else self.most_bytes):
+            # The parser sets no bounds to heads, trailers and what chunks may say of themselves.
+            self.transport.abort()
+            return
         self._watch()
+
+    def on_message_begin(self) -> None:
+        """Count the bytes of this request."""
+        super().on_message_begin()
+        self._received = 0
+        self._is_in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; those that follow a body are dropped."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Go on with the body."""
+        self._is_in_head = False
+        super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
@@ -36,19 +63,15 @@ class StrictProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, in place of the application if its request turns into that."""
-        can_answer = self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE)
         if self._is_answering():
             # The application is told that nobody is there; what it says is dropped.
+            can_answer = not self.cycle.response_started
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        try:
-            if can_answer:
-                super().send_400_response(msg)
+            if not can_answer:
+                self.transport.abort()
                 return
-        except h11.LocalProtocolError:
-            # An answer to HEAD has no body, which uvicorn would send.
-            pass
-        self.transport.abort()
+        super().send_400_response(msg)
 
     def _watch(self) -> None:
         if self._is_answering():
@@ -72,10 +95,11 @@ class StrictProtocol(H11Protocol):
         return not getattr(self.cycle, "response_complete", True)
 
 
-def protocol_with_limit(seconds: float) -> type[StrictProtocol]:
-    """Return the protocol with a limit."""
+def protocol_with_limits(seconds: float, max_body_bytes: int) -> type[StrictProtocol]:
+    """Return the protocol with its limits."""
 
     class Strict(StrictProtocol):
         limit = seconds
+        most_bytes = LONGEST_HEAD + CHUNKED * max_body_bytes
 
     return Strict

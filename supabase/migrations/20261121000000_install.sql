@@ -2659,6 +2659,7 @@ as $$
 declare
     v_is_list boolean := p_body ? 'cards';
     v_cards jsonb := case when v_is_list then p_body -> 'cards' else jsonb_build_array(p_body) end;
+    v_wait jsonb := p_body -> 'wait';
     v_card record;
     v_problem text;
     v_most integer := (select l.keys_per_call from freshness.card_limits as l);
@@ -2721,6 +2722,12 @@ begin
             'PT422', 'TOO_MANY_KEYS',
             format('%s keys are asked for; at most %s are allowed.', cardinality(data_types), v_most), null, null
         );
+    elsif not coalesce(
+        v_wait = 'null' or (jsonb_typeof(v_wait) = 'number' and v_wait >= '0'), true
+    ) then
+        perform freshness.refuse_call(
+            'PT422', 'INVALID_CARDS', 'wait must be a number of seconds, 0 or more.', null, null
+        );
     end if;
 end
 $$;
@@ -2728,7 +2735,7 @@ $$;
 comment on function freshness.read_cards(jsonb) is
     'The keys that the body of on-card-add asks for: {symbol, dataTypes} or {cards: [{symbol, dataTypes}, ...]}, each'
     ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields'
-    ' are ignored. PT422 names the field that is wrong.';
+    ' are ignored, and so is wait but for its form: a transaction cannot wait. PT422 names the field that is wrong.';
 -- <<<
 
 -- >>> sql/376_on_card_add.sql
@@ -7870,7 +7877,7 @@ begin
             and f.proname in (
                 'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'turn', 'finish', 'fail', 'next_moment',
                 'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
-                'explain', 'renew_worker', 'wait_for', 'stop_listening', 'forget_lost_listeners'
+                'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners'
             )
     loop
         execute format('alter function %s security definer', v_function);

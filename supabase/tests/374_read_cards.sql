@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(17);
+select plan(22);
 
 select results_eq(
     $$ select * from freshness.read_cards('{"symbol": "A", "dataTypes": ["quote", "profile", "quote"], "more": 1}') $$,
@@ -22,6 +22,14 @@ select results_eq(
     $$ select * from freshness.read_cards('{"cards": [{"symbol": null, "dataTypes": ["a"]}, {"dataTypes": ["b"]}]}') $$,
     $$ values (array['a', 'b'], array['', '']) $$, 'a symbol may be missing'
 );
+select results_eq(
+    format('select data_types from freshness.read_cards(%L)', t.body), $$ values (array['a']) $$, 'a wait may be ' || t.wait
+)
+from (
+    values
+    ('{"symbol": "A", "dataTypes": ["a"], "wait": 1e300}', 'long'),
+    ('{"symbol": "A", "dataTypes": ["a"], "wait": null}', 'null')
+) as t (body, wait);
 select throws_ok(format('select freshness.read_cards(%L)', t.body), t.state, t.message, t.message)
 from (
     values
@@ -36,7 +44,10 @@ from (
     ('{"symbol": "A", "dataTypes": null}', 'PT422', 'dataTypes must be a list with at least one element.'),
     ('{"symbol": "A", "dataTypes": []}', 'PT422', 'dataTypes must be a list with at least one element.'),
     ('{"symbol": "A", "dataTypes": "a"}', 'PT422', 'dataTypes must be a list with at least one element.'),
-    ('{"symbol": "A", "dataTypes": ["a", 1]}', 'PT422', 'dataTypes[1] must be a string.')
+    ('{"symbol": "A", "dataTypes": ["a", 1]}', 'PT422', 'dataTypes[1] must be a string.'),
+    ('{"symbol": "A", "dataTypes": ["a"], "wait": "1"}', 'PT422', 'wait must be a number of seconds, 0 or more.'),
+    ('{"symbol": "A", "dataTypes": ["a"], "wait": -0.5}', 'PT422', 'wait must be a number of seconds, 0 or more.'),
+    ('{"symbol": "A", "dataTypes": ["a"], "wait": true}', 'PT422', 'wait must be a number of seconds, 0 or more.')
 ) as t (body, state, message);
 select throws_ok(
     $$ select freshness.read_cards(jsonb_build_object('symbol', repeat('A', 201), 'dataTypes', '["a"]'::jsonb)) $$,

@@ -21,7 +21,7 @@ from regexp_split_to_table(
             differing_keys differing_subscriptions doubtful_keys drop_unwatched due_jobs earlier_keys end_refreshes
             end_subscriptions end_sweep end_watches find_column find_function find_key_columns find_table
             find_table_again find_timestamp_column find_ttl_column finish_many fold_pulls fold_spent_calls
-            forget_unregistered is_used job_writers key_condition key_states keys_after listen_for live_watches
+            forget_unregistered is_used job_writers key_condition keys_after listen_for live_watches
             lock_rows look look_at_key measure_refresh_ahead mend_not_before mend_watches move_ended newest_timestamp
             next_due next_in_words next_of_source note_look note_source_failure note_source_success open_source
             open_sources owner_name pause_source plain_symbol prepare_rows prepare_sweep prune pull_all_keys
@@ -83,7 +83,7 @@ from unnest(
     array[
         'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'finish', 'fail', 'next_moment', 'settle',
         'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain',
-        'renew_worker', 'turn', 'wait_for', 'stop_listening', 'forget_lost_listeners',
+        'renew_worker', 'turn', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners',
         'seconds_until', 'somebody_works', 'moment_in_words'
     ]
 ) as f;

@@ -11,15 +11,17 @@ import httpx
 import jwt
 import pytest
 
+from pyworker.errors import DatabaseUnavailable
 from pyworker.job import Key, KeyState
 from pyworker.queue import Queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application
-from tests.fixtures.servers import Database
+from tests.fixtures.servers import WOULD_BREAK, Database
+from tests.web.data_api import SECRET_KEY, DataApi, running_data_api
+from tests.web.edge_function import DENO, running_function
 from tests.web.endpoint import Endpoint, running_endpoint
 
 SECRET = "a-secret-of-the-tests-that-has-32-bytes-or-more"
-SECRET_KEY = "sb_secret_of_the_operators_of_the_tests"
 FRESH_UNTIL = datetime(2026, 1, 2, 5, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
 EndpointManager = AbstractContextManager[Endpoint]
 KNOWN = ("quote", "profile", "market")
@@ -29,11 +31,11 @@ class FakeQueue(Queue):
     """Answers as the database does, and fails where the database could not store a value."""
 
     def __init__(self) -> None:
-        self.watched: list[tuple[list[Key], str, float, int]] = []
+        self.watched: list[tuple[list[Key], str, str, float | None]] = []
         self.error: Exception | None = None
 
-    async def watch(
-        self, keys: Iterable[Key], watcher: str, lease: float, priority: int
+    async def add_cards(
+        self, keys: Iterable[Key], watcher: str, role: str, lease: float | None = None
     ) -> list[KeyState]:
         """Keep what was asked; market is global."""
         if self.error:
@@ -44,8 +46,12 @@ class FakeQueue(Queue):
             assert "\0" not in text
         assert 1 <= len(watcher) <= 200
         assert all(len(key.symbol) <= 200 for key in asked)
-        self.watched.append((asked, watcher, lease, priority))
+        self.watched.append((asked, watcher, role, lease))
         return [self._state(key) for key in asked]
+
+    async def replaces_lost(self, error: DatabaseUnavailable) -> bool:  # noqa: ARG002
+        """There is none to lose."""
+        return False
 
     @staticmethod
     def _state(key: Key) -> KeyState:
@@ -123,6 +129,29 @@ def endpoint(database: Database, make_token: Callable[..., str]) -> Iterator[End
         database.url, make_token, SECRET, SUPABASE_SECRET_KEY=SECRET_KEY
     ) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def data_api(database: Database) -> Iterator[DataApi]:
+    """The functions of the database by HTTP."""
+    if database.superuser_url is None:
+        pytest.skip(WOULD_BREAK)
+    url = database.url.replace("://postgres:", "://authenticator:", 1)
+    with running_data_api(url, SECRET) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def function_url(data_api: DataApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The Edge Function, run by Deno."""
+    if not DENO.exists():
+        pytest.skip("Deno is not installed: run npm ci")
+    log = tmp_path_factory.mktemp("function") / "function.log"
+    with running_function(data_api.url, log) as url:
+        yield url
+    # What went wrong is told without what would let somebody in.
+    assert "eyJ" not in log.read_text()
+    assert SECRET_KEY not in log.read_text()
 
 
 @pytest.fixture

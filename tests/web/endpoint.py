@@ -21,7 +21,7 @@ PROGRAM = """
 import asyncio
 from pyworker.settings import read_settings
 from pyworker.web.server import serve
-asyncio.run(serve(read_settings()))
+asyncio.run(serve(read_settings(needs_database=False)))
 """
 
 MakeToken = Callable[..., str]
@@ -70,6 +70,8 @@ def running_endpoint(
                 "DATABASE_URL": url,
                 "SUPABASE_JWT_SECRET": secret,
                 "FRESHNESS_PORT": "0",
+                # Many tests share a user.
+                "FRESHNESS_REQUESTS_PER_MINUTE": "1000000",
                 "PYTHONUNBUFFERED": "1",
                 **environment,
             },

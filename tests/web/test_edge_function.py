@@ -65,29 +65,6 @@ REFUSED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def data_api(database: Database) -> Iterator[DataApi]:
-    """The functions of the database by HTTP."""
-    if database.superuser_url is None:
-        pytest.skip(WOULD_BREAK)
-    url = database.url.replace("://postgres:", "://authenticator:", 1)
-    with running_data_api(url, SECRET) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def function_url(data_api: DataApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The Edge Function, run by Deno."""
-    if not DENO.exists():
-        pytest.skip("Deno is not installed: run npm ci")
-    log = tmp_path_factory.mktemp("function") / "function.log"
-    with running_function(data_api.url, log) as url:
-        yield url
-    # What went wrong is told without what would let somebody in.
-    assert "eyJ" not in log.read_text()
-    assert SECRET_KEY not in log.read_text()
-
-
 @pytest.fixture
 def caller(function_url: str, make_token: MakeToken) -> Iterator[httpx.Client]:
     """A client of the function that is signed in as somebody new."""

@@ -61,7 +61,7 @@ async def test_the_lease_is_the_users_and_ours_to_set(
         json={**CARD, "leaseSeconds": 9999, "priority": 9, "watcher": "user:bob"},
         headers={"Authorization": f"Bearer {make_token(sub='ann')}"},
     )
-    assert fake_queue.watched == [([Key("quote", "AAPL")], "user:ann", 300, 1)]
+    assert fake_queue.watched == [([Key("quote", "AAPL")], "user:ann", "authenticated", 300)]
 
 
 async def test_a_missing_symbol_is_invalid_for_a_data_type_with_symbols(

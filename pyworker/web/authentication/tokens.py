@@ -12,6 +12,7 @@ from pyworker.web.authentication.caller import Caller, caller_of
 from pyworker.web.authentication.key_set import ALGORITHMS, SigningKey
 from pyworker.web.authentication.refusal import refusal
 from pyworker.web.authentication.signing_keys import SigningKeys
+from pyworker.web.authentication.verified_tokens import VerifiedTokens
 
 SHORTEST_SECRET = 32  # bytes, by RFC 7518 section 3.2
 LONGEST_TOKEN = 16_384  # characters
@@ -43,6 +44,7 @@ class TokenVerifier:
         self._secret = None if secret is None else _secret_key(secret)
         self._keys = keys
         self._issuer = issuer
+        self._verified = VerifiedTokens()
 
     async def verify(self, token: str) -> Caller:
         """Return who the token was made for.
@@ -56,7 +58,11 @@ class TokenVerifier:
         key = await self._key(_header(token))
         if key is None:
             raise refusal(INVALID)
-        return caller_of(_claims(token, key), self._issuer)
+        caller = self._verified.find(token, key)
+        if caller is None:
+            caller = caller_of(_claims(token, key), self._issuer)
+            self._verified.add(token, key, caller)
+        return caller
 
     async def _key(self, header: dict[str, Any]) -> SigningKey | None:
         # The header only chooses among keys; what a key may verify is settled by the key. So a
