@@ -6,6 +6,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, Router
 
+from pyworker.event_listener import EventListener
+from pyworker.events import Streams
 from pyworker.queue import Queue
 from pyworker.settings import Settings
 from pyworker.web.authentication import Authentication
@@ -14,19 +16,24 @@ from pyworker.web.on_card_add import OnCardAdd
 from pyworker.web.openapi import openapi
 from pyworker.web.operations import Operations
 from pyworker.web.problems import UnexpectedErrors, exception_handlers
+<<<<<<< HEAD
 from pyworker.web.process_report import ProcessReport
+=======
+from pyworker.web.refresh_events import RefreshEvents
+>>>>>>> c6abf58 (Stream what becomes of keys to pages)
 from pyworker.web.request_log import RequestLog
 from pyworker.web.request_metrics import RequestMetrics
 
 
 def create_application(queue: Queue, settings: Settings) -> Starlette:
-    """Return the ASGI application on an open queue.
+    """Return the ASGI application on an open queue; its `state.streams` are to be closed.
 
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
     authentication = Authentication(settings)
     on_card_add = OnCardAdd(queue, settings, authentication)
+<<<<<<< HEAD
     operations = Operations(
         ProcessReport([queue]), authentication, metrics_public=settings.metrics_public
     )
@@ -38,6 +45,18 @@ def create_application(queue: Queue, settings: Settings) -> Starlette:
     ]
     application = Starlette(
         routes=routes,
+=======
+    listener = EventListener(settings.database_url.get_secret_value())
+    streams = Streams(queue, listener, lease=settings.lease)
+    refresh_events = RefreshEvents(streams, settings, authentication)
+    application = Starlette(
+        routes=[
+            Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
+            Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
+            Route("/functions/v1/refresh-events", refresh_events.__call__, methods=["GET"]),
+            Route("/healthz", _healthz, methods=["GET"]),
+        ],
+>>>>>>> c6abf58 (Stream what becomes of keys to pages)
         middleware=[
             Middleware(
                 RequestMetrics,
@@ -50,6 +69,7 @@ def create_application(queue: Queue, settings: Settings) -> Starlette:
         ],
         exception_handlers=exception_handlers(),
     )
+    application.state.streams = streams
     router: Router = application.router
     # A redirect would lose the body in some clients, and repeats the Host header that was sent.
     router.redirect_slashes = False
