@@ -27,13 +27,7 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-    insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
-    select distinct k.data_type, k.symbol, k.stream, clock_timestamp() + p_lease
-    from unnest(p_streams, p_data_types, p_symbols) as k (stream, data_type, symbol)
-    join freshness.data_types as t on t.name = k.data_type
-    order by k.data_type, k.symbol, k.stream
-    on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
-    where w.lease_until < excluded.lease_until - p_lease / 4;
+    perform freshness.lease_streams(p_streams, p_data_types, p_symbols, p_lease);
 
     perform freshness.watch_streams(array_agg(k.stream), array_agg(k.data_type), array_agg(k.symbol), p_lease)
     from unnest(p_streams, p_data_types, p_symbols) as k (stream, data_type, symbol)

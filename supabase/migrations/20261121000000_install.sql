@@ -5873,8 +5873,31 @@ comment on function freshness.follow_keys(text[], text[], integer) is
     ' p_backend on channel freshness_events, with greater versions (id); null: to nobody.';
 -- <<<
 
--- >>> sql/592_open_streams.sql
--- An open stream is a watch. Those that open at about the same time, of different users, are opened together.
+-- >>> sql/592_watch_streams.sql
+-- An open stream is a watch, with a lease that its process renews.
+create function freshness.lease_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
+    select k.data_type, k.symbol, k.stream, clock_timestamp() + p_lease
+    from (
+        select distinct g.data_type, g.symbol, g.stream
+        from unnest(p_streams, p_data_types, p_symbols) as g (stream, data_type, symbol)
+        join freshness.data_types as t on t.name = g.data_type
+    ) as k
+    order by k.data_type, k.symbol, k.stream
+    on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
+    where w.lease_until < excluded.lease_until - p_lease / 4;
+end
+$$;
+
+comment on function freshness.lease_streams(text[], text[], text[], interval) is
+    'Takes or renews the leases of streams on keys (canonical symbols); writes those of which a quarter has passed.';
+
 create function freshness.watch_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
 returns void
 language plpgsql
@@ -5886,13 +5909,7 @@ declare
     c_priority constant integer := 1;
     v_type record;
 begin
-    insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
-    select distinct k.data_type, k.symbol, k.stream, clock_timestamp() + p_lease
-    from unnest(p_streams, p_data_types, p_symbols) as k (stream, data_type, symbol)
-    join freshness.data_types as t on t.name = k.data_type
-    order by k.data_type, k.symbol, k.stream
-    on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
-    where w.lease_until < excluded.lease_until - p_lease / 4;
+    perform freshness.lease_streams(p_streams, p_data_types, p_symbols, p_lease);
 
     for v_type in
         select k.data_type, array_agg(distinct k.symbol) as symbols, greatest(t.priority, c_priority) as priority
@@ -5915,7 +5932,10 @@ $$;
 
 comment on function freshness.watch_streams(text[], text[], text[], interval) is
     'Takes the leases of streams on keys (canonical symbols), and gives each key its job.';
+-- <<<
 
+-- >>> sql/593_open_streams.sql
+-- Streams of different users that open at about the same time are opened together.
 create function freshness.open_streams(
     p_streams text[], p_data_types text[], p_symbols text[], p_roles text[], p_lease interval, p_backend integer
 )
@@ -6020,13 +6040,7 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-    insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
-    select distinct k.data_type, k.symbol, k.stream, clock_timestamp() + p_lease
-    from unnest(p_streams, p_data_types, p_symbols) as k (stream, data_type, symbol)
-    join freshness.data_types as t on t.name = k.data_type
-    order by k.data_type, k.symbol, k.stream
-    on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
-    where w.lease_until < excluded.lease_until - p_lease / 4;
+    perform freshness.lease_streams(p_streams, p_data_types, p_symbols, p_lease);
 
     perform freshness.watch_streams(array_agg(k.stream), array_agg(k.data_type), array_agg(k.symbol), p_lease)
     from unnest(p_streams, p_data_types, p_symbols) as k (stream, data_type, symbol)
