@@ -32,7 +32,7 @@ from pyworker.local.cluster import Cluster
 
 STREAMS, SPREAD, EVENTS, EVENTS_TO_ALL = 2000, 200, 400, 20
 AT_ONCE = 1000
-FEW, LOOKING = 50, 20.0
+FEW, LOOKING = 50, 30.0
 IDLE = 30.0
 SECRET = "a secret of the measurement, long enough for HS256"  # noqa: S105
 
