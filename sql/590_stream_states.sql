@@ -1,6 +1,6 @@
 -- What streams say of keys. A state's version orders the states of one key: whatever changes a key's job holds it
--- locked, and takes the number of its event meanwhile. So the last number taken, read with the job locked, lies between
--- those of the changes before and of the changes after: no version goes back, in any process, also after a restart.
+-- locked, and takes the number of its event meanwhile. So a number that is taken with the job locked lies between those
+-- of the changes before and of the changes after: no version goes back, in any process, also after a restart.
 create function freshness.stream_status(
     p_job freshness.jobs, p_present boolean, p_fresh_until timestamptz, p_now timestamptz
 )
@@ -95,7 +95,7 @@ begin
     from unnest(p_data_types, p_symbols) as k (data_type, symbol)
     where p_backend is not null
     group by k.data_type;
-    select case when s.is_called then s.last_value else 0 end into v_version from freshness.events_id_seq as s;
+    v_version := nextval('freshness.events_id_seq');
     return query select s.*, v_version from freshness.stream_states(p_data_types, p_symbols) as s;
 end
 $$;
