@@ -20,8 +20,6 @@ from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, 
 from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
 from pyworker.processes import Processes
-
-
 from pyworker.stream_state import OpenedKey, StreamState
 
 T = TypeVar("T")

@@ -16,11 +16,8 @@ from pyworker.web.on_card_add import OnCardAdd
 from pyworker.web.openapi import openapi
 from pyworker.web.operations import Operations
 from pyworker.web.problems import UnexpectedErrors, exception_handlers
-<<<<<<< HEAD
 from pyworker.web.process_report import ProcessReport
-=======
 from pyworker.web.refresh_events import RefreshEvents
->>>>>>> c6abf58 (Stream what becomes of keys to pages)
 from pyworker.web.request_log import RequestLog
 from pyworker.web.request_metrics import RequestMetrics
 
@@ -33,30 +30,21 @@ def create_application(queue: Queue, settings: Settings) -> Starlette:
     """
     authentication = Authentication(settings)
     on_card_add = OnCardAdd(queue, settings, authentication)
-<<<<<<< HEAD
+    listener = EventListener(settings.database_url.get_secret_value())
+    streams = Streams(queue, listener, lease=settings.lease)
+    refresh_events = RefreshEvents(streams, settings, authentication)
     operations = Operations(
         ProcessReport([queue]), authentication, metrics_public=settings.metrics_public
     )
     routes = [
         Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
         Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
+        Route("/functions/v1/refresh-events", refresh_events.__call__, methods=["GET"]),
         Route("/openapi.json", openapi, methods=["GET"]),
         *operations.routes(),
     ]
     application = Starlette(
         routes=routes,
-=======
-    listener = EventListener(settings.database_url.get_secret_value())
-    streams = Streams(queue, listener, lease=settings.lease)
-    refresh_events = RefreshEvents(streams, settings, authentication)
-    application = Starlette(
-        routes=[
-            Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
-            Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),
-            Route("/functions/v1/refresh-events", refresh_events.__call__, methods=["GET"]),
-            Route("/healthz", _healthz, methods=["GET"]),
-        ],
->>>>>>> c6abf58 (Stream what becomes of keys to pages)
         middleware=[
             Middleware(
                 RequestMetrics,

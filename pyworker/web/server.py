@@ -40,11 +40,15 @@ async def serve(settings: Settings) -> None:
     # A mistake in the settings is told before the database is waited for.
     Authentication(settings)
     async with open_queue(settings.database_url.get_secret_value(), CONNECTIONS) as queue:
-<<<<<<< HEAD
-        server = uvicorn.Server(_configuration(create_application(queue, settings), settings))
-        with _listen(settings.host, settings.port) as listener, _stopped_by_signals(server):
-            log.info("serving", url=_url(listener))
-            await _serve_until_told(server, listener)
+        application = create_application(queue, settings)
+        streams: Streams = application.state.streams
+        server = _WithStreams(streams, _configuration(application, settings))
+        try:
+            with _listen(settings.host, settings.port) as listener, _stopped_by_signals(server):
+                log.info("serving", url=_url(listener))
+                await _serve_until_told(server, listener)
+        finally:
+            await streams.close()
     log.info("stopped")
 
 
@@ -73,6 +77,18 @@ class _Beside(uvicorn.Server):
         yield
 
 
+class _WithStreams(uvicorn.Server):
+    """Ends streams first when it stops: it waits for all answers, and they go on."""
+
+    def __init__(self, streams: Streams, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.stop("shutdown")
+        await super().shutdown(sockets)
+
+
 def _configuration(application: Starlette, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         application,
@@ -87,44 +103,6 @@ def _configuration(application: Starlette, settings: Settings) -> uvicorn.Config
 
 
 def _listen(host: str, port: int, port_setting: str = "FRESHNESS_PORT") -> socket.socket:
-=======
-        application = create_application(queue, settings)
-        streams: Streams = application.state.streams
-        server = _Server(
-            streams,
-            uvicorn.Config(
-                application,
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
-            ),
-        )
-        try:
-            with _listen(settings.host, settings.port) as listener, _stopped_by_signals(server):
-                log.info("serving", url=_url(listener))
-                await _serve_until_told(server, listener)
-        finally:
-            await streams.close()
-    log.info("stopped")
-
-
-class _Server(uvicorn.Server):
-    """Ends streams first when it stops: it waits for all answers, and they go on."""
-
-    def __init__(self, streams: Streams, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._streams = streams
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._streams.stop("shutdown")
-        await super().shutdown(sockets)
-
-
-def _listen(host: str, port: int) -> socket.socket:
->>>>>>> c6abf58 (Stream what becomes of keys to pages)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol named, asyncio sends small packets at once (TCP_NODELAY) on connections
     # that come in here; otherwise each answer would wait 40 ms for an acknowledgement.
