@@ -47,6 +47,13 @@ class Channels:
         """Return all keys that somebody streams."""
         return list(self._channels)
 
+    def waiting(self) -> dict[str, int]:
+        """Return for each key, as quote:AAPL, how many of its streams have not taken its state."""
+        return {
+            f"{key.data_type}:{key.symbol}": sum(stream.holds(key) for stream in channel.streams)
+            for key, channel in self._channels.items()
+        }
+
     def hear(self, event: KeyEvent) -> None:
         """Pass on what has become of a key."""
         key = Key(event.data_type, event.symbol)

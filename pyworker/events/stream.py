@@ -32,6 +32,10 @@ class Stream:
         self._pending[key] = text
         self._wake()
 
+    def holds(self, key: Key) -> bool:
+        """Whether a text of a key waits for the client."""
+        return key in self._pending
+
     def stop(self, reason: str) -> None:
         """Let the stream end after what it still holds, for a reason in one word."""
         if self.stopped is None:

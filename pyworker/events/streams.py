@@ -79,6 +79,10 @@ class Streams:
         """How streams learn what happens: `listen`, or `poll` while nothing can be heard."""
         return "poll" if self._backend is None else "listen"
 
+    def queue_sizes(self) -> dict[str, int]:
+        """Return for each key, as quote:AAPL, how many of its streams are behind."""
+        return self._channels.waiting()
+
     def version_of(self, stream: Stream) -> int:
         """Return the greatest version of the stream's keys: no greater one was told of them."""
         found = (self._channels.get(key) for key in stream.keys)

@@ -32,10 +32,9 @@ def create_application(queue: Queue, settings: Settings) -> Starlette:
     on_card_add = OnCardAdd(queue, settings, authentication)
     listener = EventListener(settings.database_url.get_secret_value())
     streams = Streams(queue, listener, lease=settings.lease)
-    refresh_events = RefreshEvents(streams, settings, authentication)
-    operations = Operations(
-        ProcessReport([queue]), authentication, metrics_public=settings.metrics_public
-    )
+    report = ProcessReport([queue], queue_sizes=streams.queue_sizes)
+    refresh_events = RefreshEvents(streams, settings, authentication, report.consumers)
+    operations = Operations(report, authentication, metrics_public=settings.metrics_public)
     routes = [
         Route("/functions/v1/on-card-add", on_card_add.__call__, methods=["POST"]),
         Route("/api/on-card-add", on_card_add.__call__, methods=["POST"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -28,7 +29,7 @@ class EventStream(Response):
         stream: where it comes from.
         greeting: what is sent first.
         lasts: for how many seconds the caller's token is good; None: without end.
-        leave: what to call when it is over, whichever way.
+        open_for: holds while it is open, and lets go when it is over, whichever way.
     """
 
     def __init__(
@@ -36,17 +37,21 @@ class EventStream(Response):
         stream: Stream,
         greeting: bytes,
         lasts: float | None,
-        leave: Callable[[Stream], None],
+        open_for: Callable[[Stream], AbstractContextManager[None]],
     ) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._stream = stream
         self._greeting = greeting
         self._lasts = lasts
-        self._leave = leave
+        self._open_for = open_for
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the client leaves, the token ends, or the stream is stopped."""
+        with self._open_for(self._stream):
+            await self._send(receive, send)
+
+    async def _send(self, receive: Receive, send: Send) -> None:
         stream = self._stream
         expiry = None
         if self._lasts is not None:
@@ -78,7 +83,6 @@ class EventStream(Response):
             leaving.cancel()
             if expiry is not None:
                 expiry.cancel()
-            self._leave(stream)
 
 
 async def _write(send: Send, text: bytes, *, more: bool = True) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from pyworker.events import Refusal, Stream, Streams, TooManyStreams
 from pyworker.events.texts import event_text
 from pyworker.settings import Settings
 from pyworker.web.authentication import Authentication, Caller
+from pyworker.web.consumers import Consumers
 from pyworker.web.event_stream import HEADERS, HEARTBEAT_INTERVAL, EventStream
 from pyworker.web.problems import ProblemError
 from pyworker.web.stream_keys import read_stream_keys
@@ -25,11 +28,16 @@ class RefreshEvents:
     """Opens a stream of server-sent events on the keys that the URL names."""
 
     def __init__(
-        self, streams: Streams, settings: Settings, authentication: Authentication
+        self,
+        streams: Streams,
+        settings: Settings,
+        authentication: Authentication,
+        consumers: Consumers,
     ) -> None:
         self._streams = streams
         self._settings = settings
         self._authentication = authentication
+        self._consumers = consumers
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request.
@@ -51,7 +59,15 @@ class RefreshEvents:
         except TooManyStreams as many:
             raise _no_room(many) from None
         greeting = self._greeting(stream, _last_event_id(request))
-        return EventStream(stream, greeting, _seconds_left(caller), self._streams.leave)
+        return EventStream(stream, greeting, _seconds_left(caller), self._of)
+
+    @contextmanager
+    def _of(self, stream: Stream) -> Iterator[None]:
+        try:
+            with self._consumers.waiting():
+                yield
+        finally:
+            self._streams.leave(stream)
 
     def _greeting(self, stream: Stream, last: int | None) -> bytes:
         retry = f"retry: {RETRY + secrets.randbelow(RETRY_SPREAD)}\n"

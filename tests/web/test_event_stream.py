@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -53,9 +54,17 @@ class Page:
                 await self.got.wait()
         return True
 
+    @contextmanager
+    def open_for(self, stream: Stream) -> Iterator[None]:
+        """Note who has left."""
+        try:
+            yield
+        finally:
+            self.left.append(stream)
+
     def open(self, stream: Stream, lasts: float | None = None) -> asyncio.Task[None]:
         """Open a stream."""
-        answer = EventStream(stream, b"hello\n\n", lasts, self.left.append)
+        answer = EventStream(stream, b"hello\n\n", lasts, self.open_for)
         return asyncio.create_task(answer({"type": "http"}, self.receive, self.send))
 
 
