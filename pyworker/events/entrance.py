@@ -15,7 +15,7 @@ REFUSED = {"unknown_data_type", "invalid_symbol", "forbidden"}
 
 
 class TooManyStreams(Exception):
-    """There is no room for another stream; `is_owners`: the owner has too many of them."""
+    """There is no room for another stream; `is_owners`: the owner would stream too many keys."""
 
     def __init__(self, *, is_owners: bool) -> None:
         super().__init__("too many streams")
@@ -41,35 +41,38 @@ class Joiner:
 
 
 class Entrance:
-    """Counts who comes in, and who is in, by owner.
+    """Counts the streams that are in or come in, and their keys by owner.
 
     Args:
         most: streams in all.
-        most_of_one: streams of one owner.
+        most_keys: keys in all streams of one owner, one in two streams counted twice.
     """
 
-    def __init__(self, most: int, most_of_one: int) -> None:
+    def __init__(self, most: int, most_keys: int) -> None:
         self._most = most
-        self._most_of_one = most_of_one
-        self._inside: Counter[str] = Counter()
+        self._most_keys = most_keys
+        self._streams = 0
+        self._keys: Counter[str] = Counter()
 
-    def come(self, owner: str, *, is_limited: bool) -> None:
-        """Count one more.
+    def come(self, owner: str, keys: int, *, is_limited: bool) -> None:
+        """Count a stream more.
 
         Raises:
             TooManyStreams: there is no room.
         """
-        if self._inside.total() >= self._most:
+        if self._streams >= self._most:
             raise TooManyStreams(is_owners=False)
-        if is_limited and self._inside[owner] >= self._most_of_one:
+        if is_limited and self._keys[owner] + keys > self._most_keys:
             raise TooManyStreams(is_owners=True)
-        self._inside[owner] += 1
+        self._streams += 1
+        self._keys[owner] += keys
 
-    def go(self, owner: str) -> None:
-        """Count one less."""
-        self._inside[owner] -= 1
-        if self._inside[owner] <= 0:
-            del self._inside[owner]
+    def go(self, owner: str, keys: int) -> None:
+        """Count a stream less."""
+        self._streams -= 1
+        self._keys[owner] -= keys
+        if self._keys[owner] <= 0:
+            del self._keys[owner]
 
 
 def settle(joiner: Joiner, opened: Sequence[OpenedKey]) -> list[StreamState]:

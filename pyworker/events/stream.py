@@ -12,13 +12,15 @@ class Stream:
     """A buffer between what happens and a client that takes as long as it likes.
 
     It holds one text for each of its keys, the newest, and so never more than it has keys, however
-    slow the client is. `name` is that of its watch; `keys` are those that it was let in for.
+    slow the client is. `name` is that of its watch; `keys` are those that it was let in for, of the
+    number `asked` for.
     """
 
-    __slots__ = ("_is_waiting", "_pending", "keys", "name", "owner", "refused", "stopped")
+    __slots__ = ("_is_waiting", "_pending", "asked", "keys", "name", "owner", "refused", "stopped")
 
-    def __init__(self, name: str, owner: str) -> None:
+    def __init__(self, name: str, owner: str, asked: int) -> None:
         self.name = name
+        self.asked = asked
         self.owner = owner
         self.keys: set[Key] = set()
         self.refused: Sequence[tuple[Key, str]] = ()

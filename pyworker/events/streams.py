@@ -42,7 +42,7 @@ class Streams:
         listener: the one ear of the process.
         lease: for how many seconds a stream watches its keys unless it goes on.
         most: streams of this process.
-        most_of_one: streams of one owner.
+        most_keys: keys in the streams of one owner; as many as of cards by default.
     """
 
     def __init__(
@@ -52,12 +52,12 @@ class Streams:
         *,
         lease: float,
         most: int = 10_000,
-        most_of_one: int = 50,
+        most_keys: int = 500,
     ) -> None:
         self._queue = queue
         self._listener = listener
         self._lease = lease
-        self._entrance = Entrance(most, most_of_one)
+        self._entrance = Entrance(most, most_keys)
         self._channels = Channels()
         self._streams: set[Stream] = set()
         self._joining: list[Joiner] = []
@@ -98,8 +98,8 @@ class Streams:
             Refusal: it may see none of them.
             DatabaseUnavailable: nothing can be said at the moment.
         """
-        self._entrance.come(owner, is_limited=is_limited)
-        stream = Stream(f"stream:{uuid4()}", owner)
+        self._entrance.come(owner, len(keys), is_limited=is_limited)
+        stream = Stream(f"stream:{uuid4()}", owner, len(keys))
         joiner = Joiner(stream, keys, role, asyncio.get_running_loop().create_future())
         self._joining.append(joiner)
         self._start()
@@ -118,7 +118,7 @@ class Streams:
         To be called once for each stream that `join` has returned.
         """
         self._joining = [joiner for joiner in self._joining if joiner.stream is not stream]
-        self._entrance.go(stream.owner)
+        self._entrance.go(stream.owner, stream.asked)
         self._streams.discard(stream)
         self._channels.leave(stream)
         self._left.append(stream.name)

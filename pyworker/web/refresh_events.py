@@ -107,7 +107,7 @@ def _refused(refusal: Refusal) -> ProblemError:
 
 def _no_room(many: TooManyStreams) -> ProblemError:
     if many.is_owners:
-        message = "You have too many streams open: put several keys into one."
+        message = "Your streams have too many keys: close some, or ask for fewer."
         return ProblemError(429, "TOO_MANY_STREAMS", message, {"Retry-After": "30"})
     message = "There are too many streams at the moment. Try again."
     return ProblemError(503, "TOO_MANY_STREAMS", message, {"Retry-After": "30"})

@@ -75,7 +75,7 @@ def state(key: Key, version: int, status: str = "fresh") -> StreamState:
 
 def stream_of(*keys: Key) -> Stream:
     """A stream that was let in."""
-    stream = Stream("stream:1", "user:1")
+    stream = Stream("stream:1", "user:1", len(keys))
     stream.keys = set(keys)
     return stream
 
