@@ -43,7 +43,11 @@ class KeyEvent:
 
     @classmethod
     def of(cls, payload: str) -> Self:
-        """Read a notification."""
+        """Read a notification.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none of ours.
+        """
         said = json.loads(payload)
         return cls(
             said["id"],
@@ -54,6 +58,15 @@ class KeyEvent:
             _moment(said["fresh_until"]),
             _moment(said["due_at"]),
         )
+
+
+def _read(payload: str) -> KeyEvent | None:
+    # Whoever is in the database can notify.
+    try:
+        return KeyEvent.of(payload)
+    except (ValueError, KeyError, TypeError):
+        _log.warning("a notification on %s is none of ours", CHANNEL)
+        return None
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -108,7 +121,9 @@ class EventListener:
         async with aclosing(connection.notifies()) as notifications:
             async for notification in notifications:
                 if notification.channel == CHANNEL:
-                    hear(KeyEvent.of(notification.payload))
+                    event = _read(notification.payload)
+                    if event is not None:
+                        hear(event)
 
     async def _hears_itself(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         await connection.execute("select pg_notify(%s, '')", [self._own_channel])

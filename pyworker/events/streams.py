@@ -27,6 +27,7 @@ _FIRST_POLL, _LAST_POLL = 0.05, 5.0
 _JOINING = 0.1
 _MOST_AT_ONCE = 2000
 _GOODBYE = 2.0
+_DEAF_FOR = 60.0
 
 
 class Streams:
@@ -151,9 +152,7 @@ class Streams:
         self._work.set()
 
     async def _run(self) -> None:
-        hear = asyncio.create_task(
-            self._listener.run(self._channels.hear, self._listener_changed), name="events"
-        )
+        hear = asyncio.create_task(self._hear(), name="events")
         try:
             await self._listener.tried.wait()
             pause = _FIRST_POLL
@@ -175,6 +174,17 @@ class Streams:
         finally:
             hear.cancel()
             await asyncio.gather(hear, return_exceptions=True)
+
+    async def _hear(self) -> None:
+        while True:
+            try:
+                await self._listener.run(self._channels.hear, self._listener_changed)
+            except Exception as error:
+                # Such as a server that is a standby: we poll, and try again some time.
+                self._log.warning("listening_refused", reason=str(error), seconds=_DEAF_FOR)
+            self._listener.tried.set()
+            self._listener_changed()
+            await asyncio.sleep(_DEAF_FOR)
 
     def _listener_changed(self) -> None:
         if self._listener.backend is None and self._backend is not None:

@@ -132,6 +132,18 @@ async def test_a_failure_is_told_without_its_reason(
         assert "source is gone" not in "".join(stream.lines)
 
 
+async def test_notifications_that_are_none_of_ours_end_nothing(
+    endpoint: Endpoint, connection: Connection, quotes: DataType, worker: Worker
+) -> None:
+    async with reading(endpoint, f"{quotes.name}:AAPL") as stream:
+        await stream.until("snapshot")
+        for payload in ("", "x", "1", "[]", "{}", '{"id": 1}'):
+            connection.execute("select pg_notify('freshness_events', %s)", [payload])
+        await worker.refresh()
+        await stream.until("fresh")
+        assert all(event.name != "mode" for event in stream.seen)
+
+
 async def test_two_clients_of_one_key_share_one_channel(
     endpoint: Endpoint, connection: Connection, quotes: DataType, worker: Worker
 ) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import NoReturn
 
+import psycopg
 import pytest
 
 from pyworker.errors import DatabaseUnavailable
@@ -33,6 +34,16 @@ class Deaf(EventListener):
         self.tried.set()
         while True:
             await asyncio.Event().wait()
+
+
+class Refused(Deaf):
+    """May not listen."""
+
+    async def run(
+        self, _hear: Callable[[KeyEvent], None], _changed: Callable[[], None]
+    ) -> NoReturn:
+        """Fail, not because of a connection."""
+        raise psycopg.errors.FeatureNotSupported("cannot execute LISTEN during recovery")
 
 
 class CountingQueue(Queue):
@@ -107,6 +118,20 @@ async def test_while_nothing_happens_polls_come_less_and_less_often(
         seen = len(counting.looks)
         await counting.looks_are(seen + 1)
         assert counting.looks[seen] - counting.looks[seen - 1] < 0.5
+
+
+async def test_where_listening_is_refused_streams_are_polled(
+    queue: Queue, quotes: DataType, connection: Connection
+) -> None:
+    opened = Streams(queue, Refused("postgresql://nowhere"), lease=60)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            stream = await opened.join([Key(quotes.name, "A")], "service_role", "user:1")
+        assert opened.mode == "poll"
+        quotes.store(connection, "A", age_seconds=1)
+        await told(stream, b"event: fresh")
+    finally:
+        await opened.close()
 
 
 async def test_what_somebody_else_wrote_is_found_by_the_look_for_all(
