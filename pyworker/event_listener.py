@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from datetime import datetime
+from typing import Any, NoReturn, Self
 from uuid import uuid4
 
 import psycopg
@@ -26,12 +27,50 @@ _SILENT_FOR = 300.0
 
 @dataclass(frozen=True, slots=True)
 class KeyEvent:
-    """What has become of a key: a row of freshness.events, without its message."""
+    """What has become of a key: a row of freshness.events, without its message.
+
+    `kind` is queued too, of which there is no row. `status` and the times are the key's from then
+    on, as streams say them (`StreamState`).
+    """
 
     id: int
     data_type: str
     symbol: str
     kind: str
+    status: str = "queued"
+    fresh_until: datetime | None = None
+    due_at: datetime | None = None
+
+    @classmethod
+    def of(cls, payload: str) -> Self:
+        """Read a notification.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none of ours.
+        """
+        said = json.loads(payload)
+        return cls(
+            said["id"],
+            said["data_type"],
+            said["symbol"],
+            said["kind"],
+            said["status"],
+            _moment(said["fresh_until"]),
+            _moment(said["due_at"]),
+        )
+
+
+def _read(payload: str) -> KeyEvent | None:
+    # Whoever is in the database can notify.
+    try:
+        return KeyEvent.of(payload)
+    except (ValueError, KeyError, TypeError):
+        _log.warning("a notification on %s is none of ours", CHANNEL)
+        return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 class EventListener:
@@ -82,8 +121,9 @@ class EventListener:
         async with aclosing(connection.notifies()) as notifications:
             async for notification in notifications:
                 if notification.channel == CHANNEL:
-                    said = json.loads(notification.payload)
-                    hear(KeyEvent(said["id"], said["data_type"], said["symbol"], said["kind"]))
+                    event = _read(notification.payload)
+                    if event is not None:
+                        hear(event)
 
     async def _hears_itself(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         await connection.execute("select pg_notify(%s, '')", [self._own_channel])

@@ -20,6 +20,7 @@ from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, 
 from pyworker.key_freshness import StoredRows, WaitState
 from pyworker.outcomes import Validators
 from pyworker.processes import Processes
+from pyworker.stream_state import OpenedKey, StreamState
 
 T = TypeVar("T")
 
@@ -413,6 +414,63 @@ class Queue:
         """Forget those who listened and are gone; returns how many keys they listened for."""
         return int(await self._value("select freshness.forget_lost_listeners()", ()))
 
+    async def open_streams(
+        self,
+        watches: Sequence[tuple[str, Key]],
+        roles: Sequence[str],
+        lease: float,
+        backend: int | None = None,
+    ) -> list[OpenedKey]:
+        """Have streams watch keys for `lease` seconds: pairs of a stream's name and a key.
+
+        `roles[i]` is that of the i-th pair's caller, who was verified. What becomes of the keys is
+        told to the `backend` that listens; None: to nobody.
+        """
+        return await self._rows(
+            "select * from freshness.open_streams(%s, %s, %s, %s, make_interval(secs => %s), %s)",
+            (*_watch_columns(watches), list(roles), lease, backend),
+            class_row(OpenedKey),
+        )
+
+    async def follow_keys(
+        self, keys: Iterable[Key], backend: int | None = None
+    ) -> list[StreamState]:
+        """Return the states of keys (canonical), and have what follows told to the `backend`."""
+        return await self._rows(
+            "select * from freshness.follow_keys(%s, %s, %s)",
+            (*_columns(keys), backend),
+            class_row(StreamState),
+        )
+
+    async def look_at_streams(
+        self, keys: Iterable[Key], backend: int | None = None
+    ) -> list[StreamState]:
+        """Return the states of keys (canonical), to compare: their version is always 0.
+
+        Says too that the `backend` still listens.
+        """
+        return await self._rows(
+            "select *, 0 as version from freshness.look_at_streams(%s, %s, %s)",
+            (*_columns(keys), backend),
+            class_row(StreamState),
+        )
+
+    async def renew_streams(self, watches: Sequence[tuple[str, Key]], lease: float) -> None:
+        """Go on watching: pairs of a stream's name and a key (canonical)."""
+        await self._value(
+            "select freshness.renew_streams(%s, %s, %s, make_interval(secs => %s))",
+            (*_watch_columns(watches), lease),
+        )
+
+    async def close_streams(
+        self, streams: Sequence[str], keys: Iterable[Key], backend: int | None = None
+    ) -> None:
+        """End streams; nothing more is told to the `backend` of `keys`, which none has any more."""
+        await self._value(
+            "select freshness.close_streams(%s, %s, %s, %s)",
+            (list(streams), *_columns(keys), backend),
+        )
+
     async def sweep_if_due(self, interval: float) -> bool:
         """Run the sweep if none has run for `interval` seconds; True when it ran."""
         return bool(
@@ -528,6 +586,12 @@ def _ended_columns(endings: Sequence[Ending]) -> list[list[Any] | None]:
         [each.received for each in endings],
         [each.calls for each in endings],
     ]
+
+
+def _watch_columns(
+    watches: Sequence[tuple[str, Key]],
+) -> tuple[list[str], list[str], list[str]]:
+    return [stream for stream, _ in watches], *_columns(key for _, key in watches)
 
 
 def _dumps(rows: Any) -> str:

@@ -17,7 +17,7 @@ from pyworker.wait import Wait
 
 _log = logging.getLogger(__name__)
 
-_STARTS = {"refreshing", "ignored"}
+_STARTS = {"refreshing", "queued", "ignored"}
 _FIRST_LOOK, _LAST_LOOK = 5.0, 30.0
 _FIRST_POLL, _LAST_POLL = 0.1, 2.0
 _LAST_WORD = 1.0

@@ -70,6 +70,7 @@ begin
 
     if found then
         perform freshness.wake(p_data_type, v_now);
+        perform freshness.tell_queued(p_data_type, p_symbols, v_now);
     end if;
 end
 $$;

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, Router
 
+from pyworker.event_listener import EventListener
+from pyworker.events import Streams
 from pyworker.queue import Queue
 from pyworker.settings import Settings
 from pyworker.web.asked_cards import Cards
@@ -21,6 +23,7 @@ from pyworker.web.openapi import openapi
 from pyworker.web.operations import Operations
 from pyworker.web.problems import UnexpectedErrors, exception_handlers
 from pyworker.web.process_report import ProcessReport
+from pyworker.web.refresh_events import RefreshEvents
 from pyworker.web.request_log import RequestLog
 from pyworker.web.request_metrics import RequestMetrics
 
@@ -28,21 +31,31 @@ from pyworker.web.request_metrics import RequestMetrics
 def create_application(
     queue: Queue, settings: Settings, waits: KeyWaits | None = None
 ) -> Starlette:
-    """Return the ASGI application on an open queue; without `waits` nothing is waited for.
+    """Return the ASGI application on an open queue; its `state.streams` are to be closed.
+
+    Without `waits` nothing is waited for.
 
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
     authentication = Authentication(settings)
-    operations = Operations(
-        ProcessReport([queue]), authentication, metrics_public=settings.metrics_public
-    )
+    listener = EventListener(settings.database_url.get_secret_value())
+    streams = Streams(queue, listener, lease=settings.lease)
+    report = ProcessReport([queue], queue_sizes=streams.queue_sizes)
+    refresh_events = RefreshEvents(streams, settings, authentication, report.consumers)
+    operations = Operations(report, authentication, metrics_public=settings.metrics_public)
     cards = DatabaseCards(queue, settings.lease, waits)
-    routes = [*_card_routes(cards, settings, authentication), *operations.routes()]
+    routes = [
+        *_card_routes(cards, settings, authentication),
+        Route("/functions/v1/refresh-events", refresh_events.__call__, methods=["GET"]),
+        *operations.routes(),
+    ]
     metrics = Middleware(
         RequestMetrics, registry=operations.registry, paths=[route.path for route in routes]
     )
-    return _assembled(routes, [metrics], settings)
+    application = _assembled(routes, [metrics], settings)
+    application.state.streams = streams
+    return application
 
 
 def create_card_application(cards: Cards, settings: Settings) -> Starlette:

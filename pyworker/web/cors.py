@@ -6,7 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ALLOWED_HEADERS = "authorization, x-client-info, apikey, content-type"
+ALLOWED_HEADERS = "authorization, x-client-info, apikey, content-type, last-event-id"
 ALLOWED_METHODS = "GET, POST, OPTIONS"
 
 

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from pyworker.errors import ConfigurationError
+from pyworker.events import Streams
 from pyworker.queue import open_queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application, create_card_application
@@ -26,6 +27,7 @@ from pyworker.web.strict_protocol import protocol_with_limits
 # More at a time make each slower: Postgres has the work, and a request is over in a millisecond.
 CONNECTIONS = 5
 BACKLOG = 2048
+GONE_AFTER = 60_000  # milliseconds
 
 
 async def serve(settings: Settings) -> None:
@@ -58,7 +60,17 @@ async def _with_a_database(settings: Settings) -> AsyncIterator[Opened]:
         open_queue(url, CONNECTIONS, checks=False) as queue,
         KeyWaits(queue, url) as waits,
     ):
-        yield create_application(queue, settings, waits), waits.close
+        application = create_application(queue, settings, waits)
+        streams: Streams = application.state.streams
+
+        def answer_at_once() -> None:
+            waits.close()
+            streams.stop("shutdown")
+
+        try:
+            yield application, answer_at_once
+        finally:
+            await streams.close()
 
 
 @asynccontextmanager
@@ -124,6 +136,9 @@ def _listen(host: str, port: int, port_setting: str = "FRESHNESS_PORT") -> socke
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections inherit it: of a client that has vanished no answer comes in a minute.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_AFTER)
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except (OSError, UnicodeError) as error:

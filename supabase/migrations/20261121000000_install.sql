@@ -1678,6 +1678,7 @@ begin
 
     if found then
         perform freshness.wake(p_data_type, v_now);
+        perform freshness.tell_queued(p_data_type, p_symbols, v_now);
     end if;
 end
 $$;
@@ -5478,10 +5479,14 @@ begin
         'freshness_events',
         jsonb_build_object(
             'id', a.id, 'data_type', a.data_type, 'symbol', a.symbol, 'kind', a.kind, 'fence', a.fence,
-            'happened_at', a.happened_at
+            'happened_at', a.happened_at,
+            'status', freshness.stream_status(j, a.kind <> 'missing', j.fresh_until, a.happened_at),
+            'fresh_until', case when isfinite(j.fresh_until) then j.fresh_until end,
+            'due_at', case when isfinite(j.due_at) then j.due_at end
         )::text
     )
     from added as a
+    left join freshness.jobs as j on j.data_type = a.data_type and j.symbol = a.symbol
     where
         a.symbol is not null
         and (
@@ -5499,14 +5504,48 @@ $$;
 
 comment on function freshness.tell_listeners() is
     'Trigger function of events: tells those who listen for a key on channel freshness_events, once this transaction'
-    ' commits. The payload is the event without its message. A hint only: what is true is in the tables, and whoever'
-    ' misses it looks within half a minute.';
+    ' commits. The payload is the event without its message, and the key''s state from then on. A hint only: what is'
+    ' true is in the tables, and whoever misses it looks within half a minute.';
 
 create trigger tell_listeners
 after insert on freshness.events
 referencing new table as added
 for each statement
 execute function freshness.tell_listeners();
+
+-- That a key is asked for is no event; it takes a number all the same, in whose order states are told.
+create function freshness.tell_queued(p_data_type text, p_symbols text[], p_requested_at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if not exists (select from freshness.listeners) then
+        return;
+    end if;
+    perform pg_notify(
+        'freshness_events',
+        jsonb_build_object(
+            'id', nextval('freshness.events_id_seq'), 'data_type', j.data_type, 'symbol', j.symbol, 'kind', 'queued',
+            'fence', j.fence, 'happened_at', p_requested_at, 'status', 'queued',
+            'fresh_until', case when isfinite(j.fresh_until) then j.fresh_until end, 'due_at', j.due_at
+        )::text
+    )
+    from freshness.jobs as j
+    where
+        j.data_type = p_data_type
+        and j.symbol in (select c.symbol from freshness.canonical_symbols(p_data_type, p_symbols) as c)
+        and j.requested_at = p_requested_at
+        and freshness.stream_status(j, true, j.fresh_until, p_requested_at) = 'queued'
+        and exists (
+            select from freshness.listeners as l
+            where l.data_type = j.data_type and l.symbol = j.symbol and l.is_told_of_starts
+        );
+end
+$$;
+
+comment on function freshness.tell_queued(text, text[], timestamptz) is
+    'Tells those who listen for starts that keys were asked for in this transaction, which holds their jobs.';
 -- <<<
 
 -- >>> sql/582_listen_for.sql
@@ -5731,6 +5770,320 @@ comment on function freshness.wait_for(text, text[], boolean[], timestamptz[], i
     ' the lists the symbol, the status (fresh, refreshing, stale, missing, failed), the age of the data in seconds,'
     ' the error that holds it up, and whether the wait is over; no row for what is no symbol. FR001: the data type is'
     ' not registered.';
+-- <<<
+
+-- >>> sql/590_stream_states.sql
+-- What streams say of keys. A state's version orders the states of one key: whatever changes a key's job holds it
+-- locked, and takes the number of its event meanwhile. So a number that is taken with the job locked lies between those
+-- of the changes before and of the changes after: no version goes back, in any process, also after a restart.
+create function freshness.stream_status(
+    p_job freshness.jobs, p_present boolean, p_fresh_until timestamptz, p_now timestamptz
+)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return case
+        when p_job.state = 'running' then 'refreshing'
+        when p_fresh_until > p_now and p_job.required_as_of is null then
+            case when p_present then 'fresh' else 'missing' end
+        when p_job.state = 'failed' then 'failed'
+        -- Not what waits for its market to open.
+        when p_job.not_before > p_now and (p_job.attempts > 0 or p_job.last_error is not null) then 'failed'
+        else 'queued'
+    end;
+end
+$$;
+
+comment on function freshness.stream_status(freshness.jobs, boolean, timestamptz, timestamptz) is
+    'The status that streams say: refreshing, fresh, missing (the source has no such rows), failed (held back), or'
+    ' queued.';
+
+create function freshness.stream_states(p_data_types text[], p_symbols text[])
+returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    return query
+    select
+        a.data_type, l.symbol, freshness.stream_status(j.job, l.present, l.fresh_until, v_now),
+        case when isfinite(l.fresh_until) then l.fresh_until end,
+        case when isfinite((j.job).due_at) then (j.job).due_at end
+    from (
+        select k.data_type, array_agg(distinct k.symbol) as symbols
+        from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+        join freshness.data_types as t on t.name = k.data_type
+        group by k.data_type
+    ) as a
+    cross join lateral freshness.look(a.data_type, a.symbols) as l
+    left join lateral (
+        select o as job from freshness.jobs as o where o.data_type = a.data_type and o.symbol = l.symbol limit 1
+    ) as j on true;
+end
+$$;
+
+comment on function freshness.stream_states(text[], text[]) is
+    'The states of keys (canonical symbols) as streams say them, each key once, without locking anything.';
+
+create function freshness.hold_jobs(p_data_types text[], p_symbols text[])
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    -- In one order for all.
+    perform from freshness.jobs as j
+    where (j.data_type, j.symbol) in (select k.* from unnest(p_data_types, p_symbols) as k (data_type, symbol))
+    order by j.data_type, j.symbol
+    for no key update;
+end
+$$;
+
+comment on function freshness.hold_jobs(text[], text[]) is
+    'Locks the jobs of keys (canonical symbols) until the transaction ends: nothing becomes of them meanwhile.';
+
+create function freshness.follow_keys(p_data_types text[], p_symbols text[], p_backend integer)
+returns table (
+    data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz, version bigint
+)
+language plpgsql
+rows 10
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    v_version bigint;
+begin
+    perform freshness.hold_jobs(p_data_types, p_symbols);
+    perform freshness.listen_for(k.data_type, array_agg(k.symbol), p_backend, true)
+    from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+    where p_backend is not null
+    group by k.data_type;
+    v_version := nextval('freshness.events_id_seq');
+    return query select s.*, v_version from freshness.stream_states(p_data_types, p_symbols) as s;
+end
+$$;
+
+comment on function freshness.follow_keys(text[], text[], integer) is
+    'The states of keys (canonical symbols) with their versions. What becomes of them from then on is told to backend'
+    ' p_backend on channel freshness_events, with greater versions (id); null: to nobody.';
+-- <<<
+
+-- >>> sql/592_watch_streams.sql
+-- An open stream is a watch, with a lease that its process renews.
+create function freshness.lease_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    insert into freshness.watches as w (data_type, symbol, watcher, lease_until)
+    select k.data_type, k.symbol, k.stream, clock_timestamp() + p_lease
+    from (
+        select distinct g.data_type, g.symbol, g.stream
+        from unnest(p_streams, p_data_types, p_symbols) as g (stream, data_type, symbol)
+        join freshness.data_types as t on t.name = g.data_type
+    ) as k
+    order by k.data_type, k.symbol, k.stream
+    on conflict (data_type, symbol, watcher) do update set lease_until = excluded.lease_until
+    where w.lease_until < excluded.lease_until - p_lease / 4;
+end
+$$;
+
+comment on function freshness.lease_streams(text[], text[], text[], interval) is
+    'Takes or renews the leases of streams on keys (canonical symbols); writes those of which a quarter has passed.';
+
+create function freshness.watch_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    -- Somebody waits for it, as with cards.
+    c_priority constant integer := 1;
+    v_type record;
+begin
+    perform freshness.lease_streams(p_streams, p_data_types, p_symbols, p_lease);
+
+    for v_type in
+        select k.data_type, array_agg(distinct k.symbol) as symbols, greatest(t.priority, c_priority) as priority
+        from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+        join freshness.data_types as t on t.name = k.data_type
+        group by k.data_type, t.priority
+        order by k.data_type
+    loop
+        begin
+            perform freshness.schedule(v_type.data_type, v_type.symbols, v_type.priority);
+        exception
+            -- Somebody alters the table: its streams open all the same, and the next claim looks.
+            when lock_not_available then
+                insert into freshness.pulls (data_type, symbol, priority, reason)
+                select v_type.data_type, s, v_type.priority, 'watched' from unnest(v_type.symbols) as s;
+        end;
+    end loop;
+end
+$$;
+
+comment on function freshness.watch_streams(text[], text[], text[], interval) is
+    'Takes the leases of streams on keys (canonical symbols), and gives each key its job.';
+-- <<<
+
+-- >>> sql/593_open_streams.sql
+-- Streams of different users that open at about the same time are opened together.
+create function freshness.open_streams(
+    p_streams text[], p_data_types text[], p_symbols text[], p_roles text[], p_lease interval, p_backend integer
+)
+returns table (
+    place bigint, symbol text, status text, fresh_until timestamptz, due_at timestamptz, version bigint
+)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+    v_symbols text[];
+    v_refusals text[];
+    v_open bigint[];
+    v_open_types text[];
+    v_open_symbols text[];
+begin
+    with asked as materialized (
+        select
+            k.data_type, k.symbol, k.place, t.name is not null as known,
+            coalesce(has_table_privilege(k.role, t.data_table, 'select'), false) as may_read
+        from unnest(p_data_types, p_symbols, p_roles) with ordinality as k (data_type, symbol, role, place)
+        left join freshness.data_types as t on t.name = k.data_type
+    ),
+
+    canonical as materialized (
+        select a.data_type, c.given, c.symbol
+        from (
+            select d.data_type, array_agg(distinct d.symbol) as given from asked as d where d.may_read group by d.data_type
+        ) as a
+        cross join lateral freshness.canonical_symbols(a.data_type, a.given) as c
+    )
+
+    select
+        array_agg(c.symbol order by a.place),
+        array_agg(
+            case
+                when not a.known then 'unknown_data_type' when not a.may_read then 'forbidden'
+                when c.symbol is null then 'invalid_symbol'
+            end
+            order by a.place
+        ),
+        array_agg(a.place order by a.place) filter (where c.symbol is not null),
+        array_agg(a.data_type order by a.place) filter (where c.symbol is not null),
+        array_agg(c.symbol order by a.place) filter (where c.symbol is not null)
+    into v_symbols, v_refusals, v_open, v_open_types, v_open_symbols
+    from asked as a
+    left join canonical as c on c.data_type = a.data_type and c.given = a.symbol and a.may_read;
+
+    -- First what exists, in one order for all: who adds keys holds nothing then that others wait for in a circle.
+    perform freshness.hold_jobs(v_open_types, v_open_symbols);
+    perform freshness.watch_streams(
+        array(select p_streams[o] from unnest(v_open) with ordinality as u (o, n) order by u.n),
+        v_open_types, v_open_symbols, p_lease
+    );
+    return query
+    select
+        k.place, coalesce(k.symbol, p_symbols[k.place]), coalesce(k.refusal, f.status, 'unknown_data_type'),
+        f.fresh_until, f.due_at, f.version
+    from unnest(p_data_types, v_symbols, v_refusals) with ordinality as k (data_type, symbol, refusal, place)
+    left join freshness.follow_keys(v_open_types, v_open_symbols, p_backend) as f
+        on f.data_type = k.data_type and f.symbol = k.symbol;
+end
+$$;
+
+comment on function freshness.open_streams(text[], text[], text[], text[], interval, integer) is
+    'Opens streams: stream p_streams[i] of a caller in role p_roles[i] watches (p_data_types[i], p_symbols[i]) for'
+    ' p_lease. Returns for each place the symbol and the state as freshness.follow_keys; or, as its status,'
+    ' unknown_data_type, invalid_symbol, or forbidden, when the role may not select from the table.';
+-- <<<
+
+-- >>> sql/594_keep_streams.sql
+-- While streams are open their process looks for all of them together, and renews their leases, now and then.
+create function freshness.look_at_streams(p_data_types text[], p_symbols text[], p_backend integer default null)
+returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
+language plpgsql
+rows 10
+set search_path = ''
+as $$
+begin
+    perform freshness.listen_for(k.data_type, array_agg(k.symbol), p_backend, true)
+    from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+    where p_backend is not null
+    group by k.data_type;
+    return query select * from freshness.stream_states(p_data_types, p_symbols);
+end
+$$;
+
+comment on function freshness.look_at_streams(text[], text[], integer) is
+    'The states of keys without versions, to compare with what is known; freshness.follow_keys has those that differ.'
+    ' Also says that backend p_backend still listens, which is to be said each half minute.';
+
+create function freshness.renew_streams(
+    p_streams text[], p_data_types text[], p_symbols text[], p_lease interval
+)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    perform freshness.lease_streams(p_streams, p_data_types, p_symbols, p_lease);
+
+    perform freshness.watch_streams(array_agg(k.stream), array_agg(k.data_type), array_agg(k.symbol), p_lease)
+    from unnest(p_streams, p_data_types, p_symbols) as k (stream, data_type, symbol)
+    where not exists (
+        select from freshness.jobs as j where j.data_type = k.data_type and j.symbol = k.symbol
+    )
+    having count(*) > 0;
+end
+$$;
+
+comment on function freshness.renew_streams(text[], text[], text[], interval) is
+    'Renews the leases that streams hold on keys (canonical symbols); writes those of which a quarter has passed.';
+
+create function freshness.close_streams(
+    p_streams text[], p_data_types text[], p_symbols text[], p_backend integer default null
+)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_ended integer;
+begin
+    delete from freshness.watches as w where w.watcher = any (p_streams) and w.lease_until is not null;
+    get diagnostics v_ended = row_count;
+    perform freshness.stop_listening(p_backend, k.data_type, array_agg(k.symbol))
+    from unnest(p_data_types, p_symbols) as k (data_type, symbol)
+    where p_backend is not null
+    group by k.data_type;
+    return v_ended;
+end
+$$;
+
+comment on function freshness.close_streams(text[], text[], text[], integer) is
+    'Ends the leases of streams, and has nothing more told to backend p_backend of these keys, which nobody streams any'
+    ' more. Returns how many leases ended.';
 -- <<<
 
 -- >>> sql/600_workers_come_and_go.sql
@@ -7877,7 +8230,8 @@ begin
             and f.proname in (
                 'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'turn', 'finish', 'fail', 'next_moment',
                 'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
-                'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners'
+                'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners',
+                'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams'
             )
     loop
         execute format('alter function %s security definer', v_function);

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(5);
+select plan(7);
 
 -- Notifications that this transaction sends go out when it commits, so those that would are counted in place of it.
 create function pg_temp.told() returns bigint language sql as $$
@@ -32,6 +32,16 @@ select lives_ok(
     insert into freshness.events (kind, data_type, symbol, message)
     values ('failed', 'pgtap_quote', repeat(E'\u0001', 200), repeat('x', 9000))
     $$, 'no symbol and no message is too long to be told'
+);
+
+select lives_ok(
+    $$
+    insert into freshness.jobs (data_type, symbol, run_at, requested_at, fresh_until)
+    values ('pgtap_quote', repeat(E'\u0001', 200), now(), now(), 'infinity')
+    $$, 'a job is asked for'
+);
+select lives_ok(
+    $$ select freshness.tell_queued('pgtap_quote', array[repeat(E'\u0001', 200)], now()) $$, 'and that is told'
 );
 
 select * from finish();

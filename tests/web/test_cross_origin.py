@@ -30,6 +30,7 @@ async def test_a_preflight_request_needs_no_token(client: httpx.AsyncClient) -> 
         "x-client-info",
         "apikey",
         "content-type",
+        "last-event-id",
     }
 
 

@@ -19,7 +19,7 @@ from pyworker.web.openapi import read_openapi
 from tests.web.endpoint import Endpoint
 
 SECRET_KEY = "sb_secret_of_the_operators_of_the_tests"
-PATHS = 7
+PATHS = 8
 CASES = int(os.environ.get("FUZZ_CASES", "280")) // PATHS
 
 schema = schemathesis.openapi.from_dict(read_openapi())

@@ -1,0 +1,116 @@
+"""The keys that this process streams: the latest state of each, and who wants to know."""
+
+from __future__ import annotations
+
+from pyworker.event_listener import KeyEvent
+from pyworker.events.stream import Stream
+from pyworker.events.texts import state_text
+from pyworker.job import Key
+from pyworker.stream_state import StreamState
+
+
+class Channel:
+    """One key: all its streams of this process share it. It remembers only what can be read."""
+
+    __slots__ = ("key", "state", "streams")
+
+    def __init__(self, key: Key, state: StreamState) -> None:
+        self.key = key
+        self.state = state
+        self.streams: set[Stream] = set()
+
+    def offer(self, state: StreamState, kind: str | None = None) -> None:
+        """Take in a state, and tell it unless it is older than, or the same as, the last one."""
+        if state.version <= self.state.version:
+            return
+        is_news = kind is not None or not state.says_the_same(self.state)
+        self.state = state
+        if is_news:
+            text = state_text(state, kind)
+            for stream in self.streams:
+                stream.put(self.key, text)
+
+
+class Channels:
+    """The channels by key; one for each key that somebody streams, and none else."""
+
+    def __init__(self) -> None:
+        self._channels: dict[Key, Channel] = {}
+        # What was heard of keys while a question was under way whose answer may be older.
+        self._heard: dict[Key, KeyEvent] | None = None
+
+    def get(self, key: Key) -> Channel | None:
+        """Return the channel of a key, None when nobody streams it."""
+        return self._channels.get(key)
+
+    def keys(self) -> list[Key]:
+        """Return all keys that somebody streams."""
+        return list(self._channels)
+
+    def waiting(self) -> dict[str, int]:
+        """Return for each key, as quote:AAPL, how many of its streams have not taken its state."""
+        return {
+            f"{key.data_type}:{key.symbol}": sum(stream.holds(key) for stream in channel.streams)
+            for key, channel in self._channels.items()
+        }
+
+    def hear(self, event: KeyEvent) -> None:
+        """Pass on what has become of a key."""
+        key = Key(event.data_type, event.symbol)
+        if self._heard is not None:
+            known = self._heard.get(key)
+            if known is None or known.id < event.id:
+                self._heard[key] = event
+        channel = self._channels.get(key)
+        if channel is not None:
+            channel.offer(_state_of(event), event.kind)
+
+    def asking(self) -> None:
+        """Keep what is heard from now on, until `answered`."""
+        self._heard = {}
+
+    def answered(self, states: list[StreamState]) -> None:
+        """Take in an answer, and what was heard since `asking`; makes the channels it needs."""
+        for state in states:
+            key = Key(state.data_type, state.symbol)
+            channel = self._channels.get(key)
+            if channel is None:
+                self._channels[key] = channel = Channel(key, state)
+            else:
+                channel.offer(state)
+            event = (self._heard or {}).get(key)
+            if event is not None:
+                channel.offer(_state_of(event), event.kind)
+        self._heard = None
+
+    def enter(self, stream: Stream) -> None:
+        """Let a stream in to the channels of its keys, and leave it the state of each."""
+        for key in stream.keys:
+            channel = self._channels[key]
+            channel.streams.add(stream)
+            stream.put(key, state_text(channel.state, "snapshot"))
+
+    def leave(self, stream: Stream) -> None:
+        """Let a stream out of its channels."""
+        for key in stream.keys:
+            channel = self._channels.get(key)
+            if channel is not None:
+                channel.streams.discard(stream)
+
+    def close_empty(self) -> list[Key]:
+        """Forget the keys that nobody streams any more, and return them."""
+        empty = [key for key, channel in self._channels.items() if not channel.streams]
+        for key in empty:
+            del self._channels[key]
+        return empty
+
+
+def _state_of(event: KeyEvent) -> StreamState:
+    return StreamState(
+        event.data_type,
+        event.symbol,
+        event.status,
+        event.fresh_until,
+        event.due_at,
+        event.id,
+    )
