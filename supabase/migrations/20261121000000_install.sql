@@ -3671,12 +3671,10 @@ comment on function freshness.next_of_source(text, timestamptz) is
     ' p_due_at.';
 -- <<<
 
--- >>> sql/500_reconsider.sql
--- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
--- sweep for those that differ. It waits for nobody: a job that is held right now is reported as locked.
-create function freshness.reconsider(
-    p_data_type text, p_symbols text[] default null, p_data_changed boolean default false
-)
+-- >>> sql/498_reconsider_once.sql
+-- What is found out here holds for the jobs as the statement saw them. One that somebody has moved since, such as a
+-- finish, is locked and left as it is: what we saw is older than what it says.
+create function freshness.reconsider_once(p_data_type text, p_symbols text[], p_data_changed boolean)
 returns table (symbol text, outcome text)
 language plpgsql
 rows 10
@@ -3685,10 +3683,6 @@ as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := clock_timestamp();
-    v_symbols text[] := coalesce(p_symbols, array(
-        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
-        union select w.symbol from freshness.watches as w where w.data_type = p_data_type
-    ));
 begin
     return query
     with looked as materialized (
@@ -3699,10 +3693,10 @@ begin
                 t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until)) as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
-            j as job
+            j as job, j.xmin as version
         from freshness.data_types as t
-        cross join lateral freshness.look(t.name, v_symbols) as l
-        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = l.symbol
+        cross join lateral freshness.look(t.name, p_symbols) as l
+        left join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
         left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
         where t.name = p_data_type
     ),
@@ -3733,7 +3727,7 @@ begin
 
     -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
     free as materialized (
-        select d.*
+        select d.*, j.xmin = d.version as is_as_seen
         from differing as d
         join freshness.jobs as j on j.data_type = p_data_type and j.symbol = d.symbol
         for update of j skip locked
@@ -3760,7 +3754,7 @@ begin
                 when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
             end,
             fresh_until = w.fresh_until
-        from free as w where j.data_type = p_data_type and j.symbol = w.symbol
+        from free as w where j.data_type = p_data_type and j.symbol = w.symbol and w.is_as_seen
         returning j.symbol, w.what as outcome
     ),
 
@@ -3778,9 +3772,52 @@ begin
     )
 
     select c.symbol, c.outcome from changed as c union all select a.symbol, a.outcome from added as a union all
+    select f.symbol, 'overtaken' from free as f where not f.is_as_seen union all
     select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
+end
+$$;
 
-    if found then
+comment on function freshness.reconsider_once(text, text[], boolean) is
+    'Part of reconsider: one look at these keys. overtaken: the job was moved since the look began, and is locked now;'
+    ' nothing was done.';
+-- <<<
+
+-- >>> sql/500_reconsider.sql
+-- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
+-- sweep for those that differ. It waits for nobody: a job that is held right now is reported as locked.
+create function freshness.reconsider(
+    p_data_type text, p_symbols text[] default null, p_data_changed boolean default false
+)
+returns table (symbol text, outcome text)
+language plpgsql
+rows 10
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := clock_timestamp();
+    v_looked text[];
+    v_outcomes text[];
+    v_may_be_due boolean := false;
+    v_left text[] := coalesce(p_symbols, array(
+        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
+        union select w.symbol from freshness.watches as w where w.data_type = p_data_type
+    ));
+begin
+    -- Those that were moved during the first look are held by us at the second, so that nobody moves them again.
+    for v_look in 1..2 loop
+        select array_agg(r.symbol), array_agg(r.outcome) into v_looked, v_outcomes
+        from freshness.reconsider_once(p_data_type, v_left, p_data_changed) as r;
+        return query
+        select o.symbol, o.outcome from unnest(v_looked, v_outcomes) as o (symbol, outcome)
+        where o.outcome <> 'overtaken';
+        v_may_be_due := v_may_be_due or found;
+        v_left := array(
+            select o.symbol from unnest(v_looked, v_outcomes) as o (symbol, outcome) where o.outcome = 'overtaken'
+        );
+        exit when v_left = '{}';
+    end loop;
+    if v_may_be_due then
         perform freshness.wake(p_data_type, v_now);
     end if;
 end
@@ -4054,7 +4091,7 @@ begin
         );
     end if;
 
-    with held as materialized (
+    with dead as materialized (
         select
             j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last,
             t.backoff_first, t.backoff_longest
@@ -4064,6 +4101,13 @@ begin
         where
             j.state = 'running'
             and (w.id is null or w.seen_at + w.heartbeat_limit < clock_timestamp())
+    ),
+
+    -- By its fence: another one may have taken a job over since this began, and run it.
+    held as materialized (
+        select d.*
+        from dead as d
+        join freshness.jobs as j on j.data_type = d.data_type and j.symbol = d.symbol and j.fence = d.fence
         for update of j skip locked
     ),
 
@@ -4223,7 +4267,7 @@ begin
             select j.ctid as place, j as job
             from freshness.jobs as j
             -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
-            where j.ctid = any (v_places) and j.worker is null
+            where j.ctid = any (v_places) and j.worker is null and j.due_at <= v_now + p_lead
             order by array_position(v_places, j.ctid)
             limit p_limit - cardinality(due)
             for update skip locked

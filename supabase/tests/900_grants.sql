@@ -26,7 +26,7 @@ from regexp_split_to_table(
             next_due next_in_words next_of_source note_look note_source_failure note_source_success open_source
             open_sources owner_name pause_source plain_symbol prepare_rows prepare_sweep prune pull_all_keys
             pull_all_rows pull_changed_keys raise_fence_lost raise_priorities read_cards read_interval reconsider
-            refuse refuse_call refuse_too_many register_data_type register_source release_unreadable renew_look
+            reconsider_once refuse refuse_call refuse_too_many register_data_type register_source release_unreadable renew_look
             row_condition schedule schedule_sweep seen sleep_until somebody_died spend stale_wait stay_awake
             store_answer store_answers subscribed_keys sweep sweep_keys sweep_slice sweep_subscriptions take_over
             take_sample tell_listeners timestamp_expression tokens try_to_end ttl_expression turns_to_fold
