@@ -411,7 +411,8 @@ create unlogged table freshness.sleepers (
     data_types text[] not null,
     listener integer not null,
     asleep_until timestamptz not null,
-    looked_at timestamptz not null
+    looked_at timestamptz not null,
+    rings_at timestamptz
 )
 with (fillfactor = 50);
 
@@ -420,6 +421,8 @@ comment on table freshness.sleepers is
 comment on column freshness.sleepers.channel is 'Notification channel that this worker alone listens to.';
 comment on column freshness.sleepers.listener is 'Backend that listens for it; when that is gone, so is the sleeper.';
 comment on column freshness.sleepers.asleep_until is 'When it wakes by itself; infinity when it knows of nothing.';
+comment on column freshness.sleepers.rings_at is
+    'When it looks for itself whether the one that keeps the time still lives; null: it leaves that to another one.';
 comment on column freshness.sleepers.looked_at is 'Its last look; each sleeper looks at least every half minute.';
 -- <<<
 
@@ -4366,6 +4369,9 @@ begin
         exit when v_left <= 0 or cardinality(v_found.due) = 0 or v_asked - v_left = cardinality(v_found.due);
     end loop;
 
+    if v_left < p_limit then
+        perform freshness.call_understudy(p_worker, p_data_types);
+    end if;
     -- Without a free slot it must not be taken for one that can be woken.
     if v_left <= 0 then
         perform freshness.disarm(p_channel);
@@ -5347,6 +5353,7 @@ as $$
 #variable_conflict use_column
 declare
     v_asleep_until timestamptz;
+    v_rings_at timestamptz;
     v_ended freshness.ended[];
     v_claimed integer := 0;
 begin
@@ -5388,10 +5395,11 @@ begin
             perform freshness.disarm(p_channel);
         else
             kind := 'asleep';
+            v_rings_at := freshness.next_moment(p_worker, p_data_types);
+            update freshness.sleepers as s set rings_at = v_rings_at
+            where s.channel = p_channel and v_rings_at < v_asleep_until and s.rings_at is distinct from v_rings_at;
             due_in := least(
-                freshness.seconds_until(
-                    least(v_asleep_until, freshness.next_moment(p_worker, p_data_types))
-                ),
+                freshness.seconds_until(least(v_asleep_until, v_rings_at)),
                 case when exists (select from freshness.pulls) then 0.25 end
             );
             return next;
@@ -5915,6 +5923,26 @@ $$;
 comment on function freshness.next_due(text[]) is
     'When the next job of these data types is due and its source open; null when there is none.';
 
+create function freshness.next_missed_heartbeat(p_worker bigint)
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return (
+        select min(w.seen_at + w.heartbeat_limit)
+        from freshness.workers as w
+        where
+            w.id <> p_worker
+            and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
+    );
+end
+$$;
+
+comment on function freshness.next_missed_heartbeat(bigint) is
+    'When the first of the other workers that run something will have missed its heartbeat, if it has died.';
+
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
@@ -5922,16 +5950,7 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-    return least(
-        freshness.next_due(p_data_types),
-        (
-            select min(w.seen_at + w.heartbeat_limit)
-            from freshness.workers as w
-            where
-                w.id <> p_worker
-                and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
-        )
-    );
+    return least(freshness.next_due(p_data_types), freshness.next_missed_heartbeat(p_worker));
 end
 $$;
 
@@ -6045,6 +6064,80 @@ comment on function freshness.disarm(text) is
     'Takes a worker from the sleepers, because it has no free slot or leaves, and hands on keeping the time.';
 -- <<<
 
+-- >>> sql/612_understudy.sql
+-- Whoever keeps the time may be killed, and then nobody hears of it. So one of those that sleep on wakes a second later
+-- than the timekeeper should have, for itself: writers need not know, so nothing is written down.
+create function freshness.understudy_until(p_channel text, p_worker bigint, p_data_types text[])
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    if exists (
+        select from freshness.sleepers as s
+        where
+            s.channel < p_channel
+            and s.data_types @> p_data_types
+            and s.asleep_until = 'infinity'
+            and s.looked_at > clock_timestamp() - interval '65 seconds'
+    ) then
+        return null;
+    end if;
+    return least(
+        freshness.next_due(p_data_types) + interval '1 second',
+        -- Nobody can be relied on to notice its own death.
+        freshness.next_missed_heartbeat(p_worker)
+    );
+end
+$$;
+
+comment on function freshness.understudy_until(text, bigint, text[]) is
+    'When a worker that leaves the time to another one looks whether that one still lives; null: somebody else does, or'
+    ' nothing is known to be due.';
+
+create function freshness.call_understudy(p_worker bigint, p_data_types text[])
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_dead_at timestamptz := (select v_now + w.heartbeat_limit from freshness.workers as w where w.id = p_worker);
+    v_channel text;
+begin
+    -- No signal for what is further away than a look.
+    if v_dead_at > v_now + interval '35 seconds' or exists (
+        select from freshness.sleepers as s
+        where
+            s.worker <> p_worker
+            and s.data_types @> p_data_types
+            and least(s.asleep_until, s.rings_at) between v_now and v_dead_at + interval '1 second'
+            and s.looked_at > v_now - interval '65 seconds'
+    ) then
+        return;
+    end if;
+    select s.channel into v_channel
+    from freshness.sleepers as s
+    where
+        s.worker <> p_worker
+        and s.data_types @> p_data_types
+        and s.asleep_until > v_now
+        and s.looked_at > v_now - interval '65 seconds'
+    order by s.channel
+    limit 1;
+    if found then
+        perform pg_notify(v_channel, v_dead_at::text);
+    end if;
+end
+$$;
+
+comment on function freshness.call_understudy(bigint, text[]) is
+    'Part of claim: tells one of the sleepers when this worker, which runs something now, will have missed its'
+    ' heartbeat if it dies; nobody when one of them looks by then anyway.';
+-- <<<
+
 -- >>> sql/615_settle.sql
 -- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
 -- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended
@@ -6070,6 +6163,7 @@ declare
     v_xmin xid8;
     v_moment timestamptz;
     v_armed_until timestamptz;
+    v_rings_at timestamptz;
 begin
     if v_since is null then
         v_since := pg_current_xact_id();
@@ -6097,6 +6191,12 @@ begin
         return query select 0.002::double precision, false, null::xid8, null::text[];
         return;
     end if;
+    if v_moment = 'infinity' then
+        v_rings_at := freshness.understudy_until(p_channel, p_worker, p_data_types);
+        v_moment := coalesce(v_rings_at, v_moment);
+    end if;
+    update freshness.sleepers as s set rings_at = v_rings_at
+    where s.channel = p_channel and s.rings_at is distinct from v_rings_at;
     return query
     select
         -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.

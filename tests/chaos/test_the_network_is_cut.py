@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import pytest
 
@@ -29,20 +28,7 @@ def proxy(world: World) -> Iterator[Proxy]:
             world.fleet.add(name, world.url)
 
 
-@pytest.mark.parametrize(
-    "half_open",
-    [
-        pytest.param(False, id="late"),
-        pytest.param(
-            True,
-            id="half-open",
-            marks=pytest.mark.skipif(
-                find_spec("pyworker.connections") is None,
-                reason="a worker does not notice yet that a connection is gone without a word",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("half_open", [False, True], ids=["late", "half-open"])
 def test_a_worker_is_cut_off_and_comes_back(
     world: World, proxy: Proxy, extent: Extent, half_open: bool
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_nobody_is_told_when_somebody_wakes_by_then_anyway(
     fall_asleep(deputy)
     assert timekeeper.asleep_until is not None
     assert timekeeper.asleep_until < float("inf")
-    assert deputy.asleep_until == float("inf")
+    assert deputy.asleep_until == pytest.approx(timekeeper.asleep_until + 1, abs=0.3)
 
     produce(connection, quotes, 10)
     assert (timekeeper.heard(), deputy.heard()) == ([], [])
@@ -106,7 +107,6 @@ def test_a_timekeeper_that_was_killed_is_removed_at_another_ones_look(
     timekeeper, deputy = Sleeper(connect, quotes.name), Sleeper(connect, quotes.name)
     fall_asleep(timekeeper)
     fall_asleep(deputy)
-    assert deputy.asleep_until == float("inf")
     timekeeper.die()
     gone = "select count(*) = 0 from pg_stat_activity as a join freshness.sleepers as s"
     gone += " on s.listener = a.pid where s.channel = %s"
@@ -115,9 +115,49 @@ def test_a_timekeeper_that_was_killed_is_removed_at_another_ones_look(
 
     deputy.wake_up()
     fall_asleep(deputy)
-    assert deputy.asleep_until is not None
-    assert deputy.asleep_until < float("inf")
+    until = "select extract(epoch from due_at)::float8 from freshness.jobs where data_type = %s"
+    [due_at] = connection.execute(until, [quotes.name]).fetchone() or (None,)
+    assert deputy.asleep_until == pytest.approx(due_at, abs=0.3)
     deputy.leave()
+
+
+def test_one_of_the_others_wakes_a_second_after_the_timekeeper_should_have(
+    connect: Connect, connection: Connection, quotes: DataType
+) -> None:
+    """One is enough: the third sleeps on."""
+    produce(connection, quotes, 5)
+    timekeeper = Sleeper(connect, quotes.name)
+    fall_asleep(timekeeper)
+    others = [Sleeper(connect, quotes.name) for _ in range(2)]
+    for sleeper in sorted(others, key=lambda each: each.channel):
+        fall_asleep(sleeper)
+    first, second = sorted(others, key=lambda each: each.channel)
+    assert timekeeper.asleep_until is not None
+    assert first.asleep_until == pytest.approx(timekeeper.asleep_until + 1, abs=0.3)
+    assert second.asleep_until == float("inf")
+    for sleeper in (timekeeper, *others):
+        sleeper.leave()
+
+
+def test_a_sleeper_is_told_when_a_worker_would_have_missed_its_heartbeat(
+    sleepers: list[Sleeper], connection: Connection, quotes: DataType
+) -> None:
+    """Once for many claims: whoever was told looks by then, and only one is told."""
+    claimer, *others = sleepers
+    told = []
+    for _ in range(2):
+        connection.execute(
+            "insert into freshness.jobs (data_type, symbol, run_at, requested_at)"
+            " values (%s, %s, clock_timestamp(), now())",
+            [quotes.name, str(uuid4())],
+        )
+        assert len(claimer.claim()) == 1
+        told.append([sleeper for sleeper in others if sleeper.heard()])
+        for sleeper in told[-1]:
+            sleeper.wake_up()
+            fall_asleep(sleeper)
+            assert sleeper.asleep_until != float("inf")
+    assert [len(those) for those in told] == [1, 0]
 
 
 def test_one_that_is_long_overdue_does_not_swallow_wakes(
