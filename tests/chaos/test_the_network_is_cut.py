@@ -34,7 +34,7 @@ def test_a_worker_is_cut_off_and_comes_back(
 ) -> None:
     """Others take over; afterwards it works again, also when its connections are gone."""
     with world.scene("network cut, half-open" if half_open else "network cut, late") as counted:
-        for _ in extent.times(2, share=0.07):
+        for _ in extent.times(1, share=0.07):
             time.sleep(world.chance.uniform(0.5, 1))
             proxy.cut()
             time.sleep(world.chance.uniform(1.5, 3))
