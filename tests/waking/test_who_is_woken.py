@@ -10,6 +10,7 @@ import pytest
 from tests.fixtures.connections import Connect, Connection
 from tests.fixtures.data_types import DataType
 from tests.waking.sleeper import Producer, Sleeper
+from tests.worker.waiting import wait_until
 
 
 @pytest.fixture
@@ -29,6 +30,13 @@ def fall_asleep(sleeper: Sleeper) -> None:
     for _ in range(3):
         sleeper.settle()
     assert sleeper.asleep_until is not None
+
+
+def wait_until_its_backend_is_gone(connection: Connection, sleeper: Sleeper) -> None:
+    """Return when the backend has noticed the end of its connection, which it does by itself."""
+    gone = "select count(*) = 0 from pg_stat_activity as a join freshness.sleepers as s"
+    gone += " on s.listener = a.pid where s.channel = %s"
+    wait_until(lambda: connection.execute(gone, [sleeper.channel]).fetchone() == (True,))
 
 
 def produce(connection: Connection, quotes: DataType, seconds: float) -> None:
@@ -108,11 +116,7 @@ def test_a_timekeeper_that_was_killed_is_removed_at_another_ones_look(
     fall_asleep(timekeeper)
     fall_asleep(deputy)
     timekeeper.die()
-    gone = "select count(*) = 0 from pg_stat_activity as a join freshness.sleepers as s"
-    gone += " on s.listener = a.pid where s.channel = %s"
-    while connection.execute(gone, [timekeeper.channel]).fetchone() != (True,):
-        pass  # the backend notices the end of its connection by itself
-
+    wait_until_its_backend_is_gone(connection, timekeeper)
     deputy.wake_up()
     fall_asleep(deputy)
     until = "select extract(epoch from due_at)::float8 from freshness.jobs where data_type = %s"
@@ -175,6 +179,21 @@ def test_one_that_is_long_overdue_does_not_swallow_wakes(
     produce(connection, quotes, 0)
     assert (dead.heard(), len(deputy.heard())) == ([], 1)
     dead.leave()
+    deputy.leave()
+
+
+def test_a_sleeper_that_was_killed_is_not_told_and_another_one_is(
+    connect: Connect, connection: Connection, quotes: DataType
+) -> None:
+    """It slept for less long than the other, and its row is still there."""
+    produce(connection, quotes, 20)
+    dead, deputy = Sleeper(connect, quotes.name), Sleeper(connect, quotes.name)
+    fall_asleep(dead)
+    fall_asleep(deputy)
+    dead.die()
+    wait_until_its_backend_is_gone(connection, dead)
+    produce(connection, quotes, 0)
+    assert len(deputy.heard()) == 1
     deputy.leave()
 
 
