@@ -20,7 +20,13 @@ begin
     return least(
         freshness.next_due(p_data_types) + interval '1 second',
         -- Nobody can be relied on to notice its own death.
-        freshness.next_missed_heartbeat(p_worker)
+        freshness.next_missed_heartbeat(p_worker),
+        -- What it ran when it called may be over; the next is near, and need not call again.
+        (
+            select min(w.seen_at + w.heartbeat_limit)
+            from freshness.workers as w
+            where w.id <> p_worker and w.seen_at > clock_timestamp() - interval '1 second'
+        )
     );
 end
 $$;

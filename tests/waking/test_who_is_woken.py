@@ -148,6 +148,8 @@ def test_a_sleeper_is_told_when_a_worker_would_have_missed_its_heartbeat(
 ) -> None:
     """Once for many claims: whoever was told looks by then, and only one is told."""
     claimer, *others = sleepers
+    # As when none of them was heard of for a while.
+    connection.execute("update freshness.sleepers set rings_at = null")
     told = []
     for _ in range(2):
         connection.execute(
