@@ -9,6 +9,7 @@ as $$
 declare
     v_channel text;
     v_asleep_until timestamptz;
+    v_listener integer;
 begin
     -- Every worker looks at the latest half a minute after its last look: no signal for what is further away.
     if p_run_at > clock_timestamp() + interval '35 seconds' then
@@ -21,7 +22,7 @@ begin
 
     -- The earliest sleeper keeps the time for all. One that is overdue is awake, and looks before it sleeps again; one
     -- that is overdue for long, or has not looked for long, is dead.
-    select s.channel, s.asleep_until into v_channel, v_asleep_until
+    select s.channel, s.asleep_until, s.listener into v_channel, v_asleep_until, v_listener
     from freshness.sleepers as s
     where
         p_data_type = any (s.data_types)
@@ -40,7 +41,19 @@ begin
             where t.name = p_data_type and s.opens_at > greatest(p_run_at, clock_timestamp())
         )
     then
-        perform pg_notify(v_channel, p_run_at::text);
+        -- Asked only now, and of this one only: it costs more than all else here. What is told to the dead is lost.
+        if not exists (select from pg_catalog.pg_stat_get_activity(v_listener)) then
+            select s.channel into v_channel
+            from freshness.sleepers as s
+            where
+                p_data_type = any (s.data_types)
+                and s.asleep_until > greatest(p_run_at, clock_timestamp() - interval '2 seconds')
+                and s.looked_at > clock_timestamp() - interval '65 seconds'
+                and exists (select from pg_catalog.pg_stat_get_activity(s.listener))
+            order by s.asleep_until
+            limit 1;
+        end if;
+        perform pg_notify(v_channel, p_run_at::text) where v_channel is not null;
     end if;
 end
 $$;

@@ -18,7 +18,7 @@ begin
         );
     end if;
 
-    with held as materialized (
+    with dead as materialized (
         select
             j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last,
             t.backoff_first, t.backoff_longest
@@ -28,6 +28,13 @@ begin
         where
             j.state = 'running'
             and (w.id is null or w.seen_at + w.heartbeat_limit < clock_timestamp())
+    ),
+
+    -- By its fence: another one may have taken a job over since this began, and run it.
+    held as materialized (
+        select d.*
+        from dead as d
+        join freshness.jobs as j on j.data_type = d.data_type and j.symbol = d.symbol and j.fence = d.fence
         for update of j skip locked
     ),
 

@@ -79,7 +79,7 @@ begin
             select j.ctid as place, j as job
             from freshness.jobs as j
             -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
-            where j.ctid = any (v_places) and j.worker is null
+            where j.ctid = any (v_places) and j.worker is null and j.due_at <= v_now + p_lead
             order by array_position(v_places, j.ctid)
             limit p_limit - cardinality(due)
             for update skip locked

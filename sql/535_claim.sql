@@ -80,6 +80,9 @@ begin
         exit when v_left <= 0 or cardinality(v_found.due) = 0 or v_asked - v_left = cardinality(v_found.due);
     end loop;
 
+    if v_left < p_limit then
+        perform freshness.call_understudy(p_worker, p_data_types);
+    end if;
     -- Without a free slot it must not be taken for one that can be woken.
     if v_left <= 0 then
         perform freshness.disarm(p_channel);

@@ -28,6 +28,7 @@ as $$
 #variable_conflict use_column
 declare
     v_asleep_until timestamptz;
+    v_rings_at timestamptz;
     v_ended freshness.ended[];
     v_claimed integer := 0;
 begin
@@ -69,10 +70,11 @@ begin
             perform freshness.disarm(p_channel);
         else
             kind := 'asleep';
+            v_rings_at := freshness.next_moment(p_worker, p_data_types);
+            update freshness.sleepers as s set rings_at = v_rings_at
+            where s.channel = p_channel and v_rings_at < v_asleep_until and s.rings_at is distinct from v_rings_at;
             due_in := least(
-                freshness.seconds_until(
-                    least(v_asleep_until, freshness.next_moment(p_worker, p_data_types))
-                ),
+                freshness.seconds_until(least(v_asleep_until, v_rings_at)),
                 case when exists (select from freshness.pulls) then 0.25 end
             );
             return next;

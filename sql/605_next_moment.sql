@@ -25,6 +25,26 @@ $$;
 comment on function freshness.next_due(text[]) is
     'When the next job of these data types is due and its source open; null when there is none.';
 
+create function freshness.next_missed_heartbeat(p_worker bigint)
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return (
+        select min(w.seen_at + w.heartbeat_limit)
+        from freshness.workers as w
+        where
+            w.id <> p_worker
+            and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
+    );
+end
+$$;
+
+comment on function freshness.next_missed_heartbeat(bigint) is
+    'When the first of the other workers that run something will have missed its heartbeat, if it has died.';
+
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
@@ -32,16 +52,7 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-    return least(
-        freshness.next_due(p_data_types),
-        (
-            select min(w.seen_at + w.heartbeat_limit)
-            from freshness.workers as w
-            where
-                w.id <> p_worker
-                and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
-        )
-    );
+    return least(freshness.next_due(p_data_types), freshness.next_missed_heartbeat(p_worker));
 end
 $$;
 

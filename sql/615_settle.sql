@@ -22,6 +22,7 @@ declare
     v_xmin xid8;
     v_moment timestamptz;
     v_armed_until timestamptz;
+    v_rings_at timestamptz;
 begin
     if v_since is null then
         v_since := pg_current_xact_id();
@@ -49,6 +50,12 @@ begin
         return query select 0.002::double precision, false, null::xid8, null::text[];
         return;
     end if;
+    if v_moment = 'infinity' then
+        v_rings_at := freshness.understudy_until(p_channel, p_worker, p_data_types);
+        v_moment := coalesce(v_rings_at, v_moment);
+    end if;
+    update freshness.sleepers as s set rings_at = v_rings_at
+    where s.channel = p_channel and s.rings_at is distinct from v_rings_at;
     return query
     select
         -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.

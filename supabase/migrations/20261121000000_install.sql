@@ -411,7 +411,8 @@ create unlogged table freshness.sleepers (
     data_types text[] not null,
     listener integer not null,
     asleep_until timestamptz not null,
-    looked_at timestamptz not null
+    looked_at timestamptz not null,
+    rings_at timestamptz
 )
 with (fillfactor = 50);
 
@@ -420,6 +421,8 @@ comment on table freshness.sleepers is
 comment on column freshness.sleepers.channel is 'Notification channel that this worker alone listens to.';
 comment on column freshness.sleepers.listener is 'Backend that listens for it; when that is gone, so is the sleeper.';
 comment on column freshness.sleepers.asleep_until is 'When it wakes by itself; infinity when it knows of nothing.';
+comment on column freshness.sleepers.rings_at is
+    'When it looks for itself whether the one that keeps the time still lives; null: it leaves that to another one.';
 comment on column freshness.sleepers.looked_at is 'Its last look; each sleeper looks at least every half minute.';
 -- <<<
 
@@ -1452,6 +1455,7 @@ as $$
 declare
     v_channel text;
     v_asleep_until timestamptz;
+    v_listener integer;
 begin
     -- Every worker looks at the latest half a minute after its last look: no signal for what is further away.
     if p_run_at > clock_timestamp() + interval '35 seconds' then
@@ -1464,7 +1468,7 @@ begin
 
     -- The earliest sleeper keeps the time for all. One that is overdue is awake, and looks before it sleeps again; one
     -- that is overdue for long, or has not looked for long, is dead.
-    select s.channel, s.asleep_until into v_channel, v_asleep_until
+    select s.channel, s.asleep_until, s.listener into v_channel, v_asleep_until, v_listener
     from freshness.sleepers as s
     where
         p_data_type = any (s.data_types)
@@ -1483,7 +1487,19 @@ begin
             where t.name = p_data_type and s.opens_at > greatest(p_run_at, clock_timestamp())
         )
     then
-        perform pg_notify(v_channel, p_run_at::text);
+        -- Asked only now, and of this one only: it costs more than all else here. What is told to the dead is lost.
+        if not exists (select from pg_catalog.pg_stat_get_activity(v_listener)) then
+            select s.channel into v_channel
+            from freshness.sleepers as s
+            where
+                p_data_type = any (s.data_types)
+                and s.asleep_until > greatest(p_run_at, clock_timestamp() - interval '2 seconds')
+                and s.looked_at > clock_timestamp() - interval '65 seconds'
+                and exists (select from pg_catalog.pg_stat_get_activity(s.listener))
+            order by s.asleep_until
+            limit 1;
+        end if;
+        perform pg_notify(v_channel, p_run_at::text) where v_channel is not null;
     end if;
 end
 $$;
@@ -3679,12 +3695,10 @@ comment on function freshness.next_of_source(text, timestamptz) is
     ' p_due_at.';
 -- <<<
 
--- >>> sql/500_reconsider.sql
--- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
--- sweep for those that differ. It waits for nobody: a job that is held right now is reported as locked.
-create function freshness.reconsider(
-    p_data_type text, p_symbols text[] default null, p_data_changed boolean default false
-)
+-- >>> sql/498_reconsider_once.sql
+-- What is found out here holds for the jobs as the statement saw them. One that somebody has moved since, such as a
+-- finish, is locked and left as it is: what we saw is older than what it says.
+create function freshness.reconsider_once(p_data_type text, p_symbols text[], p_data_changed boolean)
 returns table (symbol text, outcome text)
 language plpgsql
 rows 10
@@ -3693,10 +3707,6 @@ as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := clock_timestamp();
-    v_symbols text[] := coalesce(p_symbols, array(
-        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
-        union select w.symbol from freshness.watches as w where w.data_type = p_data_type
-    ));
 begin
     return query
     with looked as materialized (
@@ -3707,10 +3717,10 @@ begin
                 t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until)) as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
-            j as job
+            j as job, j.xmin as version
         from freshness.data_types as t
-        cross join lateral freshness.look(t.name, v_symbols) as l
-        left join freshness.live_watches(p_data_type, v_symbols) as w on w.symbol = l.symbol
+        cross join lateral freshness.look(t.name, p_symbols) as l
+        left join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
         left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
         where t.name = p_data_type
     ),
@@ -3741,7 +3751,7 @@ begin
 
     -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
     free as materialized (
-        select d.*
+        select d.*, j.xmin = d.version as is_as_seen
         from differing as d
         join freshness.jobs as j on j.data_type = p_data_type and j.symbol = d.symbol
         for update of j skip locked
@@ -3768,7 +3778,7 @@ begin
                 when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
             end,
             fresh_until = w.fresh_until
-        from free as w where j.data_type = p_data_type and j.symbol = w.symbol
+        from free as w where j.data_type = p_data_type and j.symbol = w.symbol and w.is_as_seen
         returning j.symbol, w.what as outcome
     ),
 
@@ -3786,9 +3796,52 @@ begin
     )
 
     select c.symbol, c.outcome from changed as c union all select a.symbol, a.outcome from added as a union all
+    select f.symbol, 'overtaken' from free as f where not f.is_as_seen union all
     select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
+end
+$$;
 
-    if found then
+comment on function freshness.reconsider_once(text, text[], boolean) is
+    'Part of reconsider: one look at these keys. overtaken: the job was moved since the look began, and is locked now;'
+    ' nothing was done.';
+-- <<<
+
+-- >>> sql/500_reconsider.sql
+-- What a key's job should be, from its watches and its stored rows. The fold asks it for the keys in the inbox, the
+-- sweep for those that differ. It waits for nobody: a job that is held right now is reported as locked.
+create function freshness.reconsider(
+    p_data_type text, p_symbols text[] default null, p_data_changed boolean default false
+)
+returns table (symbol text, outcome text)
+language plpgsql
+rows 10
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+    v_now timestamptz := clock_timestamp();
+    v_looked text[];
+    v_outcomes text[];
+    v_may_be_due boolean := false;
+    v_left text[] := coalesce(p_symbols, array(
+        select j.symbol from freshness.jobs as j where j.data_type = p_data_type
+        union select w.symbol from freshness.watches as w where w.data_type = p_data_type
+    ));
+begin
+    -- Those that were moved during the first look are held by us at the second, so that nobody moves them again.
+    for v_look in 1..2 loop
+        select array_agg(r.symbol), array_agg(r.outcome) into v_looked, v_outcomes
+        from freshness.reconsider_once(p_data_type, v_left, p_data_changed) as r;
+        return query
+        select o.symbol, o.outcome from unnest(v_looked, v_outcomes) as o (symbol, outcome)
+        where o.outcome <> 'overtaken';
+        v_may_be_due := v_may_be_due or found;
+        v_left := array(
+            select o.symbol from unnest(v_looked, v_outcomes) as o (symbol, outcome) where o.outcome = 'overtaken'
+        );
+        exit when v_left = '{}';
+    end loop;
+    if v_may_be_due then
         perform freshness.wake(p_data_type, v_now);
     end if;
 end
@@ -4062,7 +4115,7 @@ begin
         );
     end if;
 
-    with held as materialized (
+    with dead as materialized (
         select
             j.data_type, j.symbol, j.worker, j.fence, j.attempts + 1 >= t.max_attempts as is_last,
             t.backoff_first, t.backoff_longest
@@ -4072,6 +4125,13 @@ begin
         where
             j.state = 'running'
             and (w.id is null or w.seen_at + w.heartbeat_limit < clock_timestamp())
+    ),
+
+    -- By its fence: another one may have taken a job over since this began, and run it.
+    held as materialized (
+        select d.*
+        from dead as d
+        join freshness.jobs as j on j.data_type = d.data_type and j.symbol = d.symbol and j.fence = d.fence
         for update of j skip locked
     ),
 
@@ -4231,7 +4291,7 @@ begin
             select j.ctid as place, j as job
             from freshness.jobs as j
             -- Not asked by state: an index for that would be read whole. Only a running job has a worker.
-            where j.ctid = any (v_places) and j.worker is null
+            where j.ctid = any (v_places) and j.worker is null and j.due_at <= v_now + p_lead
             order by array_position(v_places, j.ctid)
             limit p_limit - cardinality(due)
             for update skip locked
@@ -4330,6 +4390,9 @@ begin
         exit when v_left <= 0 or cardinality(v_found.due) = 0 or v_asked - v_left = cardinality(v_found.due);
     end loop;
 
+    if v_left < p_limit then
+        perform freshness.call_understudy(p_worker, p_data_types);
+    end if;
     -- Without a free slot it must not be taken for one that can be woken.
     if v_left <= 0 then
         perform freshness.disarm(p_channel);
@@ -5311,6 +5374,7 @@ as $$
 #variable_conflict use_column
 declare
     v_asleep_until timestamptz;
+    v_rings_at timestamptz;
     v_ended freshness.ended[];
     v_claimed integer := 0;
 begin
@@ -5352,10 +5416,11 @@ begin
             perform freshness.disarm(p_channel);
         else
             kind := 'asleep';
+            v_rings_at := freshness.next_moment(p_worker, p_data_types);
+            update freshness.sleepers as s set rings_at = v_rings_at
+            where s.channel = p_channel and v_rings_at < v_asleep_until and s.rings_at is distinct from v_rings_at;
             due_in := least(
-                freshness.seconds_until(
-                    least(v_asleep_until, freshness.next_moment(p_worker, p_data_types))
-                ),
+                freshness.seconds_until(least(v_asleep_until, v_rings_at)),
                 case when exists (select from freshness.pulls) then 0.25 end
             );
             return next;
@@ -6231,6 +6296,26 @@ $$;
 comment on function freshness.next_due(text[]) is
     'When the next job of these data types is due and its source open; null when there is none.';
 
+create function freshness.next_missed_heartbeat(p_worker bigint)
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return (
+        select min(w.seen_at + w.heartbeat_limit)
+        from freshness.workers as w
+        where
+            w.id <> p_worker
+            and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
+    );
+end
+$$;
+
+comment on function freshness.next_missed_heartbeat(bigint) is
+    'When the first of the other workers that run something will have missed its heartbeat, if it has died.';
+
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
@@ -6238,16 +6323,7 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
-    return least(
-        freshness.next_due(p_data_types),
-        (
-            select min(w.seen_at + w.heartbeat_limit)
-            from freshness.workers as w
-            where
-                w.id <> p_worker
-                and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
-        )
-    );
+    return least(freshness.next_due(p_data_types), freshness.next_missed_heartbeat(p_worker));
 end
 $$;
 
@@ -6361,6 +6437,86 @@ comment on function freshness.disarm(text) is
     'Takes a worker from the sleepers, because it has no free slot or leaves, and hands on keeping the time.';
 -- <<<
 
+-- >>> sql/612_understudy.sql
+-- Whoever keeps the time may be killed, and then nobody hears of it. So one of those that sleep on wakes a second later
+-- than the timekeeper should have, for itself: writers need not know, so nothing is written down.
+create function freshness.understudy_until(p_channel text, p_worker bigint, p_data_types text[])
+returns timestamptz
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    if exists (
+        select from freshness.sleepers as s
+        where
+            s.channel < p_channel
+            and s.data_types @> p_data_types
+            and s.asleep_until = 'infinity'
+            and s.looked_at > clock_timestamp() - interval '65 seconds'
+    ) then
+        return null;
+    end if;
+    return least(
+        freshness.next_due(p_data_types) + interval '1 second',
+        -- Nobody can be relied on to notice its own death.
+        freshness.next_missed_heartbeat(p_worker),
+        -- What it ran when it called may be over; the next is near, and need not call again.
+        (
+            select min(w.seen_at + w.heartbeat_limit)
+            from freshness.workers as w
+            where w.id <> p_worker and w.seen_at > clock_timestamp() - interval '1 second'
+        )
+    );
+end
+$$;
+
+comment on function freshness.understudy_until(text, bigint, text[]) is
+    'When a worker that leaves the time to another one looks whether that one still lives; null: somebody else does, or'
+    ' nothing is known to be due.';
+
+create function freshness.call_understudy(p_worker bigint, p_data_types text[])
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_dead_at timestamptz := (select v_now + w.heartbeat_limit from freshness.workers as w where w.id = p_worker);
+    v_channel text;
+begin
+    -- No signal for what is further away than a look.
+    if v_dead_at > v_now + interval '35 seconds' or exists (
+        select from freshness.sleepers as s
+        where
+            s.worker <> p_worker
+            and s.data_types @> p_data_types
+            and least(s.asleep_until, s.rings_at) between v_now and v_dead_at + interval '1 second'
+            and s.looked_at > v_now - interval '65 seconds'
+    ) then
+        return;
+    end if;
+    select s.channel into v_channel
+    from freshness.sleepers as s
+    where
+        s.worker <> p_worker
+        and s.data_types @> p_data_types
+        and s.asleep_until > v_now
+        and s.looked_at > v_now - interval '65 seconds'
+    order by s.channel
+    limit 1;
+    if found then
+        perform pg_notify(v_channel, v_dead_at::text);
+    end if;
+end
+$$;
+
+comment on function freshness.call_understudy(bigint, text[]) is
+    'Part of claim: tells one of the sleepers when this worker, which runs something now, will have missed its'
+    ' heartbeat if it dies; nobody when one of them looks by then anyway.';
+-- <<<
+
 -- >>> sql/615_settle.sql
 -- Falling asleep, second step, in a transaction after arming: look until nobody is left who may have written a job
 -- without seeing that we sleep. Such a writer had its transaction id before we took ours (p_since), so it has ended
@@ -6386,6 +6542,7 @@ declare
     v_xmin xid8;
     v_moment timestamptz;
     v_armed_until timestamptz;
+    v_rings_at timestamptz;
 begin
     if v_since is null then
         v_since := pg_current_xact_id();
@@ -6413,6 +6570,12 @@ begin
         return query select 0.002::double precision, false, null::xid8, null::text[];
         return;
     end if;
+    if v_moment = 'infinity' then
+        v_rings_at := freshness.understudy_until(p_channel, p_worker, p_data_types);
+        v_moment := coalesce(v_rings_at, v_moment);
+    end if;
+    update freshness.sleepers as s set rings_at = v_rings_at
+    where s.channel = p_channel and s.rings_at is distinct from v_rings_at;
     return query
     select
         -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.

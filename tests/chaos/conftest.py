@@ -24,10 +24,11 @@ class Extent:
     soak_seconds: float
 
     def times(self, in_the_suite: int, share: float, at_least: int = 0) -> Iterator[int]:
-        """Count up; in a soak for a share of its seconds, and so often at least."""
+        """Count up; in a soak for a share of its seconds, and `at_least` so often in 600 s."""
         end = time.monotonic() + share * self.soak_seconds
+        least = max(1, at_least * self.soak_seconds / 600) if self.soak_seconds else in_the_suite
         number = 0
-        while number < (at_least if self.soak_seconds else in_the_suite) or time.monotonic() < end:
+        while number < least or time.monotonic() < end:
             yield number
             number += 1
 

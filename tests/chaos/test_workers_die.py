@@ -10,9 +10,9 @@ from tests.chaos.world import World
 
 
 def test_workers_are_killed_at_random_points(world: World, extent: Extent) -> None:
-    """While they start, claim, fetch and finish; in a soak five hundred times at least."""
+    """While they start, claim, fetch and finish; in a soak of ten minutes five hundred times."""
     with world.scene("workers killed") as counted:
-        for number in extent.times(20, share=0.45, at_least=500):
+        for number in extent.times(12, share=0.45, at_least=500):
             world.fleet.tend()
             if number % 50 == 49:
                 world.say(f"chaos: {number + 1} workers killed")
@@ -31,7 +31,7 @@ def test_workers_are_stopped_for_longer_than_their_heartbeat_limit(
 ) -> None:
     """When they go on, what they had claimed is somebody else's: neither call nor write."""
     with world.scene("workers stopped and continued") as counted:
-        for _ in extent.times(4, share=0.1):
+        for _ in extent.times(3, share=0.1):
             world.fleet.tend()
             names = world.chance.sample(sorted(world.fleet.processes), 2)
             world.wait_for_a_call()

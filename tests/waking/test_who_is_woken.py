@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
 from tests.fixtures.connections import Connect, Connection
 from tests.fixtures.data_types import DataType
 from tests.waking.sleeper import Producer, Sleeper
+from tests.worker.waiting import wait_until
 
 
 @pytest.fixture
@@ -28,6 +30,13 @@ def fall_asleep(sleeper: Sleeper) -> None:
     for _ in range(3):
         sleeper.settle()
     assert sleeper.asleep_until is not None
+
+
+def wait_until_its_backend_is_gone(connection: Connection, sleeper: Sleeper) -> None:
+    """Return when the backend has noticed the end of its connection, which it does by itself."""
+    gone = "select count(*) = 0 from pg_stat_activity as a join freshness.sleepers as s"
+    gone += " on s.listener = a.pid where s.channel = %s"
+    wait_until(lambda: connection.execute(gone, [sleeper.channel]).fetchone() == (True,))
 
 
 def produce(connection: Connection, quotes: DataType, seconds: float) -> None:
@@ -64,7 +73,7 @@ def test_nobody_is_told_when_somebody_wakes_by_then_anyway(
     fall_asleep(deputy)
     assert timekeeper.asleep_until is not None
     assert timekeeper.asleep_until < float("inf")
-    assert deputy.asleep_until == float("inf")
+    assert deputy.asleep_until == pytest.approx(timekeeper.asleep_until + 1, abs=0.3)
 
     produce(connection, quotes, 10)
     assert (timekeeper.heard(), deputy.heard()) == ([], [])
@@ -106,18 +115,55 @@ def test_a_timekeeper_that_was_killed_is_removed_at_another_ones_look(
     timekeeper, deputy = Sleeper(connect, quotes.name), Sleeper(connect, quotes.name)
     fall_asleep(timekeeper)
     fall_asleep(deputy)
-    assert deputy.asleep_until == float("inf")
     timekeeper.die()
-    gone = "select count(*) = 0 from pg_stat_activity as a join freshness.sleepers as s"
-    gone += " on s.listener = a.pid where s.channel = %s"
-    while connection.execute(gone, [timekeeper.channel]).fetchone() != (True,):
-        pass  # the backend notices the end of its connection by itself
-
+    wait_until_its_backend_is_gone(connection, timekeeper)
     deputy.wake_up()
     fall_asleep(deputy)
-    assert deputy.asleep_until is not None
-    assert deputy.asleep_until < float("inf")
+    until = "select extract(epoch from due_at)::float8 from freshness.jobs where data_type = %s"
+    [due_at] = connection.execute(until, [quotes.name]).fetchone() or (None,)
+    assert deputy.asleep_until == pytest.approx(due_at, abs=0.3)
     deputy.leave()
+
+
+def test_one_of_the_others_wakes_a_second_after_the_timekeeper_should_have(
+    connect: Connect, connection: Connection, quotes: DataType
+) -> None:
+    """One is enough: the third sleeps on."""
+    produce(connection, quotes, 5)
+    timekeeper = Sleeper(connect, quotes.name)
+    fall_asleep(timekeeper)
+    others = [Sleeper(connect, quotes.name) for _ in range(2)]
+    for sleeper in sorted(others, key=lambda each: each.channel):
+        fall_asleep(sleeper)
+    first, second = sorted(others, key=lambda each: each.channel)
+    assert timekeeper.asleep_until is not None
+    assert first.asleep_until == pytest.approx(timekeeper.asleep_until + 1, abs=0.3)
+    assert second.asleep_until == float("inf")
+    for sleeper in (timekeeper, *others):
+        sleeper.leave()
+
+
+def test_a_sleeper_is_told_when_a_worker_would_have_missed_its_heartbeat(
+    sleepers: list[Sleeper], connection: Connection, quotes: DataType
+) -> None:
+    """Once for many claims: whoever was told looks by then, and only one is told."""
+    claimer, *others = sleepers
+    # As when none of them was heard of for a while.
+    connection.execute("update freshness.sleepers set rings_at = null")
+    told = []
+    for _ in range(2):
+        connection.execute(
+            "insert into freshness.jobs (data_type, symbol, run_at, requested_at)"
+            " values (%s, %s, clock_timestamp(), now())",
+            [quotes.name, str(uuid4())],
+        )
+        assert len(claimer.claim()) == 1
+        told.append([sleeper for sleeper in others if sleeper.heard()])
+        for sleeper in told[-1]:
+            sleeper.wake_up()
+            fall_asleep(sleeper)
+            assert sleeper.asleep_until != float("inf")
+    assert [len(those) for those in told] == [1, 0]
 
 
 def test_one_that_is_long_overdue_does_not_swallow_wakes(
@@ -135,6 +181,21 @@ def test_one_that_is_long_overdue_does_not_swallow_wakes(
     produce(connection, quotes, 0)
     assert (dead.heard(), len(deputy.heard())) == ([], 1)
     dead.leave()
+    deputy.leave()
+
+
+def test_a_sleeper_that_was_killed_is_not_told_and_another_one_is(
+    connect: Connect, connection: Connection, quotes: DataType
+) -> None:
+    """It slept for less long than the other, and its row is still there."""
+    produce(connection, quotes, 20)
+    dead, deputy = Sleeper(connect, quotes.name), Sleeper(connect, quotes.name)
+    fall_asleep(dead)
+    fall_asleep(deputy)
+    dead.die()
+    wait_until_its_backend_is_gone(connection, dead)
+    produce(connection, quotes, 0)
+    assert len(deputy.heard()) == 1
     deputy.leave()
 
 
