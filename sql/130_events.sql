@@ -15,7 +15,8 @@ create table freshness.events (
     fence bigint,
     duration interval,
     bytes bigint,
-    message text
+    message text,
+    is_measured boolean
 );
 
 create index events_happened_at on freshness.events using brin (happened_at) with (pages_per_range = 32);
@@ -29,4 +30,6 @@ comment on column freshness.events.kind is
 comment on column freshness.events.duration is
     'From the start of the fetch to its end, by the database''s clock; of refreshing: from when its job was due.';
 comment on column freshness.events.bytes is 'Size of the source''s answers as they came over the wire; null: unknown.';
+comment on column freshness.events.is_measured is
+    'Whether its duration counts for refresh_ahead auto; null: not, as for data types that have none.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';

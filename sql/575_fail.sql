@@ -53,11 +53,15 @@ begin
             else freshness.backoff(j.attempts + 1, v_type.backoff_first, v_type.backoff_longest)
         end,
         last_error = v_error,
-        calls = coalesce(p_calls, j.calls),
+        calls = 0,
         estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes),
         alone = j.alone or p_alone or p_permanent
     where j.data_type = p_data_type and j.symbol = p_symbol
     returning j.due_at into v_due_at;
+
+    insert into freshness.spent_calls (source, calls, bytes)
+    select v_type.source, coalesce(p_calls, v_job.calls), coalesce(p_bytes, v_job.estimated_size_bytes, 0)
+    where v_job.calls > 0 and v_type.source is not null;
 
     insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
     values (

@@ -189,28 +189,29 @@ create table freshness.jobs (
     data_type text not null,
     symbol text not null
     constraint a_symbol_has_1_to_200_characters check (length(symbol) between 1 and 200),
-    state freshness.job_state not null default 'scheduled',
+    -- First what a claim leaves as it is: the log of a change begins at the first byte that differs.
     priority smallint not null default 0
     constraint a_priority_is_one_digit check (priority between 0 and 9),
-    run_at timestamptz not null,
+    alone boolean not null default false,
+    viewers integer not null default 0,
+    attempts integer not null default 0,
     not_before timestamptz,
-    due_at timestamptz not null generated always as (greatest(run_at, not_before)) stored,
-    requested_at timestamptz,
-    required_as_of timestamptz,
+    unwatched_at timestamptz,
     stored_at timestamptz,
     verified_at timestamptz,
     fresh_until timestamptz,
-    unwatched_at timestamptz,
-    viewers integer not null default 0,
-    attempts integer not null default 0,
+    run_at timestamptz not null,
+    due_at timestamptz not null generated always as (greatest(run_at, not_before)) stored,
+    requested_at timestamptz,
+    required_as_of timestamptz,
+    started_at timestamptz,
     worker bigint,
     fence bigint,
-    started_at timestamptz,
-    last_error text,
-    validators jsonb,
-    alone boolean not null default false,
-    estimated_size_bytes bigint,
+    state freshness.job_state not null default 'scheduled',
     calls smallint not null default 0,
+    last_error text,
+    estimated_size_bytes bigint,
+    validators jsonb,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
         (state = 'running') = (num_nulls(worker, fence, started_at) = 0)
@@ -337,7 +338,8 @@ create table freshness.events (
     fence bigint,
     duration interval,
     bytes bigint,
-    message text
+    message text,
+    is_measured boolean
 );
 
 create index events_happened_at on freshness.events using brin (happened_at) with (pages_per_range = 32);
@@ -351,6 +353,8 @@ comment on column freshness.events.kind is
 comment on column freshness.events.duration is
     'From the start of the fetch to its end, by the database''s clock; of refreshing: from when its job was due.';
 comment on column freshness.events.bytes is 'Size of the source''s answers as they came over the wire; null: unknown.';
+comment on column freshness.events.is_measured is
+    'Whether its duration counts for refresh_ahead auto; null: not, as for data types that have none.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';
 -- <<<
 
@@ -3423,6 +3427,7 @@ comment on function freshness.tokens(freshness.sources, timestamptz) is
 
 -- >>> sql/460_spend.sql
 -- A job that leaves the state running, whichever way, has spent its calls: a trigger, so that no way can forget it.
+-- Whoever sets its calls to 0 has counted them, as finish does for many at once.
 create function freshness.spend()
 returns trigger
 language plpgsql
@@ -3441,12 +3446,12 @@ end
 $$;
 
 comment on function freshness.spend() is
-    'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may first set'
-    ' jobs.calls and estimated_size_bytes to what was really used.';
+    'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may set'
+    ' jobs.calls and estimated_size_bytes to what was really used, or jobs.calls to 0 when it has counted them itself.';
 
 create trigger spend_on_update
 after update of state on freshness.jobs
-for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
+for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running' and new.calls > 0)
 execute function freshness.spend();
 
 create trigger spend_on_delete
@@ -4868,8 +4873,7 @@ comment on function freshness.store_answers is
 -- >>> sql/565_measure_refresh_ahead.sql
 -- refresh_ahead => 'auto': so long before a row goes stale as its fetch will take, as far as recent ones tell.
 
-create index events_fetched on freshness.events (data_type, id)
-where kind in ('fresh', 'unchanged', 'superseded', 'missing');
+create index events_measured on freshness.events (data_type, id) where is_measured;
 
 create function freshness.measure_refresh_ahead(p_data_type text)
 returns interval
@@ -4882,7 +4886,7 @@ declare
         from (
             select f.duration
             from freshness.events as f
-            where f.data_type = p_data_type and f.kind in ('fresh', 'unchanged', 'superseded', 'missing')
+            where f.data_type = p_data_type and f.is_measured
             order by f.id desc
             limit 200
         ) as e
@@ -5002,17 +5006,28 @@ begin
             end,
             stored_at = k.now_stored_at,
             fresh_until = k.now_fresh_until,
-            calls = coalesce(k.used_calls, j.calls),
+            calls = 0,
             estimated_size_bytes = coalesce(k.bytes, j.estimated_size_bytes)
         from known as k
         where j.ctid = any (p_places) and j.fence = k.fence
-        returning k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.bytes, k.reason
+        returning
+            k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.bytes, k.reason,
+            k.calls as reserved, coalesce(k.used_calls, k.calls) as used, coalesce(j.estimated_size_bytes, 0) as size
+    ),
+
+    spent as (
+        insert into freshness.spent_calls (source, calls, bytes)
+        select p_type.source, sum(m.used), sum(m.size)
+        from moved as m
+        where m.reserved > 0 and p_type.source is not null
+        having count(*) > 0
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message, is_measured)
         select
-            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.bytes, m.reason
+            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.bytes, m.reason,
+            case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
         from moved as m
     )
 
@@ -5072,6 +5087,7 @@ declare
     v_answers freshness.stored_answer[];
     v_places tid[];
     v_locked tid[];
+    v_ended freshness.ended[];
 begin
     select array_agg(r.place), array_agg(r.job), array_agg(g.answer) into v_places, v_jobs, v_answers
     from (
@@ -5094,26 +5110,28 @@ begin
         v_answers := freshness.store_answers(p_type, v_jobs, v_answers);
     end if;
 
-    -- The fence is checked last, on the locked rows: a worker that has lost it takes its rows back.
+    -- The fence is checked last, as the jobs are moved: a worker that has lost it takes its rows back.
+    v_ended := freshness.move_ended(p_type, v_places, v_jobs, v_answers);
+    if coalesce(cardinality(v_ended), 0) = cardinality(v_jobs) then
+        return v_ended;
+    end if;
+
+    -- Some were asked for meanwhile and have another place now, or their fences are lost.
+    select array_agg(v_jobs[n.place]), array_agg(v_answers[n.place]) into v_jobs, v_answers
+    from generate_subscripts(v_jobs, 1) as n (place)
+    where (v_jobs[n.place]).fence not in (select e.fence from unnest(v_ended) as e);
     v_locked := array(
         select j.ctid from freshness.jobs as j
-        where j.ctid = any (v_places) and j.fence = any (p_fences)
+        where
+            j.data_type = p_type.name and j.symbol = any (p_symbols)
+            and j.fence in (select o.fence from unnest(v_jobs) as o)
         order by j.symbol
         for update
     );
-    -- One that was asked for meanwhile has another place now.
-    if cardinality(v_locked) < cardinality(v_jobs) then
-        v_locked := array(
-            select j.ctid from freshness.jobs as j
-            where j.data_type = p_type.name and j.symbol = any (p_symbols) and j.fence = any (p_fences)
-            order by j.symbol
-            for update
-        );
-    end if;
     if cardinality(v_locked) < cardinality(v_jobs) then
         perform freshness.raise_fence_lost(p_type.name, v_jobs[1].symbol, v_jobs[1].fence);
     end if;
-    return freshness.move_ended(p_type, v_locked, v_jobs, v_answers);
+    return v_ended || freshness.move_ended(p_type, v_locked, v_jobs, v_answers);
 end
 $$;
 
@@ -5426,11 +5444,15 @@ begin
             else freshness.backoff(j.attempts + 1, v_type.backoff_first, v_type.backoff_longest)
         end,
         last_error = v_error,
-        calls = coalesce(p_calls, j.calls),
+        calls = 0,
         estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes),
         alone = j.alone or p_alone or p_permanent
     where j.data_type = p_data_type and j.symbol = p_symbol
     returning j.due_at into v_due_at;
+
+    insert into freshness.spent_calls (source, calls, bytes)
+    select v_type.source, coalesce(p_calls, v_job.calls), coalesce(p_bytes, v_job.estimated_size_bytes, 0)
+    where v_job.calls > 0 and v_type.source is not null;
 
     insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
     values (
