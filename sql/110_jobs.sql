@@ -21,6 +21,7 @@ create table freshness.jobs (
     started_at timestamptz,
     worker bigint,
     fence bigint,
+    waited real,
     state freshness.job_state not null default 'scheduled',
     calls smallint not null default 0,
     last_error text,
@@ -56,6 +57,7 @@ comment on column freshness.jobs.attempts is 'Failed attempts since the last suc
 comment on column freshness.jobs.fence is
     'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
 comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on column freshness.jobs.waited is 'Seconds from when it was due to the start of the running fetch.';
 comment on column freshness.jobs.validators is
     'What the source gave to ask "changed since?" with, such as its ETag; null: nothing. Counts with verified_at only.';
 comment on column freshness.jobs.alone is

@@ -73,7 +73,8 @@ begin
     moved as (
         update freshness.jobs as j
         set
-            state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
+            state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
+            attempts = 0, alone = false,
             last_error = k.reason,
             not_before = k.held_until,
             verified_at = case when k.outcome = 'stale' then j.verified_at else k.now_verified_at end,
@@ -94,7 +95,7 @@ begin
         from known as k
         where j.ctid = any (p_places) and j.fence = k.fence
         returning
-            k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.bytes, k.reason,
+            k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.waited, k.bytes, k.reason,
             k.calls as reserved, coalesce(k.used_calls, k.calls) as used, coalesce(j.estimated_size_bytes, 0) as size
     ),
 
@@ -107,10 +108,10 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message, is_measured)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message, is_measured)
         select
-            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.bytes, m.reason,
-            case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
+            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.waited, m.bytes,
+            m.reason, case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
         from moved as m
     )
 

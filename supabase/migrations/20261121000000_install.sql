@@ -207,6 +207,7 @@ create table freshness.jobs (
     started_at timestamptz,
     worker bigint,
     fence bigint,
+    waited real,
     state freshness.job_state not null default 'scheduled',
     calls smallint not null default 0,
     last_error text,
@@ -242,6 +243,7 @@ comment on column freshness.jobs.attempts is 'Failed attempts since the last suc
 comment on column freshness.jobs.fence is
     'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
 comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on column freshness.jobs.waited is 'Seconds from when it was due to the start of the running fetch.';
 comment on column freshness.jobs.validators is
     'What the source gave to ask "changed since?" with, such as its ETag; null: nothing. Counts with verified_at only.';
 comment on column freshness.jobs.alone is
@@ -321,9 +323,10 @@ comment on column freshness.workers.heartbeat_limit is
 -- <<<
 
 -- >>> sql/130_events.sql
--- What happened, append-only and pruned: feeds the history, the success rate and the streams.
+-- What happened, append-only and pruned: feeds the history, the success rate and the streams. One row for each refresh,
+-- at its end; its numbers are the sequence's, and each sixty-fourth is enough to find the newest.
 create table freshness.events (
-    id bigint generated always as identity primary key,
+    id bigint generated always as identity,
     happened_at timestamptz not null default clock_timestamp(),
     kind text not null
     constraint a_kind_is_known check (
@@ -337,21 +340,28 @@ create table freshness.events (
     worker bigint,
     fence bigint,
     duration interval,
+    waited real,
     bytes bigint,
     message text,
     is_measured boolean
 );
 
-create index events_happened_at on freshness.events using brin (happened_at) with (pages_per_range = 32);
+create index events_happened_at on freshness.events using brin (happened_at, id)
+with (pages_per_range = 8, autosummarize = on);
+create index events_newest on freshness.events (id) where id % 64 = 0;
+
+-- A publication of all tables must not make pruning fail.
+alter table freshness.events replica identity full;
 
 comment on table freshness.events is
     'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
 comment on column freshness.events.kind is
-    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | stale | failed | retry_after: how it ended'
-    ' (freshness.finish, freshness.fail). taken_over | handed_back: its worker died or stopped. ignored: a subscription'
-    ' that names no key. error: something that needs a look.';
-comment on column freshness.events.duration is
-    'From the start of the fetch to its end, by the database''s clock; of refreshing: from when its job was due.';
+    'fresh | unchanged | superseded | missing | stale | failed | retry_after: how a refresh ended (freshness.finish,'
+    ' freshness.fail). taken_over | handed_back: its worker died or stopped. refreshing: a fetch starts, written only'
+    ' while somebody is told of that (freshness.listen_for). ignored: a subscription that names no key. error:'
+    ' something that needs a look.';
+comment on column freshness.events.duration is 'From the start of the fetch to its end, by the database''s clock.';
+comment on column freshness.events.waited is 'Seconds from when its job was due to the start of the fetch.';
 comment on column freshness.events.bytes is 'Size of the source''s answers as they came over the wire; null: unknown.';
 comment on column freshness.events.is_measured is
     'Whether its duration counts for refresh_ahead auto; null: not, as for data types that have none.';
@@ -4085,7 +4095,7 @@ begin
         set
             -- A refresh that kills its worker must not kill one after the other.
             state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
-            worker = null, fence = null, started_at = null, run_at = clock_timestamp(),
+            worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp(),
             attempts = j.attempts + 1,
             not_before = case
                 when h.is_last then clock_timestamp() + interval '1 hour'
@@ -4437,6 +4447,9 @@ begin
             calls = case when d.decision = 'fetch' and v_has_budget then p_type.calls_per_refresh else 0 end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
+            waited = case d.decision
+                when 'fetch' then greatest(extract(epoch from clock_timestamp() - d.due_at), 0)
+            end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
             unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_horizon) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
@@ -4457,13 +4470,20 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, message)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, waited, message)
         select
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
-            c.data_type, c.symbol, c.worker, c.fence,
-            case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
-            case c.decision when 'broken' then c.last_error end
-        from changed as c where c.decision in ('fetch', 'broken')
+            c.data_type, c.symbol, c.worker, c.fence, c.waited, case c.decision when 'broken' then c.last_error end
+        from changed as c
+        where
+            c.decision = 'broken'
+            -- A start is known by its end: it is on record for those alone who are told of it.
+            or (
+                c.decision = 'fetch' and exists (
+                    select from freshness.listeners as l
+                    where l.data_type = c.data_type and l.symbol = c.symbol and l.is_told_of_starts
+                )
+            )
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
@@ -4990,7 +5010,8 @@ begin
     moved as (
         update freshness.jobs as j
         set
-            state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
+            state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
+            attempts = 0, alone = false,
             last_error = k.reason,
             not_before = k.held_until,
             verified_at = case when k.outcome = 'stale' then j.verified_at else k.now_verified_at end,
@@ -5011,7 +5032,7 @@ begin
         from known as k
         where j.ctid = any (p_places) and j.fence = k.fence
         returning
-            k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.bytes, k.reason,
+            k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.waited, k.bytes, k.reason,
             k.calls as reserved, coalesce(k.used_calls, k.calls) as used, coalesce(j.estimated_size_bytes, 0) as size
     ),
 
@@ -5024,10 +5045,10 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message, is_measured)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message, is_measured)
         select
-            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.bytes, m.reason,
-            case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
+            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.waited, m.bytes,
+            m.reason, case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
         from moved as m
     )
 
@@ -5435,7 +5456,7 @@ begin
     update freshness.jobs as j
     set
         state = case when v_is_last then 'failed' else 'scheduled' end::freshness.job_state,
-        worker = null, fence = null, started_at = null,
+        worker = null, fence = null, started_at = null, waited = null,
         attempts = j.attempts + case when v_wait is null then 1 else 0 end,
         run_at = v_now,
         not_before = v_now + case
@@ -5454,10 +5475,10 @@ begin
     select v_type.source, coalesce(p_calls, v_job.calls), coalesce(p_bytes, v_job.estimated_size_bytes, 0)
     where v_job.calls > 0 and v_type.source is not null;
 
-    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message)
     values (
         case when v_wait is null then 'failed' else 'retry_after' end, p_data_type, p_symbol, v_job.worker, p_fence,
-        v_now - v_job.started_at, p_bytes, v_error
+        v_now - v_job.started_at, v_job.waited, p_bytes, v_error
     );
     if v_wait is not null then
         perform freshness.pause_source(v_type.source, v_now + v_wait, v_error) where v_type.source is not null;
@@ -6170,7 +6191,7 @@ begin
     );
     with handed_back as (
         update freshness.jobs as j
-        set state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp()
+        set state = 'scheduled', worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp()
         where j.state = 'running' and j.worker = p_worker
         returning j.data_type, j.symbol
     )
@@ -7805,32 +7826,33 @@ sampled as (
 latest as (
     select v.*
     from freshness.events as v
-    order by v.id desc
-    limit 100000
+    where v.id > coalesce((select max(n.id) from freshness.events as n where n.id % 64 = 0), 0) - 100000
 ),
 
 recent as (
     select
         e.kind,
-        e.duration,
-        lag(e.kind) over (partition by e.data_type, e.symbol order by e.id) as before
+        e.waited,
+        -- Begun before the one before it had ended.
+        e.happened_at - e.duration < lag(e.happened_at) over (
+            partition by e.data_type, e.symbol order by e.id
+        ) as is_duplicate
     from latest as e
     where
         e.happened_at > clock_timestamp() - interval '1 hour'
-        and e.symbol is not null and e.kind not in ('ignored', 'error')
+        and e.symbol is not null and e.kind not in ('refreshing', 'ignored', 'error')
 ),
 
 refreshes as (
     select
-        percentile_disc(array[0.5, 0.99]) within group (order by extract(epoch from r.duration)::double precision)
-            filter (where r.kind = 'refreshing') as delay,
+        percentile_disc(array[0.5, 0.99]) within group (order by r.waited::double precision) as delay,
         100.0 * count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale'))
         / nullif(
             count(*) filter (
                 where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale', 'failed', 'taken_over')
             ), 0
         ) as succeeded,
-        count(*) filter (where r.kind = 'refreshing' and r.before = 'refreshing') as duplicates
+        count(*) filter (where r.is_duplicate) as duplicates
     from recent as r
 ),
 
