@@ -39,7 +39,12 @@ sampled as (
 latest as (
     select v.*
     from freshness.events as v
-    where v.id > coalesce((select max(n.id) from freshness.events as n where n.id % 64 = 0), 0) - 100000
+    where
+        v.id > (
+            select coalesce(max(n.id), 0) - 100000
+            from freshness.events as n
+            where n.id % 64 = 0
+        )
 ),
 
 recent as (
