@@ -57,8 +57,8 @@ def measure() -> Iterator[Figure]:
         )
         begun = _all_fetches(fetches, deadlines)
         row = connection.execute(
-            "select 100 * avg((duration = interval '0')::integer)::float8 from freshness.events"
-            " where kind = 'refreshing'"
+            "select 100 * avg((waited = 0)::integer)::float8 from freshness.events"
+            " where waited is not null"
         ).fetchone()
         ahead = row[0] if row else 0.0
     late = [(begun[symbol] - due) * 1000 for symbol, due in deadlines.items()]

@@ -3,28 +3,30 @@ create table freshness.jobs (
     data_type text not null,
     symbol text not null
     constraint a_symbol_has_1_to_200_characters check (length(symbol) between 1 and 200),
-    state freshness.job_state not null default 'scheduled',
+    -- First what a claim leaves as it is: the log of a change begins at the first byte that differs.
     priority smallint not null default 0
     constraint a_priority_is_one_digit check (priority between 0 and 9),
-    run_at timestamptz not null,
+    alone boolean not null default false,
+    viewers integer not null default 0,
+    attempts integer not null default 0,
     not_before timestamptz,
-    due_at timestamptz not null generated always as (greatest(run_at, not_before)) stored,
-    requested_at timestamptz,
-    required_as_of timestamptz,
+    unwatched_at timestamptz,
     stored_at timestamptz,
     verified_at timestamptz,
     fresh_until timestamptz,
-    unwatched_at timestamptz,
-    viewers integer not null default 0,
-    attempts integer not null default 0,
+    run_at timestamptz not null,
+    due_at timestamptz not null generated always as (greatest(run_at, not_before)) stored,
+    requested_at timestamptz,
+    required_as_of timestamptz,
+    started_at timestamptz,
     worker bigint,
     fence bigint,
-    started_at timestamptz,
-    last_error text,
-    validators jsonb,
-    alone boolean not null default false,
-    estimated_size_bytes bigint,
+    waited real,
+    state freshness.job_state not null default 'scheduled',
     calls smallint not null default 0,
+    last_error text,
+    estimated_size_bytes bigint,
+    validators jsonb,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
         (state = 'running') = (num_nulls(worker, fence, started_at) = 0)
@@ -55,6 +57,7 @@ comment on column freshness.jobs.attempts is 'Failed attempts since the last suc
 comment on column freshness.jobs.fence is
     'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
 comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on column freshness.jobs.waited is 'Seconds from when it was due to the start of the running fetch.';
 comment on column freshness.jobs.validators is
     'What the source gave to ask "changed since?" with, such as its ETag; null: nothing. Counts with verified_at only.';
 comment on column freshness.jobs.alone is

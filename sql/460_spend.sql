@@ -1,4 +1,5 @@
 -- A job that leaves the state running, whichever way, has spent its calls: a trigger, so that no way can forget it.
+-- Whoever sets its calls to 0 has counted them, as finish does for many at once.
 create function freshness.spend()
 returns trigger
 language plpgsql
@@ -17,12 +18,12 @@ end
 $$;
 
 comment on function freshness.spend() is
-    'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may first set'
-    ' jobs.calls and estimated_size_bytes to what was really used.';
+    'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may set'
+    ' jobs.calls and estimated_size_bytes to what was really used, or jobs.calls to 0 when it has counted them itself.';
 
 create trigger spend_on_update
 after update of state on freshness.jobs
-for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
+for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running' and new.calls > 0)
 execute function freshness.spend();
 
 create trigger spend_on_delete

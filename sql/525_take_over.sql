@@ -43,7 +43,7 @@ begin
         set
             -- A refresh that kills its worker must not kill one after the other.
             state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
-            worker = null, fence = null, started_at = null, run_at = clock_timestamp(),
+            worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp(),
             attempts = j.attempts + 1,
             not_before = case
                 when h.is_last then clock_timestamp() + interval '1 hour'

@@ -25,10 +25,10 @@ begin
     with candidates as materialized (
         select
             j.ctid as place, t.source, t.calls_per_refresh, coalesce(j.estimated_size_bytes, 0) as bytes,
-            -- Age lifts a key through the classes: nothing waits for ever.
-            j.priority + floor(extract(epoch from v_now - j.run_at) / (10 * extract(epoch from t.ttl))) as class,
+            -- Age lifts a key through the classes: nothing waits for ever. (date_part: extract makes slow numerics.)
+            j.priority + floor(date_part('epoch', v_now - j.run_at) / (10 * date_part('epoch', t.ttl))) as class,
             j.requested_at is not null or (j.stored_at is null and j.verified_at is null) as is_asked_for,
-            greatest(j.viewers, 1) * extract(epoch from v_now - j.run_at + t.ttl) as score
+            greatest(j.viewers, 1) * date_part('epoch', v_now - j.run_at + t.ttl) as score
         from generate_series(9, 0, -1) as class (priority)
         cross join freshness.data_types as t
         cross join lateral (

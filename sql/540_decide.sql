@@ -79,6 +79,9 @@ begin
             calls = case when d.decision = 'fetch' and v_has_budget then p_type.calls_per_refresh else 0 end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
+            waited = case d.decision
+                when 'fetch' then greatest(extract(epoch from clock_timestamp() - d.due_at), 0)
+            end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
             unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_horizon) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
@@ -99,13 +102,20 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, message)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, waited, message)
         select
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
-            c.data_type, c.symbol, c.worker, c.fence,
-            case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
-            case c.decision when 'broken' then c.last_error end
-        from changed as c where c.decision in ('fetch', 'broken')
+            c.data_type, c.symbol, c.worker, c.fence, c.waited, case c.decision when 'broken' then c.last_error end
+        from changed as c
+        where
+            c.decision = 'broken'
+            -- A start is known by its end: it is on record for those alone who are told of it.
+            or (
+                c.decision = 'fetch' and exists (
+                    select from freshness.listeners as l
+                    where l.data_type = c.data_type and l.symbol = c.symbol and l.is_told_of_starts
+                )
+            )
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,

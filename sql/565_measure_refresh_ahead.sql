@@ -1,7 +1,6 @@
 -- refresh_ahead => 'auto': so long before a row goes stale as its fetch will take, as far as recent ones tell.
 
-create index events_fetched on freshness.events (data_type, id)
-where kind in ('fresh', 'unchanged', 'superseded', 'missing');
+create index events_measured on freshness.events (data_type, id) where is_measured;
 
 create function freshness.measure_refresh_ahead(p_data_type text)
 returns interval
@@ -14,7 +13,7 @@ declare
         from (
             select f.duration
             from freshness.events as f
-            where f.data_type = p_data_type and f.kind in ('fresh', 'unchanged', 'superseded', 'missing')
+            where f.data_type = p_data_type and f.is_measured
             order by f.id desc
             limit 200
         ) as e

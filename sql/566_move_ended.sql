@@ -73,7 +73,8 @@ begin
     moved as (
         update freshness.jobs as j
         set
-            state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
+            state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
+            attempts = 0, alone = false,
             last_error = k.reason,
             not_before = k.held_until,
             verified_at = case when k.outcome = 'stale' then j.verified_at else k.now_verified_at end,
@@ -89,17 +90,28 @@ begin
             end,
             stored_at = k.now_stored_at,
             fresh_until = k.now_fresh_until,
-            calls = coalesce(k.used_calls, j.calls),
+            calls = 0,
             estimated_size_bytes = coalesce(k.bytes, j.estimated_size_bytes)
         from known as k
         where j.ctid = any (p_places) and j.fence = k.fence
-        returning k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.bytes, k.reason
+        returning
+            k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.waited, k.bytes, k.reason,
+            k.calls as reserved, coalesce(k.used_calls, k.calls) as used, coalesce(j.estimated_size_bytes, 0) as size
+    ),
+
+    spent as (
+        insert into freshness.spent_calls (source, calls, bytes)
+        select p_type.source, sum(m.used), sum(m.size)
+        from moved as m
+        where m.reserved > 0 and p_type.source is not null
+        having count(*) > 0
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message, is_measured)
         select
-            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.bytes, m.reason
+            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.waited, m.bytes,
+            m.reason, case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
         from moved as m
     )
 

@@ -21,6 +21,7 @@ declare
     v_answers freshness.stored_answer[];
     v_places tid[];
     v_locked tid[];
+    v_ended freshness.ended[];
 begin
     select array_agg(r.place), array_agg(r.job), array_agg(g.answer) into v_places, v_jobs, v_answers
     from (
@@ -43,26 +44,28 @@ begin
         v_answers := freshness.store_answers(p_type, v_jobs, v_answers);
     end if;
 
-    -- The fence is checked last, on the locked rows: a worker that has lost it takes its rows back.
+    -- The fence is checked last, as the jobs are moved: a worker that has lost it takes its rows back.
+    v_ended := freshness.move_ended(p_type, v_places, v_jobs, v_answers);
+    if coalesce(cardinality(v_ended), 0) = cardinality(v_jobs) then
+        return v_ended;
+    end if;
+
+    -- Some were asked for meanwhile and have another place now, or their fences are lost.
+    select array_agg(v_jobs[n.place]), array_agg(v_answers[n.place]) into v_jobs, v_answers
+    from generate_subscripts(v_jobs, 1) as n (place)
+    where (v_jobs[n.place]).fence not in (select e.fence from unnest(v_ended) as e);
     v_locked := array(
         select j.ctid from freshness.jobs as j
-        where j.ctid = any (v_places) and j.fence = any (p_fences)
+        where
+            j.data_type = p_type.name and j.symbol = any (p_symbols)
+            and j.fence in (select o.fence from unnest(v_jobs) as o)
         order by j.symbol
         for update
     );
-    -- One that was asked for meanwhile has another place now.
-    if cardinality(v_locked) < cardinality(v_jobs) then
-        v_locked := array(
-            select j.ctid from freshness.jobs as j
-            where j.data_type = p_type.name and j.symbol = any (p_symbols) and j.fence = any (p_fences)
-            order by j.symbol
-            for update
-        );
-    end if;
     if cardinality(v_locked) < cardinality(v_jobs) then
         perform freshness.raise_fence_lost(p_type.name, v_jobs[1].symbol, v_jobs[1].fence);
     end if;
-    return freshness.move_ended(p_type, v_locked, v_jobs, v_answers);
+    return v_ended || freshness.move_ended(p_type, v_locked, v_jobs, v_answers);
 end
 $$;
 

@@ -44,7 +44,7 @@ begin
     update freshness.jobs as j
     set
         state = case when v_is_last then 'failed' else 'scheduled' end::freshness.job_state,
-        worker = null, fence = null, started_at = null,
+        worker = null, fence = null, started_at = null, waited = null,
         attempts = j.attempts + case when v_wait is null then 1 else 0 end,
         run_at = v_now,
         not_before = v_now + case
@@ -53,16 +53,20 @@ begin
             else freshness.backoff(j.attempts + 1, v_type.backoff_first, v_type.backoff_longest)
         end,
         last_error = v_error,
-        calls = coalesce(p_calls, j.calls),
+        calls = 0,
         estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes),
         alone = j.alone or p_alone or p_permanent
     where j.data_type = p_data_type and j.symbol = p_symbol
     returning j.due_at into v_due_at;
 
-    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+    insert into freshness.spent_calls (source, calls, bytes)
+    select v_type.source, coalesce(p_calls, v_job.calls), coalesce(p_bytes, v_job.estimated_size_bytes, 0)
+    where v_job.calls > 0 and v_type.source is not null;
+
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message)
     values (
         case when v_wait is null then 'failed' else 'retry_after' end, p_data_type, p_symbol, v_job.worker, p_fence,
-        v_now - v_job.started_at, p_bytes, v_error
+        v_now - v_job.started_at, v_job.waited, p_bytes, v_error
     );
     if v_wait is not null then
         perform freshness.pause_source(v_type.source, v_now + v_wait, v_error) where v_type.source is not null;

@@ -59,7 +59,7 @@ begin
     );
     with handed_back as (
         update freshness.jobs as j
-        set state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp()
+        set state = 'scheduled', worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp()
         where j.state = 'running' and j.worker = p_worker
         returning j.data_type, j.symbol
     )

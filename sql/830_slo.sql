@@ -39,32 +39,38 @@ sampled as (
 latest as (
     select v.*
     from freshness.events as v
-    order by v.id desc
-    limit 100000
+    where
+        v.id > (
+            select coalesce(max(n.id), 0) - 100000
+            from freshness.events as n
+            where n.id % 64 = 0
+        )
 ),
 
 recent as (
     select
         e.kind,
-        e.duration,
-        lag(e.kind) over (partition by e.data_type, e.symbol order by e.id) as before
+        e.waited,
+        -- Begun before the one before it had ended.
+        e.happened_at - e.duration < lag(e.happened_at) over (
+            partition by e.data_type, e.symbol order by e.id
+        ) as is_duplicate
     from latest as e
     where
         e.happened_at > clock_timestamp() - interval '1 hour'
-        and e.symbol is not null and e.kind not in ('ignored', 'error')
+        and e.symbol is not null and e.kind not in ('refreshing', 'ignored', 'error')
 ),
 
 refreshes as (
     select
-        percentile_disc(array[0.5, 0.99]) within group (order by extract(epoch from r.duration)::double precision)
-            filter (where r.kind = 'refreshing') as delay,
+        percentile_disc(array[0.5, 0.99]) within group (order by r.waited::double precision) as delay,
         100.0 * count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale'))
         / nullif(
             count(*) filter (
                 where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale', 'failed', 'taken_over')
             ), 0
         ) as succeeded,
-        count(*) filter (where r.kind = 'refreshing' and r.before = 'refreshing') as duplicates
+        count(*) filter (where r.is_duplicate) as duplicates
     from recent as r
 ),
 

@@ -189,28 +189,30 @@ create table freshness.jobs (
     data_type text not null,
     symbol text not null
     constraint a_symbol_has_1_to_200_characters check (length(symbol) between 1 and 200),
-    state freshness.job_state not null default 'scheduled',
+    -- First what a claim leaves as it is: the log of a change begins at the first byte that differs.
     priority smallint not null default 0
     constraint a_priority_is_one_digit check (priority between 0 and 9),
-    run_at timestamptz not null,
+    alone boolean not null default false,
+    viewers integer not null default 0,
+    attempts integer not null default 0,
     not_before timestamptz,
-    due_at timestamptz not null generated always as (greatest(run_at, not_before)) stored,
-    requested_at timestamptz,
-    required_as_of timestamptz,
+    unwatched_at timestamptz,
     stored_at timestamptz,
     verified_at timestamptz,
     fresh_until timestamptz,
-    unwatched_at timestamptz,
-    viewers integer not null default 0,
-    attempts integer not null default 0,
+    run_at timestamptz not null,
+    due_at timestamptz not null generated always as (greatest(run_at, not_before)) stored,
+    requested_at timestamptz,
+    required_as_of timestamptz,
+    started_at timestamptz,
     worker bigint,
     fence bigint,
-    started_at timestamptz,
-    last_error text,
-    validators jsonb,
-    alone boolean not null default false,
-    estimated_size_bytes bigint,
+    waited real,
+    state freshness.job_state not null default 'scheduled',
     calls smallint not null default 0,
+    last_error text,
+    estimated_size_bytes bigint,
+    validators jsonb,
     primary key (data_type, symbol),
     constraint a_running_job_has_a_worker_and_a_fence check (
         (state = 'running') = (num_nulls(worker, fence, started_at) = 0)
@@ -241,6 +243,7 @@ comment on column freshness.jobs.attempts is 'Failed attempts since the last suc
 comment on column freshness.jobs.fence is
     'Number of the running refresh, never reused: whoever holds another one can neither write nor finish.';
 comment on column freshness.jobs.started_at is 'Database clock at the start of the running fetch: its "as of".';
+comment on column freshness.jobs.waited is 'Seconds from when it was due to the start of the running fetch.';
 comment on column freshness.jobs.validators is
     'What the source gave to ask "changed since?" with, such as its ETag; null: nothing. Counts with verified_at only.';
 comment on column freshness.jobs.alone is
@@ -320,9 +323,10 @@ comment on column freshness.workers.heartbeat_limit is
 -- <<<
 
 -- >>> sql/130_events.sql
--- What happened, append-only and pruned: feeds the history, the success rate and the streams.
+-- What happened, append-only and pruned: feeds the history, the success rate and the streams. One row for each refresh,
+-- at its end; its numbers are the sequence's, and each sixty-fourth is enough to find the newest.
 create table freshness.events (
-    id bigint generated always as identity primary key,
+    id bigint generated always as identity,
     happened_at timestamptz not null default clock_timestamp(),
     kind text not null
     constraint a_kind_is_known check (
@@ -336,21 +340,31 @@ create table freshness.events (
     worker bigint,
     fence bigint,
     duration interval,
+    waited real,
     bytes bigint,
-    message text
+    message text,
+    is_measured boolean
 );
 
-create index events_happened_at on freshness.events using brin (happened_at) with (pages_per_range = 32);
+create index events_happened_at on freshness.events using brin (happened_at, id)
+with (pages_per_range = 8, autosummarize = on);
+create index events_newest on freshness.events (id) where id % 64 = 0;
+
+-- A publication of all tables must not make pruning fail.
+alter table freshness.events replica identity full;
 
 comment on table freshness.events is
     'History of refreshes and of what could not be done. Pruned by the sweep after 7 days.';
 comment on column freshness.events.kind is
-    'refreshing: a fetch starts. fresh | unchanged | superseded | missing | stale | failed | retry_after: how it ended'
-    ' (freshness.finish, freshness.fail). taken_over | handed_back: its worker died or stopped. ignored: a subscription'
-    ' that names no key. error: something that needs a look.';
-comment on column freshness.events.duration is
-    'From the start of the fetch to its end, by the database''s clock; of refreshing: from when its job was due.';
+    'fresh | unchanged | superseded | missing | stale | failed | retry_after: how a refresh ended (freshness.finish,'
+    ' freshness.fail). taken_over | handed_back: its worker died or stopped. refreshing: a fetch starts, written only'
+    ' while somebody is told of that (freshness.listen_for). ignored: a subscription that names no key. error:'
+    ' something that needs a look.';
+comment on column freshness.events.duration is 'From the start of the fetch to its end, by the database''s clock.';
+comment on column freshness.events.waited is 'Seconds from when its job was due to the start of the fetch.';
 comment on column freshness.events.bytes is 'Size of the source''s answers as they came over the wire; null: unknown.';
+comment on column freshness.events.is_measured is
+    'Whether its duration counts for refresh_ahead auto; null: not, as for data types that have none.';
 comment on column freshness.events.message is 'The reason, in words; never a claim, a token or a row''s content.';
 -- <<<
 
@@ -3439,6 +3453,7 @@ comment on function freshness.tokens(freshness.sources, timestamptz) is
 
 -- >>> sql/460_spend.sql
 -- A job that leaves the state running, whichever way, has spent its calls: a trigger, so that no way can forget it.
+-- Whoever sets its calls to 0 has counted them, as finish does for many at once.
 create function freshness.spend()
 returns trigger
 language plpgsql
@@ -3457,12 +3472,12 @@ end
 $$;
 
 comment on function freshness.spend() is
-    'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may first set'
-    ' jobs.calls and estimated_size_bytes to what was really used.';
+    'Trigger function of jobs: counts the calls and bytes of a refresh that has ended. Whoever ends it may set'
+    ' jobs.calls and estimated_size_bytes to what was really used, or jobs.calls to 0 when it has counted them itself.';
 
 create trigger spend_on_update
 after update of state on freshness.jobs
-for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running')
+for each row when (old.state = 'running' and old.calls > 0 and new.state <> 'running' and new.calls > 0)
 execute function freshness.spend();
 
 create trigger spend_on_delete
@@ -4140,7 +4155,7 @@ begin
         set
             -- A refresh that kills its worker must not kill one after the other.
             state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
-            worker = null, fence = null, started_at = null, run_at = clock_timestamp(),
+            worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp(),
             attempts = j.attempts + 1,
             not_before = case
                 when h.is_last then clock_timestamp() + interval '1 hour'
@@ -4237,10 +4252,10 @@ begin
     with candidates as materialized (
         select
             j.ctid as place, t.source, t.calls_per_refresh, coalesce(j.estimated_size_bytes, 0) as bytes,
-            -- Age lifts a key through the classes: nothing waits for ever.
-            j.priority + floor(extract(epoch from v_now - j.run_at) / (10 * extract(epoch from t.ttl))) as class,
+            -- Age lifts a key through the classes: nothing waits for ever. (date_part: extract makes slow numerics.)
+            j.priority + floor(date_part('epoch', v_now - j.run_at) / (10 * date_part('epoch', t.ttl))) as class,
             j.requested_at is not null or (j.stored_at is null and j.verified_at is null) as is_asked_for,
-            greatest(j.viewers, 1) * extract(epoch from v_now - j.run_at + t.ttl) as score
+            greatest(j.viewers, 1) * date_part('epoch', v_now - j.run_at + t.ttl) as score
         from generate_series(9, 0, -1) as class (priority)
         cross join freshness.data_types as t
         cross join lateral (
@@ -4495,6 +4510,9 @@ begin
             calls = case when d.decision = 'fetch' and v_has_budget then p_type.calls_per_refresh else 0 end,
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
+            waited = case d.decision
+                when 'fetch' then greatest(extract(epoch from clock_timestamp() - d.due_at), 0)
+            end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
             unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_horizon) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
@@ -4515,13 +4533,20 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, message)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, waited, message)
         select
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
-            c.data_type, c.symbol, c.worker, c.fence,
-            case c.decision when 'fetch' then greatest(c.started_at - c.was_due_at, interval '0') end,
-            case c.decision when 'broken' then c.last_error end
-        from changed as c where c.decision in ('fetch', 'broken')
+            c.data_type, c.symbol, c.worker, c.fence, c.waited, case c.decision when 'broken' then c.last_error end
+        from changed as c
+        where
+            c.decision = 'broken'
+            -- A start is known by its end: it is on record for those alone who are told of it.
+            or (
+                c.decision = 'fetch' and exists (
+                    select from freshness.listeners as l
+                    where l.data_type = c.data_type and l.symbol = c.symbol and l.is_told_of_starts
+                )
+            )
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
@@ -4931,8 +4956,7 @@ comment on function freshness.store_answers is
 -- >>> sql/565_measure_refresh_ahead.sql
 -- refresh_ahead => 'auto': so long before a row goes stale as its fetch will take, as far as recent ones tell.
 
-create index events_fetched on freshness.events (data_type, id)
-where kind in ('fresh', 'unchanged', 'superseded', 'missing');
+create index events_measured on freshness.events (data_type, id) where is_measured;
 
 create function freshness.measure_refresh_ahead(p_data_type text)
 returns interval
@@ -4945,7 +4969,7 @@ declare
         from (
             select f.duration
             from freshness.events as f
-            where f.data_type = p_data_type and f.kind in ('fresh', 'unchanged', 'superseded', 'missing')
+            where f.data_type = p_data_type and f.is_measured
             order by f.id desc
             limit 200
         ) as e
@@ -5049,7 +5073,8 @@ begin
     moved as (
         update freshness.jobs as j
         set
-            state = 'scheduled', worker = null, fence = null, started_at = null, attempts = 0, alone = false,
+            state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
+            attempts = 0, alone = false,
             last_error = k.reason,
             not_before = k.held_until,
             verified_at = case when k.outcome = 'stale' then j.verified_at else k.now_verified_at end,
@@ -5065,17 +5090,28 @@ begin
             end,
             stored_at = k.now_stored_at,
             fresh_until = k.now_fresh_until,
-            calls = coalesce(k.used_calls, j.calls),
+            calls = 0,
             estimated_size_bytes = coalesce(k.bytes, j.estimated_size_bytes)
         from known as k
         where j.ctid = any (p_places) and j.fence = k.fence
-        returning k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.bytes, k.reason
+        returning
+            k.fence, k.outcome, j.due_at, j.data_type, j.symbol, k.worker, k.started_at, k.waited, k.bytes, k.reason,
+            k.calls as reserved, coalesce(k.used_calls, k.calls) as used, coalesce(j.estimated_size_bytes, 0) as size
+    ),
+
+    spent as (
+        insert into freshness.spent_calls (source, calls, bytes)
+        select p_type.source, sum(m.used), sum(m.size)
+        from moved as m
+        where m.reserved > 0 and p_type.source is not null
+        having count(*) > 0
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message, is_measured)
         select
-            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.bytes, m.reason
+            m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.waited, m.bytes,
+            m.reason, case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
         from moved as m
     )
 
@@ -5135,6 +5171,7 @@ declare
     v_answers freshness.stored_answer[];
     v_places tid[];
     v_locked tid[];
+    v_ended freshness.ended[];
 begin
     select array_agg(r.place), array_agg(r.job), array_agg(g.answer) into v_places, v_jobs, v_answers
     from (
@@ -5157,26 +5194,28 @@ begin
         v_answers := freshness.store_answers(p_type, v_jobs, v_answers);
     end if;
 
-    -- The fence is checked last, on the locked rows: a worker that has lost it takes its rows back.
+    -- The fence is checked last, as the jobs are moved: a worker that has lost it takes its rows back.
+    v_ended := freshness.move_ended(p_type, v_places, v_jobs, v_answers);
+    if coalesce(cardinality(v_ended), 0) = cardinality(v_jobs) then
+        return v_ended;
+    end if;
+
+    -- Some were asked for meanwhile and have another place now, or their fences are lost.
+    select array_agg(v_jobs[n.place]), array_agg(v_answers[n.place]) into v_jobs, v_answers
+    from generate_subscripts(v_jobs, 1) as n (place)
+    where (v_jobs[n.place]).fence not in (select e.fence from unnest(v_ended) as e);
     v_locked := array(
         select j.ctid from freshness.jobs as j
-        where j.ctid = any (v_places) and j.fence = any (p_fences)
+        where
+            j.data_type = p_type.name and j.symbol = any (p_symbols)
+            and j.fence in (select o.fence from unnest(v_jobs) as o)
         order by j.symbol
         for update
     );
-    -- One that was asked for meanwhile has another place now.
-    if cardinality(v_locked) < cardinality(v_jobs) then
-        v_locked := array(
-            select j.ctid from freshness.jobs as j
-            where j.data_type = p_type.name and j.symbol = any (p_symbols) and j.fence = any (p_fences)
-            order by j.symbol
-            for update
-        );
-    end if;
     if cardinality(v_locked) < cardinality(v_jobs) then
         perform freshness.raise_fence_lost(p_type.name, v_jobs[1].symbol, v_jobs[1].fence);
     end if;
-    return freshness.move_ended(p_type, v_locked, v_jobs, v_answers);
+    return v_ended || freshness.move_ended(p_type, v_locked, v_jobs, v_answers);
 end
 $$;
 
@@ -5482,7 +5521,7 @@ begin
     update freshness.jobs as j
     set
         state = case when v_is_last then 'failed' else 'scheduled' end::freshness.job_state,
-        worker = null, fence = null, started_at = null,
+        worker = null, fence = null, started_at = null, waited = null,
         attempts = j.attempts + case when v_wait is null then 1 else 0 end,
         run_at = v_now,
         not_before = v_now + case
@@ -5491,16 +5530,20 @@ begin
             else freshness.backoff(j.attempts + 1, v_type.backoff_first, v_type.backoff_longest)
         end,
         last_error = v_error,
-        calls = coalesce(p_calls, j.calls),
+        calls = 0,
         estimated_size_bytes = coalesce(p_bytes, j.estimated_size_bytes),
         alone = j.alone or p_alone or p_permanent
     where j.data_type = p_data_type and j.symbol = p_symbol
     returning j.due_at into v_due_at;
 
-    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, bytes, message)
+    insert into freshness.spent_calls (source, calls, bytes)
+    select v_type.source, coalesce(p_calls, v_job.calls), coalesce(p_bytes, v_job.estimated_size_bytes, 0)
+    where v_job.calls > 0 and v_type.source is not null;
+
+    insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message)
     values (
         case when v_wait is null then 'failed' else 'retry_after' end, p_data_type, p_symbol, v_job.worker, p_fence,
-        v_now - v_job.started_at, p_bytes, v_error
+        v_now - v_job.started_at, v_job.waited, p_bytes, v_error
     );
     if v_wait is not null then
         perform freshness.pause_source(v_type.source, v_now + v_wait, v_error) where v_type.source is not null;
@@ -6213,7 +6256,7 @@ begin
     );
     with handed_back as (
         update freshness.jobs as j
-        set state = 'scheduled', worker = null, fence = null, started_at = null, run_at = clock_timestamp()
+        set state = 'scheduled', worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp()
         where j.state = 'running' and j.worker = p_worker
         returning j.data_type, j.symbol
     )
@@ -7946,32 +7989,38 @@ sampled as (
 latest as (
     select v.*
     from freshness.events as v
-    order by v.id desc
-    limit 100000
+    where
+        v.id > (
+            select coalesce(max(n.id), 0) - 100000
+            from freshness.events as n
+            where n.id % 64 = 0
+        )
 ),
 
 recent as (
     select
         e.kind,
-        e.duration,
-        lag(e.kind) over (partition by e.data_type, e.symbol order by e.id) as before
+        e.waited,
+        -- Begun before the one before it had ended.
+        e.happened_at - e.duration < lag(e.happened_at) over (
+            partition by e.data_type, e.symbol order by e.id
+        ) as is_duplicate
     from latest as e
     where
         e.happened_at > clock_timestamp() - interval '1 hour'
-        and e.symbol is not null and e.kind not in ('ignored', 'error')
+        and e.symbol is not null and e.kind not in ('refreshing', 'ignored', 'error')
 ),
 
 refreshes as (
     select
-        percentile_disc(array[0.5, 0.99]) within group (order by extract(epoch from r.duration)::double precision)
-            filter (where r.kind = 'refreshing') as delay,
+        percentile_disc(array[0.5, 0.99]) within group (order by r.waited::double precision) as delay,
         100.0 * count(*) filter (where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale'))
         / nullif(
             count(*) filter (
                 where r.kind in ('fresh', 'unchanged', 'superseded', 'missing', 'stale', 'failed', 'taken_over')
             ), 0
         ) as succeeded,
-        count(*) filter (where r.kind = 'refreshing' and r.before = 'refreshing') as duplicates
+        count(*) filter (where r.is_duplicate) as duplicates
     from recent as r
 ),
 

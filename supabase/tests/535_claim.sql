@@ -95,8 +95,8 @@ select ok(
     started_at < due_at, 'its "as of" is the claim: a refresh asked for from now on is not satisfied by this one'
 ) from freshness_pgtap.ahead where symbol = 'SOON';
 select is(
-    (select e.duration from freshness.events as e where e.data_type = 'pgtap_quote' and e.symbol = 'SOON'),
-    interval '0', 'and it is in time'
+    (select j.waited from freshness.jobs as j where j.data_type = 'pgtap_quote' and j.symbol = 'SOON'),
+    0::real, 'and it is in time'
 );
 select ok(due_at = now() + interval '10 seconds' and state = 'scheduled', 'the other one waits for its deadline')
 from freshness.jobs where data_type = 'pgtap_news' and symbol = 'SOON';

@@ -24,8 +24,8 @@ select results_eq(
     $$ select refresh_ahead, refresh_ahead_is_auto from freshness.data_types where name = 'pgtap_quote' $$,
     $$ values (interval '0', true) $$, 'auto begins with nothing'
 );
-insert into freshness.events (kind, data_type, duration)
-select 'fresh', 'pgtap_quote', n * interval '10 milliseconds' from generate_series(1, 100) as n;
+insert into freshness.events (kind, data_type, is_measured, duration)
+select 'fresh', 'pgtap_quote', true, n * interval '10 milliseconds' from generate_series(1, 100) as n;
 insert into freshness.events (kind, data_type, duration) values ('failed', 'pgtap_quote', '1 hour');
 select is(
     freshness.measure_refresh_ahead('pgtap_quote'), interval '950 milliseconds',
@@ -42,8 +42,8 @@ end
 $$;
 select is(refresh_ahead, interval '950 milliseconds', 'also when it is registered again')
 from freshness.data_types where name = 'pgtap_quote';
-insert into freshness.events (kind, data_type, duration)
-select 'unchanged', 'pgtap_quote', interval '10 minutes' from generate_series(1, 200);
+insert into freshness.events (kind, data_type, is_measured, duration)
+select 'unchanged', 'pgtap_quote', true, interval '10 minutes' from generate_series(1, 200);
 select freshness.measure_refresh_ahead('pgtap_quote') \g /dev/null
 select is(refresh_ahead, interval '30 seconds', 'at most half of the ttl counts')
 from freshness.data_types where name = 'pgtap_quote';

@@ -87,8 +87,8 @@ def test_32_workers_that_claim_at_once_share_the_jobs(
         lambda _: ("select * from freshness.claim(%s, array[%s], 4)", [worker.number, quotes.name]),
     )
     assert connection.execute(
-        "select count(*), count(distinct fence), count(distinct symbol) from freshness.events"
-        " where data_type = %s and kind = 'refreshing'",
+        "select count(*), count(distinct fence), count(distinct symbol) from freshness.jobs"
+        " where data_type = %s and state = 'running'",
         [quotes.name],
     ).fetchone() == (100, 100, 100)
 
@@ -108,6 +108,6 @@ def test_a_thousand_subscriptions_to_a_key_make_one_job_and_one_refresh(
         "select viewers from freshness.jobs where data_type = %s", [quotes.name]
     ).fetchone() == (1000,)
     assert connection.execute(
-        "select count(*) from freshness.events where data_type = %s and kind = 'refreshing'",
+        "select count(*) from freshness.events where data_type = %s and kind = 'fresh'",
         [quotes.name],
     ).fetchone() == (1,)

@@ -263,4 +263,4 @@ async def test_a_permanent_answer_sets_a_key_aside_in_the_database(
         "failed",
         "127.0.0.1 answered HTTP 403",
     )
-    assert events(connection, quotes, "A") == ["refreshing", "failed"]
+    assert events(connection, quotes, "A") == ["failed"]

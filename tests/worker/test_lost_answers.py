@@ -80,7 +80,7 @@ async def test_a_claim_that_is_heard_of_too_late_starts_no_fetch(
             watch(connection, quotes, "AAPL")
             await until(lambda: settled(connection, quotes, "AAPL"))
     assert recorder.symbols == ["AAPL"]
-    assert events(connection, quotes, "AAPL") == ["refreshing", "failed", "refreshing", "fresh"]
+    assert events(connection, quotes, "AAPL") == ["failed", "fresh"]
 
 
 async def test_a_claim_whose_answer_was_lost_keeps_no_job(
@@ -100,10 +100,5 @@ async def test_a_claim_whose_answer_was_lost_keeps_no_job(
             recorder.let_go(2)
             await until(lambda: settled(connection, quotes, "LOST"))
             await until(lambda: settled(connection, quotes, "RUNS"))
-    assert events(connection, quotes, "RUNS") == ["refreshing", "fresh"]
-    assert events(connection, quotes, "LOST") == [
-        "refreshing",
-        "handed_back",
-        "refreshing",
-        "fresh",
-    ]
+    assert events(connection, quotes, "RUNS") == ["fresh"]
+    assert events(connection, quotes, "LOST") == ["handed_back", "fresh"]

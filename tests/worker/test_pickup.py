@@ -73,4 +73,4 @@ async def fetched_once(
     recorder.let_go(1)
     await until(lambda: settled(connection, quotes, "MSFT"))
     assert recorder.symbols == ["AAPL", "MSFT"]
-    assert events(connection, quotes, "AAPL") == ["refreshing", "fresh"]
+    assert events(connection, quotes, "AAPL") == ["fresh"]

@@ -73,7 +73,7 @@ class Attempt:
             "j.state::text, j.attempts, j.last_error, j.worker, j.not_before > j.run_at",
         )
         assert (found, attempts, worker, held_back) == (state, 1, None, True)
-        assert events(self.connection, self.quotes, "AAPL") == ["refreshing", "failed"]
+        assert events(self.connection, self.quotes, "AAPL") == ["failed"]
         return str(error)
 
     async def fails_for_good(self, fetch: Callable[[Job, Context], Awaitable[Any]]) -> str:

@@ -45,7 +45,7 @@ def handed_back(worker: WorkerProcess, connection: Connection, quotes: DataType)
     assert worker.events("worker_stopped")[0]["handed_back"] == 1
     found = job(connection, quotes, "AAPL", "j.state::text, j.attempts, j.due_at <= now()")
     assert found == ("scheduled", 0, True)
-    assert events(connection, quotes, "AAPL") == ["refreshing", "handed_back"]
+    assert events(connection, quotes, "AAPL") == ["handed_back"]
     known = "select count(*) from freshness.workers where id = %s"
     assert connection.execute(known, [worker.events("worker_started")[0]["id"]]).fetchone() == (0,)
     assert "Traceback" not in worker.log()
