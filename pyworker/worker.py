@@ -187,8 +187,6 @@ class Worker:
             if len(self._slots) < self._concurrency or self._signals:
                 self._claim_now()
         elif not lingers:
-            # The fetches begin before what is left to say.
-            await asyncio.sleep(0)
             await self._rest(turned, fruitless=not turned.jobs)
         elif turned.jobs:
             self._alarm.set_in(_LINGER)
