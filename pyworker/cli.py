@@ -32,6 +32,9 @@ from pyworker.worker import Worker
 _LOOKING = 15.0
 """Seconds after which a look counts as lost, and the connection with it."""
 
+# A look that fails is tried again at once: no need to ask its connection before each.
+_TRUSTED_FOR = 5.0
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="supabase-freshness")
@@ -164,7 +167,7 @@ async def _work(settings: Settings) -> None:
     long_poll = settings.long_poll
     url = settings.database_url.get_secret_value()
     async with (
-        open_queue(url, 1, _LOOKING) as looks,
+        open_queue(url, 1, _LOOKING, trusted_for=_TRUSTED_FOR) as looks,
         # Besides the refreshes' ends: the heartbeat and the sweep.
         open_queue(url, settings.concurrency + 2) as queue,
         open_context(settings.concurrency) as context,

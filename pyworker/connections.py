@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -53,6 +54,13 @@ async def make_round_trip(connection: Connection, seconds: float) -> None:
         # All that an empty pipeline sends is a Sync.
         async with connection.pipeline():
             pass
+
+
+def has_news(connection: Connection) -> bool:
+    """Say whether the server has sent something that nobody has read, such as its end."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def prepare_if_direct(connection: Connection) -> None:

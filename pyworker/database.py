@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from pyworker.connections import CONNECTING, make_round_trip, prepare_if_direct
+from pyworker.connections import CONNECTING, has_news, make_round_trip, prepare_if_direct
 from pyworker.errors import (
     ConfigurationError,
     DatabaseUnavailable,
@@ -46,12 +48,14 @@ _CHECKING = 5.0
 
 @asynccontextmanager
 async def open_pool(
-    database_url: str, connections: int, *, checks: bool = True
+    database_url: str, connections: int, *, checks: bool = True, trusted_for: float = 0.0
 ) -> AsyncIterator[Pool]:
     """Open a pool of at most `connections` and yield it.
 
     It `checks` each connection before its use, which costs a round trip; whoever switches that
-    off asks again after `pool.check()` when one was lost.
+    off asks again after `pool.check()` when one was lost. A connection that was asked within
+    `trusted_for` seconds and has not said that it ends is not asked again: for who can bear that
+    it ends just then.
 
     Raises:
         ConfigurationError: the URL is none.
@@ -65,9 +69,15 @@ async def open_pool(
             "DATABASE_URL is no connection string", "set it to postgresql://user:password@host/name"
         ) from None
 
+    asked = WeakKeyDictionary[psycopg.AsyncConnection[Any], float]()
+
     async def check(connection: psycopg.AsyncConnection[Any]) -> None:
+        now = time.monotonic()
+        if now - asked.get(connection, float("-inf")) < trusted_for and not has_news(connection):
+            return
         try:
             await make_round_trip(connection, _CHECKING)
+            asked[connection] = now
         except psycopg.OperationalError:
             # Postgres was restarted, or the network is cut: replace all at once, not one after
             # the other with pauses.

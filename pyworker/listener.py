@@ -197,6 +197,8 @@ class Listener:
             ) as notifications:
                 async for notification in notifications:
                     signal(WakeToken.of(notification.payload))
+                    # Whoever has been woken comes before the wait for more.
+                    await asyncio.sleep(0)
             await make_round_trip(connection, self._patience)
 
     def _poll_only(self, reason: str, pause: float) -> float:

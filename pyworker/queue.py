@@ -562,10 +562,15 @@ class Queue:
 
 @asynccontextmanager
 async def open_queue(
-    database_url: str, connections: int, limit: float | None = 30.0, *, checks: bool = True
+    database_url: str,
+    connections: int,
+    limit: float | None = 30.0,
+    *,
+    checks: bool = True,
+    trusted_for: float = 0.0,
 ) -> AsyncIterator[Queue]:
     """Open a pool of at most `connections` and yield the queue on it; see `open_pool`."""
-    async with open_pool(database_url, connections, checks=checks) as pool:
+    async with open_pool(database_url, connections, checks=checks, trusted_for=trusted_for) as pool:
         yield Queue(pool, limit)
 
 

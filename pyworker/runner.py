@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -84,7 +85,8 @@ class Runner:
         """Refresh a claimed key and end its job, at `queue` if given; returns how it ended."""
         queue = queue or self._queue
         log = self._log.bind(data_type=job.data_type, symbol=job.symbol, fence=job.fence)
-        log.info("refreshing")
+        # Written when the fetch first waits: nobody waits for the line.
+        asyncio.get_running_loop().call_soon(log.info, "refreshing")
         fetched = await self._fetch(job)
         try:
             ended, reason = await self._end(queue, job, fetched)

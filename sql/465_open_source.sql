@@ -42,6 +42,11 @@ as $$
 declare
     v_horizon timestamptz := clock_timestamp() + p_lead;
 begin
+    if not exists (
+        select from freshness.data_types as t where t.name = any (p_data_types) and t.source is not null
+    ) then
+        return '{}'::jsonb;
+    end if;
     return (
         select coalesce(jsonb_object_agg(o.name, to_jsonb(a)), '{}')
         from (

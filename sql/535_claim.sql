@@ -86,9 +86,11 @@ begin
     -- Without a free slot it must not be taken for one that can be woken.
     if v_left <= 0 then
         perform freshness.disarm(p_channel);
+    elsif p_channel is null then
+        null;
     elsif p_listener is null then
         perform freshness.stay_awake(p_channel);
-    elsif p_channel is not null then
+    else
         perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
     end if;
 end

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(11);
 
 create schema freshness_pgtap;
 create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
@@ -56,6 +56,13 @@ update freshness.jobs set estimated_size_bytes = 600 where data_type = 'pgtap_qu
 select is(
     freshness_pgtap.due(9, '{"pgtap_api": {"calls": 9, "bytes": 1000}}'), 'OLD FREE | pgtap_api', 'and as many bytes'
 );
+delete from freshness.jobs where symbol <> 'OLD';
+select is(freshness_pgtap.due(9), 'OLD', 'the only one that is due needs no ranking');
+select is(
+    freshness_pgtap.due(9, '{"pgtap_api": {"calls": 0}}'), '| pgtap_api', 'but its source has to allow it'
+);
+delete from freshness.jobs;
+select is(freshness_pgtap.due(9), '', 'none is due');
 
 select * from finish();
 rollback;
