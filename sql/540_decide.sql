@@ -62,15 +62,12 @@ begin
             state = case d.decision when 'fetch' then 'running' when 'broken' then 'failed' else 'scheduled' end
             ::freshness.job_state,
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
-            run_at = case d.decision
-                when 'fetch' then 'infinity'
+            run_at = case d.decision when 'fetch' then 'infinity'
                 when 'warm' then coalesce(j.unwatched_at, p_horizon) + p_type.keep_warm
                 when 'wait' then d.refresh_at
                 when 'closed' then j.run_at
-                else p_horizon
-            end,
-            not_before = case d.decision
-                when 'fetch' then j.not_before
+                else p_horizon end,
+            not_before = case d.decision when 'fetch' then j.not_before
                 when 'broken' then p_horizon + interval '1 minute'
                 -- Asked again after a week at the latest: the function may have changed its mind.
                 when 'closed' then least(d.closed_until, p_horizon + interval '7 days')
@@ -80,22 +77,17 @@ begin
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
             waited = case d.decision
-                when 'fetch' then greatest(extract(epoch from clock_timestamp() - d.due_at), 0)
-            end,
+                when 'fetch' then greatest(date_part('epoch', clock_timestamp() - d.due_at), 0) end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
             unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_horizon) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
-            last_error = case
-                when d.decision = 'broken' then d.problem
+            last_error = case when d.decision = 'broken' then d.problem
                 when d.decision = 'wait' or (d.decision = 'closed' and j.attempts = 0) then null
-                else j.last_error
-            end,
-            viewers = d.viewers,
-            stored_at = d.stored_at,
+                else j.last_error end,
+            viewers = d.viewers, stored_at = d.stored_at, fresh_until = d.fresh_until,
             verified_at = case
                 when coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
-            end,
-            fresh_until = d.fresh_until
+            end
         from decided as d
         where j.ctid = any (p_places) and j.ctid = d.place and d.decision <> 'drop'
         returning j.*, d.decision, d.due_at as was_due_at
@@ -107,15 +99,13 @@ begin
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
             c.data_type, c.symbol, c.worker, c.fence, c.waited, case c.decision when 'broken' then c.last_error end
         from changed as c
-        where
-            c.decision = 'broken'
+        where c.decision = 'broken' or (
             -- A start is known by its end: it is on record for those alone who are told of it.
-            or (
-                c.decision = 'fetch' and exists (
-                    select from freshness.listeners as l
-                    where l.data_type = c.data_type and l.symbol = c.symbol and l.is_told_of_starts
-                )
+            c.decision = 'fetch' and exists (
+                select from freshness.listeners as l
+                where l.data_type = c.data_type and l.symbol = c.symbol and l.is_told_of_starts
             )
+        )
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,

@@ -4,6 +4,9 @@ create type freshness.stored_answer as (
     outcome text, held_until timestamptz, reason text
 );
 
+-- How a refresh ended; outcome is null when its end was refused.
+create type freshness.ended as (data_type text, fence bigint, outcome text, due_in double precision);
+
 create function freshness.store_answer(
     p_type freshness.data_types, p_job freshness.jobs, p_rows jsonb,
     out outcome text, out held_until timestamptz, out reason text

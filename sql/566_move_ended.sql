@@ -1,6 +1,3 @@
--- How a refresh ended; outcome is null when its end was refused.
-create type freshness.ended as (data_type text, fence bigint, outcome text, due_in double precision);
-
 create function freshness.move_ended(
     p_type freshness.data_types, p_places tid[], p_jobs freshness.jobs[], p_answers freshness.stored_answer[]
 )
@@ -23,8 +20,7 @@ begin
     ),
 
     looked as materialized (
-        select
-            l.*,
+        select l.*,
             -- Not verified by this: rows that were stale, and those that were deleted or went back while the source
             -- said that nothing has changed.
             e.outcome <> 'stale'
@@ -55,8 +51,7 @@ begin
             e.*, s.stored_at as now_stored_at, s.fresh_until as now_fresh_until,
             case when s.is_verified then least(e.started_at, v_now) end as now_verified_at,
             case
-                -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at
-                -- once.
+                -- A row that is stale at once, as a deadline function can say, is not fetched again at once.
                 when
                     (s.is_verified and s.refresh_at <= least(e.started_at, v_now))
                     or (
@@ -74,9 +69,7 @@ begin
         update freshness.jobs as j
         set
             state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
-            attempts = 0, alone = false,
-            last_error = k.reason,
-            not_before = k.held_until,
+            attempts = 0, alone = false, last_error = k.reason, not_before = k.held_until, calls = 0,
             verified_at = case when k.outcome = 'stale' then j.verified_at else k.now_verified_at end,
             validators = case
                 when k.now_verified_at is null or k.outcome = 'superseded' then null
@@ -88,9 +81,7 @@ begin
                 when j.required_as_of > j.started_at or k.now_verified_at is null then clock_timestamp()
                 else least(j.run_at, k.refresh_at)
             end,
-            stored_at = k.now_stored_at,
-            fresh_until = k.now_fresh_until,
-            calls = 0,
+            stored_at = k.now_stored_at, fresh_until = k.now_fresh_until,
             estimated_size_bytes = coalesce(k.bytes, j.estimated_size_bytes)
         from known as k
         where j.ctid = any (p_places) and j.fence = k.fence
@@ -108,19 +99,17 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message, is_measured)
+        insert into freshness.events
+            (kind, data_type, symbol, worker, fence, duration, waited, bytes, message, is_measured)
         select
             m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.waited, m.bytes,
             m.reason, case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
         from moved as m
     )
 
-    select array_agg(
-        row(
-            m.data_type, m.fence, m.outcome, freshness.seconds_until(case when v_is_short then least(m.due_at, v_now) else m.due_at end)
-        )::freshness.ended
-    )
-    into v_ended
+    select array_agg(row(m.data_type, m.fence, m.outcome, freshness.seconds_until(
+        case when v_is_short then least(m.due_at, v_now) else m.due_at end
+    ))::freshness.ended) into v_ended
     from moved as m;
     return v_ended;
 end

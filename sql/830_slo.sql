@@ -36,17 +36,6 @@ sampled as (
     where s.taken_at > clock_timestamp() - interval '1 day'
 ),
 
-latest as (
-    select v.*
-    from freshness.events as v
-    where
-        v.id > (
-            select coalesce(max(n.id), 0) - 100000
-            from freshness.events as n
-            where n.id % 64 = 0
-        )
-),
-
 recent as (
     select
         e.kind,
@@ -55,9 +44,14 @@ recent as (
         e.happened_at - e.duration < lag(e.happened_at) over (
             partition by e.data_type, e.symbol order by e.id
         ) as is_duplicate
-    from latest as e
+    from freshness.events as e
     where
-        e.happened_at > clock_timestamp() - interval '1 hour'
+        e.id > (
+            select coalesce(max(n.id), 0) - 100000
+            from freshness.events as n
+            where n.id % 64 = 0
+        )
+        and e.happened_at > clock_timestamp() - interval '1 hour'
         and e.symbol is not null and e.kind not in ('refreshing', 'ignored', 'error')
 ),
 

@@ -4522,15 +4522,12 @@ begin
             state = case d.decision when 'fetch' then 'running' when 'broken' then 'failed' else 'scheduled' end
             ::freshness.job_state,
             -- While it runs, run_at says when to look again whatever the outcome: never, unless somebody marks it.
-            run_at = case d.decision
-                when 'fetch' then 'infinity'
+            run_at = case d.decision when 'fetch' then 'infinity'
                 when 'warm' then coalesce(j.unwatched_at, p_horizon) + p_type.keep_warm
                 when 'wait' then d.refresh_at
                 when 'closed' then j.run_at
-                else p_horizon
-            end,
-            not_before = case d.decision
-                when 'fetch' then j.not_before
+                else p_horizon end,
+            not_before = case d.decision when 'fetch' then j.not_before
                 when 'broken' then p_horizon + interval '1 minute'
                 -- Asked again after a week at the latest: the function may have changed its mind.
                 when 'closed' then least(d.closed_until, p_horizon + interval '7 days')
@@ -4540,22 +4537,17 @@ begin
             fence = case d.decision when 'fetch' then nextval('freshness.fences') end,
             started_at = case d.decision when 'fetch' then clock_timestamp() end,
             waited = case d.decision
-                when 'fetch' then greatest(extract(epoch from clock_timestamp() - d.due_at), 0)
-            end,
+                when 'fetch' then greatest(date_part('epoch', clock_timestamp() - d.due_at), 0) end,
             requested_at = case when d.decision <> 'wait' then j.requested_at end,
             unwatched_at = case d.decision when 'warm' then coalesce(j.unwatched_at, p_horizon) end,
             attempts = case d.decision when 'wait' then 0 else j.attempts end,
-            last_error = case
-                when d.decision = 'broken' then d.problem
+            last_error = case when d.decision = 'broken' then d.problem
                 when d.decision = 'wait' or (d.decision = 'closed' and j.attempts = 0) then null
-                else j.last_error
-            end,
-            viewers = d.viewers,
-            stored_at = d.stored_at,
+                else j.last_error end,
+            viewers = d.viewers, stored_at = d.stored_at, fresh_until = d.fresh_until,
             verified_at = case
                 when coalesce(d.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
-            end,
-            fresh_until = d.fresh_until
+            end
         from decided as d
         where j.ctid = any (p_places) and j.ctid = d.place and d.decision <> 'drop'
         returning j.*, d.decision, d.due_at as was_due_at
@@ -4567,15 +4559,13 @@ begin
             case c.decision when 'fetch' then 'refreshing' else 'failed' end,
             c.data_type, c.symbol, c.worker, c.fence, c.waited, case c.decision when 'broken' then c.last_error end
         from changed as c
-        where
-            c.decision = 'broken'
+        where c.decision = 'broken' or (
             -- A start is known by its end: it is on record for those alone who are told of it.
-            or (
-                c.decision = 'fetch' and exists (
-                    select from freshness.listeners as l
-                    where l.data_type = c.data_type and l.symbol = c.symbol and l.is_told_of_starts
-                )
+            c.decision = 'fetch' and exists (
+                select from freshness.listeners as l
+                where l.data_type = c.data_type and l.symbol = c.symbol and l.is_told_of_starts
             )
+        )
     )
 
     select c.data_type, c.symbol, c.fence, c.started_at, c.stored_at, c.attempts, c.was_due_at,
@@ -4898,6 +4888,9 @@ create type freshness.stored_answer as (
     outcome text, held_until timestamptz, reason text
 );
 
+-- How a refresh ended; outcome is null when its end was refused.
+create type freshness.ended as (data_type text, fence bigint, outcome text, due_in double precision);
+
 create function freshness.store_answer(
     p_type freshness.data_types, p_job freshness.jobs, p_rows jsonb,
     out outcome text, out held_until timestamptz, out reason text
@@ -5027,9 +5020,6 @@ comment on function freshness.measure_refresh_ahead(text) is
 -- <<<
 
 -- >>> sql/566_move_ended.sql
--- How a refresh ended; outcome is null when its end was refused.
-create type freshness.ended as (data_type text, fence bigint, outcome text, due_in double precision);
-
 create function freshness.move_ended(
     p_type freshness.data_types, p_places tid[], p_jobs freshness.jobs[], p_answers freshness.stored_answer[]
 )
@@ -5052,8 +5042,7 @@ begin
     ),
 
     looked as materialized (
-        select
-            l.*,
+        select l.*,
             -- Not verified by this: rows that were stale, and those that were deleted or went back while the source
             -- said that nothing has changed.
             e.outcome <> 'stale'
@@ -5084,8 +5073,7 @@ begin
             e.*, s.stored_at as now_stored_at, s.fresh_until as now_fresh_until,
             case when s.is_verified then least(e.started_at, v_now) end as now_verified_at,
             case
-                -- A row that is stale as soon as it is there, as a deadline function can say, is not fetched again at
-                -- once.
+                -- A row that is stale at once, as a deadline function can say, is not fetched again at once.
                 when
                     (s.is_verified and s.refresh_at <= least(e.started_at, v_now))
                     or (
@@ -5103,9 +5091,7 @@ begin
         update freshness.jobs as j
         set
             state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
-            attempts = 0, alone = false,
-            last_error = k.reason,
-            not_before = k.held_until,
+            attempts = 0, alone = false, last_error = k.reason, not_before = k.held_until, calls = 0,
             verified_at = case when k.outcome = 'stale' then j.verified_at else k.now_verified_at end,
             validators = case
                 when k.now_verified_at is null or k.outcome = 'superseded' then null
@@ -5117,9 +5103,7 @@ begin
                 when j.required_as_of > j.started_at or k.now_verified_at is null then clock_timestamp()
                 else least(j.run_at, k.refresh_at)
             end,
-            stored_at = k.now_stored_at,
-            fresh_until = k.now_fresh_until,
-            calls = 0,
+            stored_at = k.now_stored_at, fresh_until = k.now_fresh_until,
             estimated_size_bytes = coalesce(k.bytes, j.estimated_size_bytes)
         from known as k
         where j.ctid = any (p_places) and j.fence = k.fence
@@ -5137,19 +5121,17 @@ begin
     ),
 
     noted as (
-        insert into freshness.events (kind, data_type, symbol, worker, fence, duration, waited, bytes, message, is_measured)
+        insert into freshness.events
+            (kind, data_type, symbol, worker, fence, duration, waited, bytes, message, is_measured)
         select
             m.outcome, m.data_type, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.waited, m.bytes,
             m.reason, case when p_type.refresh_ahead_is_auto and m.outcome <> 'stale' then true end
         from moved as m
     )
 
-    select array_agg(
-        row(
-            m.data_type, m.fence, m.outcome, freshness.seconds_until(case when v_is_short then least(m.due_at, v_now) else m.due_at end)
-        )::freshness.ended
-    )
-    into v_ended
+    select array_agg(row(m.data_type, m.fence, m.outcome, freshness.seconds_until(
+        case when v_is_short then least(m.due_at, v_now) else m.due_at end
+    ))::freshness.ended) into v_ended
     from moved as m;
     return v_ended;
 end
@@ -8015,17 +7997,6 @@ sampled as (
     where s.taken_at > clock_timestamp() - interval '1 day'
 ),
 
-latest as (
-    select v.*
-    from freshness.events as v
-    where
-        v.id > (
-            select coalesce(max(n.id), 0) - 100000
-            from freshness.events as n
-            where n.id % 64 = 0
-        )
-),
-
 recent as (
     select
         e.kind,
@@ -8034,9 +8005,14 @@ recent as (
         e.happened_at - e.duration < lag(e.happened_at) over (
             partition by e.data_type, e.symbol order by e.id
         ) as is_duplicate
-    from latest as e
+    from freshness.events as e
     where
-        e.happened_at > clock_timestamp() - interval '1 hour'
+        e.id > (
+            select coalesce(max(n.id), 0) - 100000
+            from freshness.events as n
+            where n.id % 64 = 0
+        )
+        and e.happened_at > clock_timestamp() - interval '1 hour'
         and e.symbol is not null and e.kind not in ('refreshing', 'ignored', 'error')
 ),
 
