@@ -8,7 +8,6 @@ import logging
 import os
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -23,7 +22,7 @@ from pyworker.queue import open_queue
 from pyworker.refreshers import by_data_type, load_refreshers
 from pyworker.runner import Runner, open_context
 from pyworker.settings import Settings, read_settings
-from pyworker.shutdown import Shutdown, end_tasks
+from pyworker.shutdown import Shutdown, end_tasks, first_of
 from pyworker.status import Status, read_status
 from pyworker.web.beside_worker import beside_worker
 from pyworker.web.server import serve as serve_endpoint
@@ -31,6 +30,9 @@ from pyworker.worker import Worker
 
 _LOOKING = 15.0
 """Seconds after which a look counts as lost, and the connection with it."""
+
+_ENDING = 4
+"""Connections for failures and for ends that were refused; the other ends go with the looks."""
 
 # A look that fails is tried again at once: no need to ask its connection before each.
 _TRUSTED_FOR = 5.0
@@ -108,8 +110,7 @@ def monitor(*, once: bool, interval: float, as_json: bool) -> None:
     """Show the state of the service, again and again until Ctrl-C."""
     settings = read_settings()
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_monitor(settings, Monitor(as_json=as_json), None if once else interval))
+    asyncio.run(_monitor(settings, Monitor(as_json=as_json), None if once else interval))
 
 
 @freshness.command()
@@ -144,8 +145,13 @@ async def _retry(settings: Settings, data_type: str, symbol: str | None) -> int:
 
 
 async def _monitor(settings: Settings, shown: Monitor, interval: float | None) -> None:
+    shutdown = Shutdown()
+    shutdown.listen()
     async with open_queue(settings.database_url.get_secret_value(), 1) as queue:
-        await shown.run(queue, interval)
+        looking = asyncio.create_task(shown.run(queue, interval))
+        await first_of(looking, shutdown.stop)
+    # A look that is under way can swallow that it was cancelled.
+    await end_tasks()
 
 
 async def _status(settings: Settings) -> Status:
@@ -168,8 +174,8 @@ async def _work(settings: Settings) -> None:
     url = settings.database_url.get_secret_value()
     async with (
         open_queue(url, 1, _LOOKING, trusted_for=_TRUSTED_FOR) as looks,
-        # Besides the refreshes' ends: the heartbeat and the sweep.
-        open_queue(url, settings.concurrency + 2) as queue,
+        # Besides the ends of refreshes: the heartbeat and the sweep.
+        open_queue(url, min(settings.concurrency, _ENDING) + 2) as queue,
         open_context(settings.concurrency) as context,
     ):
         listener = Listener(

@@ -88,7 +88,7 @@ from freshness.jobs where symbol = 'FAR';
 select is(freshness_pgtap.fail('BATCH', false, null, true), 'scheduled', 'what failed in a batch is tried again');
 select ok(alone, 'by itself') from freshness.jobs where symbol = 'BATCH';
 select set_eq(
-    $$ select symbol, kind, bytes from freshness.events where bytes is not null $$,
+    $$ select symbol, kind, bytes from freshness.events where data_type = 'pgtap_quote' and bytes is not null $$,
     $$
     values ('PERMANENT', 'failed', 7::bigint), ('LIMITED', 'retry_after', 7), ('PAST', 'failed', 7),
     ('FAR', 'retry_after', 7), ('BATCH', 'failed', 7)

@@ -15,7 +15,8 @@ const ORIGIN = Deno.env.get("FRESHNESS_CORS_ORIGIN") ?? "*";
 const CORS: Record<string, string> = {
   ...(ORIGIN === "*" ? {} : { Vary: "Origin" }),
   "Access-Control-Allow-Origin": ORIGIN,
-  "Access-Control-Allow-Headers": "authorization, x-client-info, apikey, content-type, last-event-id",
+  "Access-Control-Allow-Headers":
+    "authorization, x-client-info, apikey, content-type, last-event-id",
   "Access-Control-Allow-Methods": "POST, OPTIONS",
 };
 
