@@ -9,20 +9,24 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 from uuid import uuid4
 
 import psycopg
-import stamina
-from psycopg import sql
+
+from pyworker.backoff import Backoff
+from pyworker.connections import Connection
+from pyworker.listening import Ear
 
 CHANNEL = "freshness_events"
 
 # Not structlog, which an application may not have set up: it would print.
 _log = logging.getLogger(__name__)
 
-_ECHO_LIMIT = 2.0
+_PATIENCE = 3.0
+_ROUND_TRIP_INTERVAL = 30.0
 _SILENT_FOR = 300.0
+_CONNECTING_AGAIN = (0.2, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,79 +85,48 @@ class EventListener:
     """
 
     def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
-        self._own_channel = f"{CHANNEL}_{uuid4().hex[:16]}"
+        channels = (CHANNEL, f"{CHANNEL}_{uuid4().hex[:16]}")
+        self._ear = Ear(database_url, "freshness event listener", channels, _PATIENCE)
+        self._backoff = Backoff(*_CONNECTING_AGAIN)
         self.backend: int | None = None
         self.tried = asyncio.Event()
 
     async def run(self, hear: Callable[[KeyEvent], None], changed: Callable[[], None]) -> NoReturn:
         """Call `hear` for each event, and `changed` whenever `backend` has changed, for ever."""
         while True:
+            pause = 0.0
             try:
-                async with await self._connect() as connection:
-                    await self._listen(connection, hear, changed)
+                async with await self._ear.connect() as connection:
+                    pause = await self._listen(connection, hear, changed)
             except psycopg.OperationalError:
+                pause = self._backoff.next()
                 _log.warning("listening was interrupted; polling until it goes on")
             finally:
-                self.backend = None
-            changed()
+                was_heard, self.backend = self.backend is not None, None
+            # Those who wait poll meanwhile.
+            self.tried.set()
+            if was_heard:
+                changed()
+            await asyncio.sleep(pause)
 
     async def _listen(
-        self,
-        connection: psycopg.AsyncConnection[Any],
-        hear: Callable[[KeyEvent], None],
-        changed: Callable[[], None],
-    ) -> None:
-        for channel in (CHANNEL, self._own_channel):
-            await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-        answer = await connection.execute("select pg_backend_pid()")
-        [backend] = await answer.fetchone() or (None,)
-        if not await self._hears_itself(connection):
-            # A transaction pooler takes LISTEN, and says nothing ever after.
+        self, connection: Connection, hear: Callable[[KeyEvent], None], changed: Callable[[], None]
+    ) -> float:
+        """Hand on what is heard; returns after how long to try again (s) if nothing ever is."""
+        # Nobody of this process listens for a key yet: what comes before is for others.
+        self.backend = await self._ear.listen(connection, lambda _: None)
+        if self.backend is None:
             _log.warning("nothing is heard through this pooler; polling (use its session mode)")
-            self.tried.set()
-            await asyncio.sleep(_SILENT_FOR)
-            return
-        self.backend = backend
+            return _SILENT_FOR
+        self._backoff.reset()
         _log.info("listening")
         self.tried.set()
         changed()
-        async with aclosing(connection.notifies()) as notifications:
+        notifications = self._ear.notifications(connection, _ROUND_TRIP_INTERVAL)
+        async with aclosing(notifications):
             async for notification in notifications:
                 if notification.channel == CHANNEL:
                     event = _read(notification.payload)
                     if event is not None:
                         hear(event)
-
-    async def _hears_itself(self, connection: psycopg.AsyncConnection[Any]) -> bool:
-        await connection.execute("select pg_notify(%s, '')", [self._own_channel])
-        async with aclosing(connection.notifies(timeout=_ECHO_LIMIT)) as notifications:
-            async for notification in notifications:
-                # Nobody of this process listens for a key yet: what else comes is for others.
-                if notification.channel == self._own_channel:
-                    return True
-        return False
-
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        async for attempt in stamina.retry_context(
-            on=self._is_passing, attempts=None, timeout=None, wait_initial=0.2, wait_max=10
-        ):
-            with attempt:
-                return await psycopg.AsyncConnection.connect(
-                    self._database_url,
-                    autocommit=True,
-                    application_name="freshness event listener",
-                    connect_timeout=10,
-                    # Asked once in its life, also behind a pooler.
-                    prepare_threshold=None,
-                    keepalives_idle=30,
-                    keepalives_interval=10,
-                    keepalives_count=3,
-                    tcp_user_timeout=30000,
-                )
-        raise AssertionError("retrying has no end")
-
-    def _is_passing(self, error: Exception) -> bool:
-        # Those who wait poll meanwhile.
-        self.tried.set()
-        return isinstance(error, psycopg.OperationalError)
+        return 0.0

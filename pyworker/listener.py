@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import NoReturn
 from uuid import uuid4
 
 import psycopg
 import structlog
-from psycopg import sql
 
 from pyworker.backoff import Backoff
-from pyworker.connections import CONNECTING, Connection, make_round_trip, severed_after
+from pyworker.connections import Connection
 from pyworker.job import Sleeper
 from pyworker.listener_report import ListenerReport
+from pyworker.listening import Ear
 from pyworker.wake_token import WakeToken
 
 CHANNEL = "freshness_work"
@@ -56,10 +56,8 @@ class Listener:
         backoff: Backoff | None = None,
         asking_again: Backoff | None = None,
     ) -> None:
-        self._database_url = database_url
         self._enabled = enabled
         self._round_trip_interval = round_trip_interval
-        self._patience = patience
         self._backoff = backoff or Backoff()
         self._asking_again = asking_again or Backoff(*_ASKING_AGAIN)
         self._log = structlog.get_logger("listener")
@@ -69,6 +67,7 @@ class Listener:
         self._queue_usage: float | None = None
         self.channel = f"{CHANNEL}_{uuid4().hex[:16]}"
         self.sleeper: Sleeper | None = None
+        self._ear = Ear(database_url, "freshness listener", (CHANNEL, self.channel), patience)
 
     def report(self) -> ListenerReport:
         """Say how it is going."""
@@ -115,13 +114,14 @@ class Listener:
             return self._poll_only(_SWITCHED_OFF, float("inf"))
         since = time.monotonic()
         try:
-            async with await self._connect() as connection:
-                await self._listen(connection)
-                if not await self._hears_itself(connection, signal):
-                    await self._stop_listening(connection)
+            async with await self._ear.connect() as connection:
+                backend = await self._ear.listen(
+                    connection, lambda heard: signal(WakeToken.of(heard.payload))
+                )
+                if backend is None:
                     return self._poll_only(_SILENT, self._asking_again.next())
                 since = time.monotonic()
-                await self._begin(connection)
+                self._begin(backend)
                 await self._hand_on(connection, signal)
         except psycopg.OperationalError as error:
             self._reason = _first_line(error)
@@ -142,47 +142,8 @@ class Listener:
             reason = f"LISTEN is refused: {_first_line(error)}"
             return self._poll_only(reason, self._asking_again.next())
 
-    async def _connect(self) -> Connection:
-        return await psycopg.AsyncConnection.connect(
-            self._database_url,
-            autocommit=True,
-            prepare_threshold=None,
-            application_name="freshness listener",
-            **CONNECTING,
-        )
-
-    async def _listen(self, connection: Connection) -> None:
-        with severed_after(connection, self._patience):
-            for channel in (CHANNEL, self.channel):
-                await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-
-    async def _hears_itself(
-        self, connection: Connection, signal: Callable[[WakeToken], None]
-    ) -> bool:
-        # From another connection: a backend tells itself within its own transaction, and a pooler
-        # that is silent ever after passes that on.
-        word = uuid4().hex
-        async with await self._connect() as other:
-            with severed_after(other, self._patience):
-                await other.execute("select pg_notify(%s, %s)", (self.channel, word))
-        async with aclosing(connection.notifies(timeout=self._patience)) as notifications:
-            async for notification in notifications:
-                if notification.payload == word:
-                    return True
-                signal(WakeToken.of(notification.payload))
-        return False
-
-    async def _stop_listening(self, connection: Connection) -> None:
-        # The pooler keeps the server's side; most likely it gives us the same one again.
-        with suppress(psycopg.Error), severed_after(connection, self._patience):
-            await connection.execute("unlisten *")
-
-    async def _begin(self, connection: Connection) -> None:
-        # Asked, not read from the connection: a pooler may have told another number.
-        with severed_after(connection, self._patience):
-            answer = await connection.execute("select pg_backend_pid()")
-            [listener] = await answer.fetchone() or (0,)
-        self.sleeper = Sleeper(self.channel, listener)
+    def _begin(self, backend: int) -> None:
+        self.sleeper = Sleeper(self.channel, backend)
         self._attempts = 0
         self._asking_again.reset()
         self._log.info("listening", channel=CHANNEL)
@@ -191,15 +152,13 @@ class Listener:
         self, connection: Connection, signal: Callable[[WakeToken], None]
     ) -> NoReturn:
         signal(WakeToken())
-        while True:
-            async with aclosing(
-                connection.notifies(timeout=self._round_trip_interval)
-            ) as notifications:
-                async for notification in notifications:
-                    signal(WakeToken.of(notification.payload))
-                    # Whoever has been woken comes before the wait for more.
-                    await asyncio.sleep(0)
-            await make_round_trip(connection, self._patience)
+        notifications = self._ear.notifications(connection, self._round_trip_interval)
+        async with aclosing(notifications):
+            async for notification in notifications:
+                signal(WakeToken.of(notification.payload))
+                # Whoever has been woken comes before the wait for more.
+                await asyncio.sleep(0)
+        raise AssertionError("listening has no end")
 
     def _poll_only(self, reason: str, pause: float) -> float:
         if reason != self._reason:

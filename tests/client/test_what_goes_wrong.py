@@ -15,6 +15,7 @@ from tests.client.conftest import Listeners
 from tests.client.processes import waiting_process
 from tests.client.silence import without_notifications
 from tests.fixtures.data_types import DataType, create_data_type
+from tests.fixtures.poolers import Pooler
 from tests.fixtures.servers import Database
 from tests.worker.in_process import Recorder, working
 from tests.worker.processes import fetch_over_http, running_worker
@@ -111,6 +112,22 @@ async def test_behind_a_pooler_that_swallows_notifications_it_polls(
 ) -> None:
     """It finds that out by speaking to itself."""
     async with without_notifications(database.url) as url, Client(url) as client:
+        waiting = asyncio.create_task(client.wait_until_fresh(quotes.name, "AAPL", timeout=30))
+        async with working(database.url, Refresher(quotes.name, recorder)):
+            assert (await waiting).is_fresh
+        assert client.mode == "poll"
+        assert listeners() == 0
+
+
+async def test_behind_a_transaction_pooler_it_polls(
+    database: Database,
+    pooler: Pooler,
+    quotes: DataType,
+    recorder: Recorder,
+    listeners: Listeners,
+) -> None:
+    """Such a pooler passes on what a connection says to itself, and nothing else."""
+    async with Client(pooler.url(database.url)) as client:
         waiting = asyncio.create_task(client.wait_until_fresh(quotes.name, "AAPL", timeout=30))
         async with working(database.url, Refresher(quotes.name, recorder)):
             assert (await waiting).is_fresh
