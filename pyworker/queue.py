@@ -86,26 +86,6 @@ class Queue:
         """Take a worker off the list and hand back what it runs; returns how many jobs."""
         return int(await self._value("select freshness.dismiss_worker(%s)", (worker,)))
 
-    async def claim(
-        self,
-        worker: int,
-        data_types: Sequence[str],
-        limit: int,
-        sleeper: Sleeper | None = None,
-        lead: float = 0.0,
-    ) -> list[Job]:
-        """Take up to `limit` jobs of these data types; arm the sleeper if slots are left.
-
-        Those that are due, or will be within `lead` seconds: wait for their `due_at`. A sleeper
-        without a listener stays awake: it claims again within a second, without being told.
-        """
-        sleeper = sleeper or Sleeper(None, None)
-        return await self._rows(
-            "select * from freshness.claim(%s, %s, %s, %s, %s, make_interval(secs => %s))",
-            (worker, list(data_types), limit, sleeper.channel, sleeper.listener, lead),
-            class_row(Job),
-        )
-
     async def turn(
         self,
         worker: int,
@@ -117,9 +97,11 @@ class Queue:
         endings: Sequence[Ending] = (),
         is_settled: bool = False,
     ) -> Turned:
-        """End refreshes, and claim up to `limit` jobs as `claim` does, in one transaction.
+        """End refreshes, and claim up to `limit` jobs of these data types, in one transaction.
 
-        `is_settled`: the worker has armed and settled, so it need not do so again. An ending that
+        Those that are due, or will be within `lead` seconds: wait for their `due_at`. The sleeper
+        is armed if slots are left; one without a listener stays awake: it claims again within a
+        second, without being told. `is_settled`: the worker has armed and settled, so it need not do so again. An ending that
         is refused harms no other; a lost fence is no error here.
         """
         sleeper = sleeper or Sleeper(None, None)

@@ -129,7 +129,7 @@ class PostgresStage:
         assert await self.queue.retry(self.quotes.name, symbol) == 1
 
     async def claim(self) -> list[Job]:
-        return await self.queue.claim(self.worker, [self.quotes.name], 100)
+        return (await self.queue.turn(self.worker, [self.quotes.name], 100)).jobs
 
     async def advance(self, seconds: float) -> None:
         past = f"- interval '{seconds} seconds'"

@@ -35,7 +35,7 @@ class Worker:
         """Claim the one key that is due."""
         async with asyncio.timeout(10):
             while True:
-                jobs = await self._queue.claim(self._number, [self._quotes.name], 1)
+                jobs = (await self._queue.turn(self._number, [self._quotes.name], 1)).jobs
                 if jobs:
                     return jobs[0]
 

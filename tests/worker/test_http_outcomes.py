@@ -225,7 +225,7 @@ async def test_another_process_asks_with_what_the_first_was_given(
         connection.execute(
             "select freshness.request(%s, array['A'], p_refresh_now => true)", [quotes.name]
         )
-        [claimed] = await place.claim(worker, [quotes.name], 1)
+        [claimed] = (await place.turn(worker, [quotes.name], 1)).jobs
         refresher = configure(lines, name=quotes.name)
         async with open_context(1) as context:
             runner = Runner(place, {quotes.name: refresher}, context, 10)
@@ -253,7 +253,7 @@ async def test_a_permanent_answer_sets_a_key_aside_in_the_database(
     watch(connection, quotes, "A")
     provider.respond = lambda _path, _number: Answer({}, 403)
     worker = await queue.announce_worker("test", 15)
-    [claimed] = await queue.claim(worker, [quotes.name], 1)
+    [claimed] = (await queue.turn(worker, [quotes.name], 1)).jobs
     refresher = configure(name=quotes.name)
     async with open_context(1) as context:
         ended = await Runner(queue, {quotes.name: refresher}, context, 10).run(claimed)

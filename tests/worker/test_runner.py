@@ -39,7 +39,7 @@ class Attempt:
 
     async def claim(self) -> Job:
         """Claim AAPL."""
-        (claimed,) = await self.queue.claim(self.worker, [self.quotes.name], 1)
+        (claimed,) = (await self.queue.turn(self.worker, [self.quotes.name], 1)).jobs
         return claimed
 
     async def run(
