@@ -100,9 +100,9 @@ class Queue:
         """End refreshes, and claim up to `limit` jobs of these data types, in one transaction.
 
         Those that are due, or will be within `lead` seconds: wait for their `due_at`. The sleeper
-        is armed if slots are left; one without a listener stays awake: it claims again within a
-        second, without being told. `is_settled`: the worker has armed and settled, so it need not do so again. An ending that
-        is refused harms no other; a lost fence is no error here.
+        is armed if slots are left, unless the worker `is_settled`, as it has armed before; one
+        without a listener stays awake: it claims again within a second, without being told. An
+        ending that is refused harms no other; a lost fence is no error here.
         """
         sleeper = sleeper or Sleeper(None, None)
         rows = await self._rows(

@@ -17,16 +17,14 @@ from pyworker.lead import Lead
 from pyworker.listener import Listener
 from pyworker.long_poll import LongPoll
 from pyworker.looks import Looks
+from pyworker.membership import Membership
 from pyworker.pauses import Pauses
-from pyworker.pulse import Pulse
 from pyworker.queue import Queue
 from pyworker.runner import Runner
 from pyworker.shutdown import first_of
+from pyworker.sweeping import sweep_regularly
 from pyworker.turns import Turns, Waiting
 from pyworker.wake_token import WakeToken
-
-SWEEP_INTERVAL = 360.0
-"""Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
 
 _RETRY_LAST = 0.25
 _LINGER = 0.005
@@ -68,14 +66,12 @@ class Worker:
         self._runner = runner
         self._listener = listener
         self._name = name
+        self._membership = Membership(
+            queue, name=name, heartbeat_limit=heartbeat_limit, data_types=runner.data_types
+        )
         self._concurrency = concurrency
-        self._heartbeat_limit = heartbeat_limit
         self._shutdown_timeout = shutdown_timeout
-        self._id = 0
-        self._is_known = False
         self._turns = Turns(queue, self._look_soon)
-        # A claim ended in an error: what it took, if anything, is not among what runs.
-        self._may_have_claimed = False
         self._running: dict[asyncio.Task[None], Job] = {}
         # Fences of jobs that have a slot: not those whose end is being told.
         self._slots: set[int] = set()
@@ -91,7 +87,6 @@ class Worker:
             self._long_poll.aggressive_poll_duration, self._long_poll.aggressive_exit_threshold
         )
         self._is_fruitless = False
-        self._pulse = Pulse(heartbeat_limit)
         self._log = structlog.get_logger("worker").bind(worker=name)
 
     async def run(self, stop: asyncio.Event, hand_back: asyncio.Event | None = None) -> None:
@@ -103,12 +98,14 @@ class Worker:
             DatabaseUnavailable: the database is not there at the start.
         """
         hand_back = hand_back or asyncio.Event()
-        await self._announce()
+        await self._membership.announce()
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(self._listener.run(self._hear)),
-                group.create_task(self._beat()),
-                group.create_task(self._sweep()),
+                group.create_task(
+                    self._membership.beat(lambda: bool(self._running), self._claim_now)
+                ),
+                group.create_task(sweep_regularly(self._queue, self._name)),
                 group.create_task(self._look_regularly()),
                 group.create_task(self._wait_for(stop)),
             ]
@@ -121,7 +118,7 @@ class Worker:
                 looking.cancel()
             for task in background:
                 task.cancel()
-        await self._leave()
+        await self._membership.leave()
 
     async def _look_until(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -134,10 +131,10 @@ class Worker:
         try:
             await self._look()
         except WorkerUnknown:
-            self._is_known = False
+            self._membership.is_known = False
             self._claim_now()
         except DatabaseUnavailable as error:
-            self._may_have_claimed = True
+            self._membership.is_in_doubt = True
             self._log.warning("database_unavailable", reason=error.message)
             self._pauses.failed()
             self._must_claim = True
@@ -174,7 +171,7 @@ class Worker:
         lead = self._lead.seconds + (_LINGER if lingers else 0)
         asked_at = self._now()
         turned = await self._turn(told, free, lead, stays_awake=lingers)
-        self._pulse.beat(asked_at)
+        self._membership.pulse.beat(asked_at)
         if planned_at is not None:
             self._lead.measured(asyncio.get_running_loop().time() - planned_at)
         for job in turned.jobs:
@@ -199,7 +196,9 @@ class Worker:
     ) -> Turned:
         endings = [each.ending for each in told]
         try:
-            turned = await self._looks.turn(self._id, free, lead, endings, stays_awake=stays_awake)
+            turned = await self._looks.turn(
+                self._membership.id, free, lead, endings, stays_awake=stays_awake
+            )
         except BaseException as error:
             self._turns.answer_error(told, error)
             # Those slots are free, and nobody will say so again.
@@ -209,15 +208,15 @@ class Worker:
         return turned
 
     async def _be_known(self) -> None:
-        if not self._is_known:
+        if not self._membership.is_known:
             await self._announce_anew()
-        elif self._may_have_claimed:
-            await self._renew()
+        elif self._membership.is_in_doubt:
+            await self._membership.renew([job.fence for job in self._running.values()])
 
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
         lead = self._lead.seconds
-        moment = await self._looks.rest(self._id, self._look_now, lead)
+        moment = await self._looks.rest(self._membership.id, self._look_now, lead)
         if moment is not None and moment > lead:
             self._alarm.set_in(moment - lead)
         return moment is not None and moment <= lead
@@ -227,7 +226,7 @@ class Worker:
         if turned is not None and turned.asleep:
             moment = turned.due_in
         else:
-            moment = await self._looks.rest(self._id, self._look_now, lead)
+            moment = await self._looks.rest(self._membership.id, self._look_now, lead)
         is_fruitless = fruitless and moment is not None and moment <= 0
         if is_fruitless:
             # Due, and yet not to be had: another transaction holds it for a moment.
@@ -276,7 +275,7 @@ class Worker:
 
     async def _run(self, job: Job, claimed_at: float) -> None:
         await self._clock.wait_until(job.due_at)
-        if self._pulse.has_lasted(claimed_at, self._now()):
+        if self._membership.pulse.has_lasted(claimed_at, self._now()):
             ended = await self._runner.run(job, self._turns)
         else:
             # Stopped for so long that others may have it: a call of ours would be one too many.
@@ -294,31 +293,6 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("job_not_ended", error=repr(error))
 
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self._heartbeat_limit / 3)
-            if not self._running:
-                continue
-            worker, began_at = self._id, self._now()
-            try:
-                alive = await self._queue.heartbeat(worker)
-            except DatabaseUnavailable:
-                continue
-            self._pulse.beat(began_at)
-            # Renewed meanwhile: that it is not known any more is as it should be.
-            if not alive and worker == self._id and not self._may_have_claimed:
-                self._is_known = False
-                self._claim_now()
-
-    async def _sweep(self) -> None:
-        while True:
-            try:
-                if await self._queue.sweep_if_due(SWEEP_INTERVAL):
-                    self._log.info("swept")
-            except DatabaseUnavailable as error:
-                self._log.warning("sweep_postponed", reason=error.message)
-            await asyncio.sleep(SWEEP_INTERVAL)
-
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
@@ -327,27 +301,13 @@ class Worker:
         await stop.wait()
         self._look_now.set()
 
-    async def _announce(self) -> None:
-        self._id = await self._queue.announce_worker(self._name, self._heartbeat_limit)
-        self._is_known = True
-        self._log.info("worker_started", id=self._id, data_types=self._runner.data_types)
-
-    async def _renew(self) -> None:
-        # What the claim that failed has taken would stay ours, and nobody would fetch it.
-        self._id = await self._queue.renew_worker(
-            self._id, [job.fence for job in self._running.values()]
-        )
-        self._may_have_claimed = False
-        self._log.info("worker_renewed", id=self._id, running=len(self._running))
-
     async def _announce_anew(self) -> None:
         # Taken for dead: what runs has lost its fences, so its results would be refused.
         self._log.warning("taken_for_dead", dropped=len(self._running))
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-        await self._announce()
-        self._may_have_claimed = False
+        await self._membership.announce()
 
     async def _drain(self, hand_back: asyncio.Event) -> None:
         self._turns.close()
@@ -366,11 +326,3 @@ class Worker:
             await first_of(ending, hand_back)
         finally:
             ending.cancel()
-
-    async def _leave(self) -> None:
-        try:
-            handed_back = await self._queue.dismiss_worker(self._id)
-        except DatabaseUnavailable as error:
-            self._log.warning("left_without_goodbye", reason=error.message)
-        else:
-            self._log.info("worker_stopped", handed_back=handed_back)

@@ -1,0 +1,79 @@
+"""A worker's place among those that the database knows: announced, heard of, and left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import structlog
+
+from pyworker.errors import DatabaseUnavailable
+from pyworker.pulse import Pulse
+from pyworker.queue import Queue
+
+
+class Membership:
+    """Under which id a worker is known, and whether it still is.
+
+    `id` changes when it is announced anew or renewed. `is_known` is False once the database has
+    taken it for dead. `is_in_doubt`: a claim ended in an error, and what it took, if anything,
+    runs for nobody until the membership is renewed.
+    """
+
+    def __init__(
+        self, queue: Queue, *, name: str, heartbeat_limit: float, data_types: Sequence[str]
+    ) -> None:
+        self._queue = queue
+        self._name = name
+        self._heartbeat_limit = heartbeat_limit
+        self._data_types = data_types
+        self._log = structlog.get_logger("worker").bind(worker=name)
+        self.pulse = Pulse(heartbeat_limit)
+        self.id = 0
+        self.is_known = False
+        self.is_in_doubt = False
+
+    async def announce(self) -> None:
+        """Become known, under a new id."""
+        self.id = await self._queue.announce_worker(self._name, self._heartbeat_limit)
+        self.is_known = True
+        self.is_in_doubt = False
+        self._log.info("worker_started", id=self.id, data_types=self._data_types)
+
+    async def renew(self, fences: Sequence[int]) -> None:
+        """Go on under a new id with what runs; anything else that the old one has is handed back.
+
+        Raises:
+            WorkerUnknown: it was taken for dead.
+        """
+        # What the claim that failed has taken would stay ours, and nobody would fetch it.
+        self.id = await self._queue.renew_worker(self.id, fences)
+        self.is_in_doubt = False
+        self._log.info("worker_renewed", id=self.id, running=len(fences))
+
+    async def beat(self, is_busy: Callable[[], bool], lost: Callable[[], None]) -> NoReturn:
+        """Be heard of while busy, for ever; calls `lost` when it was taken for dead."""
+        while True:
+            await asyncio.sleep(self._heartbeat_limit / 3)
+            if not is_busy():
+                continue
+            worker, began_at = self.id, asyncio.get_running_loop().time()
+            try:
+                alive = await self._queue.heartbeat(worker)
+            except DatabaseUnavailable:
+                continue
+            self.pulse.beat(began_at)
+            # Renewed meanwhile: that it is not known any more is as it should be.
+            if not alive and worker == self.id and not self.is_in_doubt:
+                self.is_known = False
+                lost()
+
+    async def leave(self) -> None:
+        """Hand back what still runs, and be forgotten; without a database, by its heartbeat."""
+        try:
+            handed_back = await self._queue.dismiss_worker(self.id)
+        except DatabaseUnavailable as error:
+            self._log.warning("left_without_goodbye", reason=error.message)
+        else:
+            self._log.info("worker_stopped", handed_back=handed_back)
