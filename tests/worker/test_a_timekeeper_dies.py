@@ -101,7 +101,7 @@ def test_a_deadline_is_met_though_the_timekeeper_was_killed(
     [number] = (
         keeper
         or connection.execute(
-            "select worker from freshness.events where data_type = %s and kind = 'refreshing'"
+            "select worker from freshness.events where data_type = %s and kind = 'fresh'"
             " order by id desc limit 1",
             [short_quotes.name],
         ).fetchone()
