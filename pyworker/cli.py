@@ -28,7 +28,7 @@ from pyworker.web.beside_worker import beside_worker
 from pyworker.web.server import serve as serve_endpoint
 from pyworker.worker import Worker
 
-_LOOKING = 15.0
+_LOOKING = 10.0
 """Seconds after which a look counts as lost, and the connection with it."""
 
 _ENDING = 4
@@ -179,7 +179,7 @@ async def _work(settings: Settings) -> None:
         open_context(settings.concurrency) as context,
     ):
         listener = Listener(
-            url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time
+            url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time / 3
         )
         worker = Worker(
             queue,

@@ -35,7 +35,8 @@ _ASKING_AGAIN = (60.0, 3600.0)
 class Listener:
     """Says when it is time to look. What a token carries is a hint; the database has the data.
 
-    `sleeper` is how we can be woken while a connection stands, and None while none does.
+    `sleeper` is how we can be woken while a connection stands, and None while none does; `losses`
+    is how many have been lost without their end being told, as when the network is cut.
 
     Args:
         database_url: where to listen.
@@ -67,6 +68,7 @@ class Listener:
         self._queue_usage: float | None = None
         self.channel = f"{CHANNEL}_{uuid4().hex[:16]}"
         self.sleeper: Sleeper | None = None
+        self.losses = 0
         self._ear = Ear(database_url, "freshness listener", (CHANNEL, self.channel), patience)
 
     def report(self) -> ListenerReport:
@@ -126,6 +128,7 @@ class Listener:
         except psycopg.OperationalError as error:
             self._reason = _first_line(error)
             if self.sleeper is not None:
+                self.losses += 1
                 self._log.warning("listening_interrupted", fallback="polling", reason=self._reason)
                 if time.monotonic() - since >= _STEADY:
                     self._backoff.reset()

@@ -76,6 +76,10 @@ class Looks:
             self._settled = sleeper if turned.asleep else None
         return turned
 
+    async def doubt(self) -> None:
+        """Replace the connection before its next use."""
+        await self._queue.doubt()
+
     async def hand_on(self) -> None:
         """Let somebody else keep the time: we have no free slot."""
         await self._queue.hand_on(self._data_types)

@@ -59,6 +59,10 @@ class Queue:
         await self._pool.check()
         return True
 
+    async def doubt(self) -> None:
+        """Replace all connections before their next use: what took another may have taken them."""
+        await self._pool.drain()
+
     async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
         """Make a worker known; returns its id."""
         return int(

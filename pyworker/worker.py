@@ -87,6 +87,7 @@ class Worker:
             self._long_poll.aggressive_poll_duration, self._long_poll.aggressive_exit_threshold
         )
         self._is_fruitless = False
+        self._losses = 0
         self._log = structlog.get_logger("worker").bind(worker=name)
 
     async def run(self, stop: asyncio.Event, hand_back: asyncio.Event | None = None) -> None:
@@ -135,6 +136,7 @@ class Worker:
             self._claim_now()
         except DatabaseUnavailable as error:
             self._membership.is_in_doubt = True
+            await self._queue.doubt()
             self._log.warning("database_unavailable", reason=error.message)
             self._pauses.failed()
             self._must_claim = True
@@ -146,6 +148,7 @@ class Worker:
     async def _look(self) -> None:
         """Tell what has ended, claim and start what is due, and plan the next look."""
         must_claim, self._must_claim = self._must_claim, False
+        await self._doubt_after_a_loss()
         await self._be_known()
         was_full = len(self._slots) >= self._concurrency
         told = self._turns.take()
@@ -206,6 +209,13 @@ class Worker:
             raise
         self._turns.answer(told, turned.ended)
         return turned
+
+    async def _doubt_after_a_loss(self) -> None:
+        if self._listener.losses != self._losses:
+            # Where one connection went without a word, each of the others costs a wait to find out.
+            self._losses = self._listener.losses
+            await self._queue.doubt()
+            await self._looks.doubt()
 
     async def _be_known(self) -> None:
         if not self._membership.is_known:
