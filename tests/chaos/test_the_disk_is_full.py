@@ -27,7 +27,8 @@ REFUSE = """
 USE_UP = """
     insert into freshness.events (kind) select 'ignored' from generate_series(1, 100000)
 """
-SMALL = 2_000_000
+SIZE = "select pg_total_relation_size('freshness.events')"
+ROOM = 2_000_000
 
 
 def test_inserts_of_events_are_refused_as_by_a_full_disk(world: World, extent: Extent) -> None:
@@ -44,8 +45,9 @@ def test_inserts_of_events_are_refused_as_by_a_full_disk(world: World, extent: E
 @contextmanager
 def _small_disk(world: World, folder: Path) -> Iterator[Path]:
     """Put the events on a file system of their own, where root may make one."""
+    [[size]] = world.ask(SIZE)
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SMALL},mode=777", "tmpfs", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", f"size={size + ROOM},mode=777", "tmpfs", str(folder)],
         capture_output=True,
         check=False,
     )
