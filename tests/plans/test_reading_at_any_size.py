@@ -1,7 +1,7 @@
 """What the hot functions read by sequential scan is as little with a million keys as with ten.
 
 As auto_explain reports the statements inside the functions, in one session that keeps its plans.
-The many are 200,000; PLAN_ROWS=1000000 makes them a million.
+The many are a million; PLAN_ROWS=200000 makes them fewer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.fixtures.workers import Worker, announce_worker
 from tests.plans.explained import Explained, Scan
 
 FEW_KEYS = 10
-MANY_KEYS = int(os.environ.get("PLAN_ROWS") or 200_000)
+MANY_KEYS = int(os.environ.get("PLAN_ROWS") or 1_000_000)
 # PL/pgSQL plans for the values of the first five calls; after them it may settle on one plan.
 CALLS = 7
 # A table of ten keys is read at once, for each of ten priorities.
