@@ -81,6 +81,7 @@ begin
     end if;
     perform freshness.define_look(new.name);
     perform freshness.define_data_trigger(new.name);
+    perform freshness.renew_update_trigger(old, new) where tg_op = 'UPDATE';
     perform freshness.define_not_before(new.name);
     perform freshness.define_subscription_trigger();
     perform freshness.pull_all_keys(new.name);

@@ -66,7 +66,8 @@ begin
                 v_symbols text[];
                 v_newest timestamptz[];
             begin
-                if tg_op = 'UPDATE' then%2$s
+                if tg_level = 'ROW' then%10$s
+                elsif tg_op = 'UPDATE' then%2$s
                 elsif tg_op = 'INSERT' then
                     v_is_fresher := not exists (
                         select from new_rows as r
@@ -84,8 +85,12 @@ begin
                     perform freshness.pull_all_rows(%1$L);
                     return null;
                 end if;
-                execute case tg_op when 'UPDATE' then %7$L when 'INSERT' then %8$L else %9$L end
-                into v_symbols, v_newest using clock_timestamp() + %5$L::interval;
+                if tg_level = 'STATEMENT' then
+                    execute case tg_op when 'UPDATE' then %7$L when 'INSERT' then %8$L else %9$L end
+                    into v_symbols, v_newest using clock_timestamp() + %5$L::interval;
+                elsif freshness.are_too_many(%1$L) then
+                    return null;
+                end if;
                 perform freshness.pull_changed_keys(%1$L, v_symbols, v_newest);
                 return null;
             exception
@@ -94,11 +99,12 @@ begin
                     return null;
             end
             $body$,
-            p_data_type, freshness.all_became_fresher(v_type), (select c.moment from freshness.changed_rows(v_type) as c),
+            p_data_type, freshness.all_became_fresher(v_type),
+            (select c.moment from freshness.changed_rows(v_type) as c),
             v_type.ttl, v_limit, ' or r.' || quote_ident(v_type.ttl_column) || ' is not null',
             freshness.earlier_keys(v_type, 'UPDATE', 'old_rows', 'new_rows'),
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
-            freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null)
+            freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null), freshness.judge_updated_row(v_type)
         ),
         freshness.owner_name()
     );
@@ -106,4 +112,5 @@ end
 $define$;
 
 comment on function freshness.define_data_trigger(text) is
-    'Writes the trigger function of a registered data type: freshness."changed_<name>"(), for each statement.';
+    'Writes the trigger function of a registered data type: freshness."changed_<name>"(), for each statement, and for'
+    ' each updated row.';

@@ -7,22 +7,29 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-    v_table regclass := (select t.data_table from freshness.data_types as t where t.name = p_data_type);
+    v_type freshness.data_types;
     v_event record;
 begin
+    select * into strict v_type from freshness.data_types as t where t.name = p_data_type;
     for v_event in
         select *
         from (
             values
-            ('insert', 'referencing new table as new_rows'),
-            ('update', 'referencing old table as old_rows new table as new_rows'),
-            ('delete', 'referencing old table as old_rows'),
-            ('truncate', '')
-        ) as e (name, transition)
+            ('insert', 'referencing new table as new_rows for each statement'),
+            (
+                'update',
+                coalesce(
+                    'for each row when (' || freshness.update_condition(v_type) || ')',
+                    'referencing old table as old_rows new table as new_rows for each statement'
+                )
+            ),
+            ('delete', 'referencing old table as old_rows for each statement'),
+            ('truncate', 'for each statement')
+        ) as e (name, manner)
     loop
         execute format(
-            'create or replace trigger %I after %s on %s %s for each statement execute function freshness.%I()',
-            'freshness_' || v_event.name || '_' || p_data_type, v_event.name, v_table, v_event.transition,
+            'create or replace trigger %I after %s on %s %s execute function freshness.%I()',
+            'freshness_' || v_event.name || '_' || p_data_type, v_event.name, v_type.data_table, v_event.manner,
             'changed_' || p_data_type
         );
     end loop;
@@ -58,3 +65,30 @@ $$;
 
 comment on function freshness.detach_data_triggers(text, regclass) is
     'Removes a data type''s triggers from all tables but the one given.';
+
+create function freshness.renew_update_trigger(p_old freshness.data_types, p_new freshness.data_types)
+returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '2s'
+as $$
+begin
+    -- The condition of the trigger names what it reads.
+    perform freshness.attach_data_triggers(p_new.name)
+    where
+        (
+            p_old.symbol_column, p_old.timestamp_column, p_old.time_zone, p_old.ttl_column, p_old.deadline_function,
+            p_old.staleness_function
+        ) is distinct from (
+            p_new.symbol_column, p_new.timestamp_column, p_new.time_zone, p_new.ttl_column, p_new.deadline_function,
+            p_new.staleness_function
+        )
+        and exists (
+            select from pg_catalog.pg_trigger as t
+            where t.tgrelid = p_new.data_table and t.tgname = 'freshness_update_' || p_new.name
+        );
+end
+$$;
+
+comment on function freshness.renew_update_trigger(freshness.data_types, freshness.data_types) is
+    'Puts a data type''s triggers on its table anew when its registration names other columns, if they are there.';

@@ -1393,6 +1393,7 @@ begin
     end if;
     perform freshness.define_look(new.name);
     perform freshness.define_data_trigger(new.name);
+    perform freshness.renew_update_trigger(old, new) where tg_op = 'UPDATE';
     perform freshness.define_not_before(new.name);
     perform freshness.define_subscription_trigger();
     perform freshness.pull_all_keys(new.name);
@@ -3046,6 +3047,129 @@ $$;
 comment on function freshness.is_used(text) is 'Whether any key of a data type has a job.';
 -- <<<
 
+-- >>> sql/407_updated_row.sql
+-- Updates are judged row by row, by a condition in the trigger itself: a row that became fresher calls nothing, and no
+-- copies of the rows are kept for a function. What Postgres asks for that is in docs/decisions/0014.
+
+create function freshness.update_condition(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return (
+        select
+            -- A second ahead of the clock is within what counts as now, whatever the ttl is. Nothing is converted that
+            -- could fail: the writer would fail with it.
+            format(
+                'least(greatest(old.%1$I, new.%1$I), %2$s) is distinct from new.%1$I', a.attname,
+                case a.atttypid
+                    when 'timestamptz'::regtype then 'clock_timestamp() + interval ''1 second'''
+                    when 'timestamp'::regtype then
+                        format('(clock_timestamp() at time zone %L) + interval ''1 second''', p_type.time_zone)
+                    else format('(clock_timestamp() at time zone %L)::date', p_type.time_zone)
+                end
+            )
+            || coalesce(
+                (
+                    select
+                        format(
+                            ' or old.%1$I::text%2$s is distinct from new.%1$I::text%2$s', s.attname,
+                            -- Symbols that a collation takes to be equal are two.
+                            case when not o.collisdeterministic then ' collate "C"' end
+                        )
+                    from pg_catalog.pg_attribute as s
+                    left join pg_catalog.pg_collation as o on o.oid = s.attcollation
+                    where s.attrelid = p_type.data_table and s.attname = p_type.symbol_column and not s.attisdropped
+                ),
+                ''
+            )
+            || coalesce(replace(' or old.@ is distinct from new.@', '@', quote_ident(p_type.ttl_column)), '')
+        from pg_catalog.pg_attribute as a
+        join pg_catalog.pg_class as c on c.oid = a.attrelid
+        where
+            a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column and not a.attisdropped
+            and a.atttypid in ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)
+            -- An update of a partitioned table may move a row, which is no update then; a row of a child table has only
+            -- its own table's triggers; and a function may take any change as it likes.
+            and c.relkind = 'r' and not c.relhassubclass
+            and p_type.deadline_function is null and p_type.staleness_function is null
+    );
+end
+$$;
+
+comment on function freshness.update_condition(freshness.data_types) is
+    'SQL over an updated row''s old and new values: whether its key''s deadline may have come earlier. Null when only'
+    ' the statement''s rows together can tell.';
+
+create function freshness.judge_updated_row(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    return (
+        select format(
+            $body$
+                    v_is_fresher := (
+                        %1$s >= %2$s and %1$s <= clock_timestamp() + %3$L::interval
+                        or new.%4$I is null and old.%4$I is null
+                    ) and %5$s%6$s;
+                    v_symbols := array[%7$s];
+                    v_newest := array[%8$s];$body$,
+            freshness.timestamp_expression(a.atttypid, p_type.time_zone, format('new.%I', a.attname)), e.moment,
+            least(p_type.ttl, interval '1 minute'), a.attname,
+            coalesce(replace('new.@::text = old.@::text', '@', quote_ident(p_type.symbol_column)), 'true'),
+            replace(' and new.@ is not distinct from old.@', '@', quote_ident(p_type.ttl_column)),
+            coalesce('old.' || quote_ident(p_type.symbol_column) || '::text', '''GLOBAL'''),
+            -- A shorter ttl of its own brings a row's deadline forward at the same timestamp.
+            case
+                when p_type.ttl_column is not null then 'null::timestamptz'
+                else format(
+                    'case when %1$s <= clock_timestamp() + %2$L::interval then %1$s end',
+                    e.moment, least(p_type.ttl, interval '1 minute')
+                )
+            end
+        )
+        from pg_catalog.pg_attribute as a
+        cross join lateral (
+            select freshness.timestamp_expression(a.atttypid, p_type.time_zone, format('old.%I', a.attname)) as moment
+        ) as e
+        where a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column and not a.attisdropped
+    );
+end
+$$;
+
+comment on function freshness.judge_updated_row(freshness.data_types) is
+    'PL/pgSQL for one updated row: whether its key''s deadline came no earlier, else the key and the timestamp that was'
+    ' taken away of it.';
+
+create function freshness.are_too_many(p_data_type text)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_setting constant text := 'freshness.older_rows_' || encode(convert_to(p_data_type, 'UTF8'), 'hex');
+    v_rows constant integer := coalesce(nullif(current_setting(v_setting, true), ''), '0')::integer + 1;
+begin
+    if v_rows <= 500 then
+        perform set_config(v_setting, v_rows::text, true);
+    elsif v_rows = 501 then
+        perform set_config(v_setting, v_rows::text, true);
+        perform freshness.pull_all_keys(p_data_type);
+    end if;
+    return v_rows > 500;
+end
+$$;
+
+comment on function freshness.are_too_many(text) is
+    'Counts a row that became older in this transaction. Beyond 500 of a data type all its keys are looked at'
+    ' afterwards, and no row by itself: true.';
+-- <<<
+
 -- >>> sql/410_define_data_trigger.sql
 -- The trigger function of a data type. It is written for it at registration, as its look function is: a dynamic
 -- statement would be planned on each call, which costs the writer of a row 300 microseconds instead of 16.
@@ -3115,7 +3239,8 @@ begin
                 v_symbols text[];
                 v_newest timestamptz[];
             begin
-                if tg_op = 'UPDATE' then%2$s
+                if tg_level = 'ROW' then%10$s
+                elsif tg_op = 'UPDATE' then%2$s
                 elsif tg_op = 'INSERT' then
                     v_is_fresher := not exists (
                         select from new_rows as r
@@ -3133,8 +3258,12 @@ begin
                     perform freshness.pull_all_rows(%1$L);
                     return null;
                 end if;
-                execute case tg_op when 'UPDATE' then %7$L when 'INSERT' then %8$L else %9$L end
-                into v_symbols, v_newest using clock_timestamp() + %5$L::interval;
+                if tg_level = 'STATEMENT' then
+                    execute case tg_op when 'UPDATE' then %7$L when 'INSERT' then %8$L else %9$L end
+                    into v_symbols, v_newest using clock_timestamp() + %5$L::interval;
+                elsif freshness.are_too_many(%1$L) then
+                    return null;
+                end if;
                 perform freshness.pull_changed_keys(%1$L, v_symbols, v_newest);
                 return null;
             exception
@@ -3143,11 +3272,12 @@ begin
                     return null;
             end
             $body$,
-            p_data_type, freshness.all_became_fresher(v_type), (select c.moment from freshness.changed_rows(v_type) as c),
+            p_data_type, freshness.all_became_fresher(v_type),
+            (select c.moment from freshness.changed_rows(v_type) as c),
             v_type.ttl, v_limit, ' or r.' || quote_ident(v_type.ttl_column) || ' is not null',
             freshness.earlier_keys(v_type, 'UPDATE', 'old_rows', 'new_rows'),
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
-            freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null)
+            freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null), freshness.judge_updated_row(v_type)
         ),
         freshness.owner_name()
     );
@@ -3155,7 +3285,8 @@ end
 $define$;
 
 comment on function freshness.define_data_trigger(text) is
-    'Writes the trigger function of a registered data type: freshness."changed_<name>"(), for each statement.';
+    'Writes the trigger function of a registered data type: freshness."changed_<name>"(), for each statement, and for'
+    ' each updated row.';
 -- <<<
 
 -- >>> sql/415_check_staleness_on_update.sql
@@ -3220,22 +3351,29 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-    v_table regclass := (select t.data_table from freshness.data_types as t where t.name = p_data_type);
+    v_type freshness.data_types;
     v_event record;
 begin
+    select * into strict v_type from freshness.data_types as t where t.name = p_data_type;
     for v_event in
         select *
         from (
             values
-            ('insert', 'referencing new table as new_rows'),
-            ('update', 'referencing old table as old_rows new table as new_rows'),
-            ('delete', 'referencing old table as old_rows'),
-            ('truncate', '')
-        ) as e (name, transition)
+            ('insert', 'referencing new table as new_rows for each statement'),
+            (
+                'update',
+                coalesce(
+                    'for each row when (' || freshness.update_condition(v_type) || ')',
+                    'referencing old table as old_rows new table as new_rows for each statement'
+                )
+            ),
+            ('delete', 'referencing old table as old_rows for each statement'),
+            ('truncate', 'for each statement')
+        ) as e (name, manner)
     loop
         execute format(
-            'create or replace trigger %I after %s on %s %s for each statement execute function freshness.%I()',
-            'freshness_' || v_event.name || '_' || p_data_type, v_event.name, v_table, v_event.transition,
+            'create or replace trigger %I after %s on %s %s execute function freshness.%I()',
+            'freshness_' || v_event.name || '_' || p_data_type, v_event.name, v_type.data_table, v_event.manner,
             'changed_' || p_data_type
         );
     end loop;
@@ -3271,6 +3409,33 @@ $$;
 
 comment on function freshness.detach_data_triggers(text, regclass) is
     'Removes a data type''s triggers from all tables but the one given.';
+
+create function freshness.renew_update_trigger(p_old freshness.data_types, p_new freshness.data_types)
+returns void
+language plpgsql
+set search_path = ''
+set lock_timeout = '2s'
+as $$
+begin
+    -- The condition of the trigger names what it reads.
+    perform freshness.attach_data_triggers(p_new.name)
+    where
+        (
+            p_old.symbol_column, p_old.timestamp_column, p_old.time_zone, p_old.ttl_column, p_old.deadline_function,
+            p_old.staleness_function
+        ) is distinct from (
+            p_new.symbol_column, p_new.timestamp_column, p_new.time_zone, p_new.ttl_column, p_new.deadline_function,
+            p_new.staleness_function
+        )
+        and exists (
+            select from pg_catalog.pg_trigger as t
+            where t.tgrelid = p_new.data_table and t.tgname = 'freshness_update_' || p_new.name
+        );
+end
+$$;
+
+comment on function freshness.renew_update_trigger(freshness.data_types, freshness.data_types) is
+    'Puts a data type''s triggers on its table anew when its registration names other columns, if they are there.';
 -- <<<
 
 -- >>> sql/450_register_source.sql

@@ -56,12 +56,25 @@ select is(freshness_pgtap.pulled(), '', 'a row that arrives fresh');
 truncate freshness_pgtap.quotes;
 select is(freshness_pgtap.pulled(), 'all', 'a table that was emptied');
 
+do $$
+begin
+    perform freshness.detach_data_triggers('pgtap_quote');
+end
+$$;
 alter table freshness_pgtap.quotes alter column fetched_at type timestamp using fetched_at at time zone 'UTC';
+do $$
+begin
+    perform freshness.attach_data_triggers('pgtap_quote');
+end
+$$;
 select lives_ok(
-    $$ insert into freshness_pgtap.quotes values ('A', 1, now(), null), ('B', 1, now(), null) $$,
+    $$
+        insert into freshness_pgtap.quotes values ('A', 1, now(), null), ('B', 1, now(), null);
+        update freshness_pgtap.quotes set fetched_at = now() - interval '1 minute' where symbol = 'A'
+    $$,
     'a column that got another type keeps no writer from writing'
 );
-alter table freshness_pgtap.quotes drop column fetched_at;
+alter table freshness_pgtap.quotes drop column fetched_at cascade;
 select lives_ok($$ update freshness_pgtap.quotes set price = 3 $$, 'nor does one that is gone');
 
 select * from finish();
