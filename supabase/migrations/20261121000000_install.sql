@@ -8438,6 +8438,15 @@ errors as (
     from freshness.events as e
     where e.kind = 'error' and e.happened_at > clock_timestamp() - interval '1 day'
     group by e.data_type
+),
+
+-- All of them, or none when it is registered without.
+triggers as (
+    select t.name as data_type, t.data_table, count(*) as triggers
+    from freshness.data_types as t
+    join pg_catalog.pg_trigger as g on g.tgrelid = t.data_table and g.tgname ~ ('^freshness_[a-z]+_' || t.name || '$')
+    where g.tgenabled <> 'D'
+    group by t.name, t.data_table
 )
 
 select
@@ -8474,11 +8483,18 @@ select
     t.name as data_type,
     'nobody watches or asks for ' || t.name as message
 from freshness.data_types as t
-where
-    not exists (
-        select from freshness.jobs as j
-        where j.data_type = t.name
-    )
+where not exists (select from freshness.jobs as j where j.data_type = t.name)
+union all
+select
+    'trigger_missing' as kind,
+    g.data_type,
+    format(
+        '%s of our 4 triggers on %s %s, so changes of others wait for the sweep: put them back with'
+        ' select freshness.attach_data_triggers(%L)',
+        4 - g.triggers, g.data_table, case g.triggers when 3 then 'is gone' else 'are gone' end, g.data_type
+    ) as message
+from triggers as g
+where g.triggers < 4
 union all
 select
     'failed_keys' as kind,
@@ -8509,8 +8525,9 @@ from freshness.source_status as s
 where s.short_since < clock_timestamp() - interval '1 minute';
 
 comment on view freshness.findings is
-    'What needs a look, in words: sweeps that had to mend something, no sweep, no worker, data types without keys, keys'
-    ' that are set aside with the reason, errors on record, sources that are paused or short of calls.';
+    'What needs a look, in words: sweeps that had to mend something, no sweep, no worker, data types without keys,'
+    ' triggers that are gone from a data table, keys that are set aside with the reason, errors on record, sources that'
+    ' are paused or short of calls.';
 -- <<<
 
 -- >>> sql/900_grants.sql

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(3);
+select plan(5);
 
 delete from freshness.sleepers;
 delete from freshness.workers as w where not exists (select from freshness.jobs as j where j.worker = w.id);
@@ -42,6 +42,19 @@ select results_eq(
         '2 keys of pgtap_quote set aside, such as A: HTTP 500'
     ],
     'with its reason'
+);
+
+alter table freshness_pgtap.quotes drop column fetched_at cascade;
+select is(
+    (select message from freshness.findings where kind = 'trigger_missing' and data_type = 'pgtap_quote'),
+    '1 of our 4 triggers on freshness_pgtap.quotes is gone, so changes of others wait for the sweep:'
+    ' put them back with select freshness.attach_data_triggers(''pgtap_quote'')',
+    'a trigger that went with a column is named, with what puts it back'
+);
+do $$ begin perform freshness.detach_data_triggers('pgtap_quote'); end $$;
+select is_empty(
+    $$ select from freshness.findings where kind = 'trigger_missing' and data_type = 'pgtap_quote' $$,
+    'a table without any of them was registered so'
 );
 
 select * from finish();

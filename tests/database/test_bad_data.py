@@ -34,10 +34,16 @@ def _claim(worker: Worker, *data_types: DataType) -> set[tuple[str, str]]:
             "symbol does not exist",
         ),
         (
-            "alter table {table} alter column fetched_at type text",
+            "select freshness.detach_data_triggers('{name}');"
+            " alter table {table} alter column fetched_at type text",
             "alter table {table} alter column fetched_at type timestamptz"
             " using fetched_at::timestamptz",
             "isfinite(text) does not exist",
+        ),
+        (
+            "alter table {table} drop column fetched_at cascade",
+            "alter table {table} add column fetched_at timestamptz",
+            "fetched_at does not exist",
         ),
     ],
 )
@@ -49,7 +55,7 @@ def test_a_table_that_changed_concerns_its_own_keys_until_it_is_put_right(
     quotes, others = register(), register()
     watch(connection, quotes, "A", "B")
     watch(connection, others, "A")
-    connection.execute(damage.format(table=quotes.table).encode())
+    connection.execute(damage.format(table=quotes.table, name=quotes.name).encode())
     assert _claim(worker, quotes, others) == {(others.name, "A")}
     found = states(connection, quotes)
     assert [state for _, state, _ in found] == ["failed", "failed"]
@@ -85,8 +91,10 @@ def test_a_column_that_got_another_type_is_read_by_it_a_minute_later(
     quotes.store(connection, "A", 10)
     watch(connection, quotes, "A")
     connection.execute(
-        f"alter table {quotes.table} alter column fetched_at type timestamp"
-        " using fetched_at at time zone 'UTC'"
+        f"select freshness.detach_data_triggers('{quotes.name}');"
+        f" alter table {quotes.table} alter column fetched_at type timestamp"
+        " using fetched_at at time zone 'UTC';"
+        f" select freshness.attach_data_triggers('{quotes.name}')".encode()
     )
     connection.execute(
         "update freshness.jobs set run_at = clock_timestamp() where data_type = %s", [quotes.name]
@@ -99,6 +107,44 @@ def test_a_column_that_got_another_type_is_read_by_it_a_minute_later(
     assert worker.claim(quotes.name) == []
     assert states(connection, quotes) == [("A", "scheduled", None)]
     assert 40 < seconds_left(connection, quotes) <= 50
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table {table} rename column fetched_at to at",
+        "alter table {table} rename column symbol to ticker",
+        "alter table {table} replica identity full;"
+        " alter table {table} drop column symbol cascade",
+        "alter table {table} drop column fetched_at cascade",
+        "select freshness.detach_data_triggers('{name}');"
+        " alter table {table} alter column fetched_at type text;"
+        " select freshness.attach_data_triggers('{name}')",
+        "select freshness.detach_data_triggers('{name}');"
+        " alter table {table} alter column symbol type varchar(3);"
+        " select freshness.attach_data_triggers('{name}')",
+        "create table {table}_child () inherits ({table})",
+        "alter table {table} disable trigger user",
+    ],
+)
+def test_a_table_that_changed_keeps_no_writer_from_writing(
+    connection: Connection, quotes: DataType, worker: Worker, change: str
+) -> None:
+    """Fresher, older and more of it, before and after the claim has found out."""
+    quotes.store(connection, "A", 10)
+    watch(connection, quotes, "A")
+    connection.execute(change.format(table=quotes.table, name=quotes.name).encode())
+    columns = connection.execute(
+        "select attname from pg_attribute where attrelid = %s::regclass and attname in"
+        " ('fetched_at', 'at') and not attisdropped",
+        [quotes.table],
+    ).fetchall()
+    changes = ["price = 2", *(f"{c} = {v}" for (c,) in columns for v in ("now()", "'-infinity'"))]
+    for _ in range(2):
+        for values in changes:
+            done = connection.execute(f"update {quotes.table} set {values}".encode())
+            assert done.rowcount == 1
+        _claim(worker, quotes)
 
 
 def test_a_truncated_table_is_filled_again_by_the_sweep(
@@ -117,7 +163,7 @@ def test_a_symbol_that_the_column_cannot_hold_spoils_only_itself(
     connection: Connection, register: Register, worker: Worker
 ) -> None:
     """A job made before the column became an integer."""
-    numbers = register()
+    numbers = register(triggers=False)
     watch(connection, numbers, "1", "2", "x", "3")
     connection.execute(f"alter table {numbers.table} alter column symbol type integer using 0")
     connection.execute(
