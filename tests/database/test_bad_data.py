@@ -114,8 +114,7 @@ def test_a_column_that_got_another_type_is_read_by_it_a_minute_later(
     [
         "alter table {table} rename column fetched_at to at",
         "alter table {table} rename column symbol to ticker",
-        "alter table {table} replica identity full;"
-        " alter table {table} drop column symbol cascade",
+        "alter table {table} replica identity full; alter table {table} drop column symbol cascade",
         "alter table {table} drop column fetched_at cascade",
         "select freshness.detach_data_triggers('{name}');"
         " alter table {table} alter column fetched_at type text;"
