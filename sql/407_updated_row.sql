@@ -10,8 +10,7 @@ as $$
 begin
     return (
         select
-            -- A second ahead of the clock is within what counts as now, whatever the ttl is. Nothing is converted that
-            -- could fail: the writer would fail with it.
+            -- A second ahead counts as now, whatever the ttl. What could fail is not converted: the writer would fail.
             format(
                 'least(greatest(old.%1$I, new.%1$I), %2$s) is distinct from new.%1$I', a.attname,
                 case a.atttypid
@@ -109,7 +108,8 @@ begin
         perform set_config(v_setting, v_rows::text, true);
     elsif v_rows = 501 then
         perform set_config(v_setting, v_rows::text, true);
-        perform freshness.pull_all_keys(p_data_type);
+        insert into freshness.pulls (data_type, reason) values (p_data_type, 'many rows changed');
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
     return v_rows > 500;
 end

@@ -3060,8 +3060,7 @@ as $$
 begin
     return (
         select
-            -- A second ahead of the clock is within what counts as now, whatever the ttl is. Nothing is converted that
-            -- could fail: the writer would fail with it.
+            -- A second ahead counts as now, whatever the ttl. What could fail is not converted: the writer would fail.
             format(
                 'least(greatest(old.%1$I, new.%1$I), %2$s) is distinct from new.%1$I', a.attname,
                 case a.atttypid
@@ -3159,7 +3158,8 @@ begin
         perform set_config(v_setting, v_rows::text, true);
     elsif v_rows = 501 then
         perform set_config(v_setting, v_rows::text, true);
-        perform freshness.pull_all_keys(p_data_type);
+        insert into freshness.pulls (data_type, reason) values (p_data_type, 'many rows changed');
+        perform freshness.wake(p_data_type, clock_timestamp());
     end if;
     return v_rows > 500;
 end
@@ -8438,15 +8438,6 @@ errors as (
     from freshness.events as e
     where e.kind = 'error' and e.happened_at > clock_timestamp() - interval '1 day'
     group by e.data_type
-),
-
--- All of them, or none when it is registered without.
-triggers as (
-    select t.name as data_type, t.data_table, count(*) as triggers
-    from freshness.data_types as t
-    join pg_catalog.pg_trigger as g on g.tgrelid = t.data_table and g.tgname ~ ('^freshness_[a-z]+_' || t.name || '$')
-    where g.tgenabled <> 'D'
-    group by t.name, t.data_table
 )
 
 select
@@ -8483,18 +8474,25 @@ select
     t.name as data_type,
     'nobody watches or asks for ' || t.name as message
 from freshness.data_types as t
-where not exists (select from freshness.jobs as j where j.data_type = t.name)
+where
+    not exists (
+        select from freshness.jobs as j
+        where j.data_type = t.name
+    )
 union all
 select
     'trigger_missing' as kind,
-    g.data_type,
+    t.name as data_type,
     format(
-        '%s of our 4 triggers on %s %s, so changes of others wait for the sweep: put them back with'
-        ' select freshness.attach_data_triggers(%L)',
-        4 - g.triggers, g.data_table, case g.triggers when 3 then 'is gone' else 'are gone' end, g.data_type
+        'our triggers on %s are not all there, changes wait for the sweep: select freshness.attach_data_triggers(%L)',
+        t.data_table, t.name
     ) as message
-from triggers as g
-where g.triggers < 4
+from freshness.data_types as t
+inner join pg_catalog.pg_trigger as g on t.data_table = g.tgrelid
+where g.tgname ~ ('^freshness_[a-z]+_' || t.name || '$') and g.tgenabled <> 'D'
+group by t.name, t.data_table
+-- All of them, or none when it is registered without.
+having count(*) < 4
 union all
 select
     'failed_keys' as kind,

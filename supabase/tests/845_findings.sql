@@ -47,8 +47,8 @@ select results_eq(
 alter table freshness_pgtap.quotes drop column fetched_at cascade;
 select is(
     (select message from freshness.findings where kind = 'trigger_missing' and data_type = 'pgtap_quote'),
-    '1 of our 4 triggers on freshness_pgtap.quotes is gone, so changes of others wait for the sweep:'
-    ' put them back with select freshness.attach_data_triggers(''pgtap_quote'')',
+    'our triggers on freshness_pgtap.quotes are not all there, changes wait for the sweep:'
+    ' select freshness.attach_data_triggers(''pgtap_quote'')',
     'a trigger that went with a column is named, with what puts it back'
 );
 do $$ begin perform freshness.detach_data_triggers('pgtap_quote'); end $$;
