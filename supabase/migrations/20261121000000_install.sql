@@ -1492,10 +1492,14 @@ begin
     order by s.asleep_until
     limit 1;
 
+    -- Mostly nobody sleeps that long: a statement of its own, since the rest costs as much again just to be set up.
+    if (v_asleep_until > p_run_at) is not true then
+        return;
+    end if;
+
+    -- Whoever found the source's budget used up wakes when it opens again.
     if
-        v_asleep_until > p_run_at
-        -- Whoever found the source's budget used up wakes when it opens again.
-        and not exists (
+        not exists (
             select
             from freshness.data_types as t
             join freshness.sources as s on s.name = t.source

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(6);
+select plan(7);
 
 select col_is_pk(
     'freshness', 'watches', array['data_type', 'symbol', 'watcher'], 'a watcher watches a key once'
@@ -30,6 +30,12 @@ select throws_ok(
     values ('pgtap', 'A', 'both', 1, gen_random_uuid(), now())
     $$, '23514', null,
     'a watch is not both'
+);
+select throws_ok(
+    $$
+    insert into freshness.watches (data_type, symbol, watcher, subscription_row) values ('pgtap', 'A', 'realtime:2', 2)
+    $$, '23514', null,
+    'a subscription is known by both its ids'
 );
 select is_empty(
     $$ select 1 from pg_constraint where contype = 'f' and conrelid = 'freshness.watches'::regclass $$,
