@@ -179,7 +179,7 @@ async def _work(settings: Settings) -> None:
         open_context(settings.concurrency) as context,
     ):
         listener = Listener(
-            url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time / 3
+            url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time / 4
         )
         worker = Worker(
             queue,

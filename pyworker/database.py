@@ -43,7 +43,7 @@ _PASSING = ("08", "40", "53", "55P03", "57P", "58")
 _MISMATCHES = ("22P02", "22007", "23502", "42", "FR007")
 
 
-_CHECKING = 5.0
+_CHECKING = 3.0
 
 
 @asynccontextmanager

@@ -77,7 +77,7 @@ class Looks:
         return turned
 
     async def doubt(self) -> None:
-        """Replace the connection before its next use."""
+        """Ask whether the connection still stands; if it does not, it is replaced."""
         await self._queue.doubt()
 
     async def hand_on(self) -> None:

@@ -13,7 +13,7 @@ from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row, tuple
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
-from pyworker.connections import severed_after
+from pyworker.connections import make_round_trip, severed_after
 from pyworker.database import Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
 from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
@@ -32,6 +32,9 @@ _TURN = (
 
 # As the limit of a call: that of the queue.
 _OWN = -1.0
+
+# Seconds that a connection has to answer when it is not known whether it still stands.
+_DOUBTING = 3.0
 
 
 class Queue:
@@ -60,8 +63,13 @@ class Queue:
         return True
 
     async def doubt(self) -> None:
-        """Replace all connections before their next use: what took another may have taken them."""
-        await self._pool.drain()
+        """Ask a connection whether it still stands; if it does not, all are replaced."""
+        try:
+            async with self._connection() as connection:
+                await make_round_trip(connection, _DOUBTING)
+        except DatabaseUnavailable as error:
+            if not isinstance(error.__cause__, PoolTimeout):
+                await self._pool.drain()
 
     async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
         """Make a worker known; returns its id."""

@@ -136,7 +136,6 @@ class Worker:
             self._claim_now()
         except DatabaseUnavailable as error:
             self._membership.is_in_doubt = True
-            await self._queue.doubt()
             self._log.warning("database_unavailable", reason=error.message)
             self._pauses.failed()
             self._must_claim = True
@@ -212,10 +211,11 @@ class Worker:
 
     async def _doubt_after_a_loss(self) -> None:
         if self._listener.losses != self._losses:
-            # Where one connection went without a word, each of the others costs a wait to find out.
+            # What took one connection without a word may have taken all: asked together, each does
+            # not cost a wait of its own. Those that stand are kept, if only because no new ones are
+            # let in.
             self._losses = self._listener.losses
-            await self._queue.doubt()
-            await self._looks.doubt()
+            await asyncio.gather(self._queue.doubt(), self._looks.doubt())
 
     async def _be_known(self) -> None:
         if not self._membership.is_known:

@@ -90,7 +90,7 @@ async def working(
         listener = Listener(
             listen_url or way,
             enabled=long_poll.enabled,
-            round_trip_interval=long_poll.max_wait_time / 3,
+            round_trip_interval=long_poll.max_wait_time / 4,
         )
         running = asyncio.create_task(Worker(queue, runner, listener, **given).run(stop))
         try:

@@ -31,10 +31,6 @@ TERMINATE = """
     select count(pg_terminate_backend(a.pid, 5000)) from pg_stat_activity as a
     where a.datname = current_database() and a.application_name = 'freshness listener'
 """
-OTHERS = """
-    select array_agg(a.pid) from pg_stat_activity as a
-    where a.datname = current_database() and a.application_name = 'freshness'
-"""
 COMMITS = "select xact_commit from pg_stat_database where datname = %s"
 NOBODY = "postgresql://postgres:postgres@127.0.0.1:{}/postgres"
 
@@ -84,27 +80,6 @@ async def test_interest_during_a_half_open_network_is_served(
         network.freeze()
         watch(connection, quotes, "MSFT")
         await until(lambda: settled(connection, quotes, "MSFT"), 40)
-
-
-async def test_with_the_listening_connection_all_others_are_replaced(
-    own_database: str, connect: Callable[[str], Connection], recorder: Recorder
-) -> None:
-    """What took one without a word has most likely taken them all: nobody waits to find out."""
-    connection = connect(own_database)
-    quotes = create_data_type(connection)
-
-    def others() -> set[int]:
-        [pids] = connection.execute(OTHERS).fetchone() or (None,)
-        return set(pids or [])
-
-    async with working(own_database, Refresher(quotes.name, recorder)) as listener:
-        watch(connection, quotes, "AAPL")
-        await until(lambda: settled(connection, quotes, "AAPL"))
-        before = others()
-        assert before
-        connection.execute(TERMINATE)
-        await until(lambda: listener.losses == 1)
-        await until(lambda: not others() & before)
 
 
 async def test_a_terminated_backend_is_replaced_at_once_and_everything_looked_at(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pyworker import database as pools
 from pyworker.connections import Connection as AsyncConnection
 from pyworker.connections import make_round_trip
 from pyworker.database import Pool, open_pool
+from pyworker.queue import Queue
+from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connection
+from tests.fixtures.data_types import create_data_type
+from tests.fixtures.half_open import network_to
 from tests.fixtures.servers import Database
+from tests.worker.in_process import Recorder, working
 from tests.worker.waiting import until
 
 
@@ -55,6 +62,54 @@ async def test_a_trusted_connection_that_has_ended_is_replaced_before_its_use(
             )
         )
         assert await backend(pool) != first
+
+
+async def test_a_doubted_connection_that_leads_nowhere_takes_the_others_with_it(
+    database: Database,
+) -> None:
+    """However much they were trusted: nobody waits for each of them."""
+    async with (
+        network_to(database.url) as network,
+        open_pool(network.url(database.url), 2, trusted_for=60) as pool,
+    ):
+        async with pool.connection() as one, pool.connection() as other:
+            before = {one.info.backend_pid, other.info.backend_pid}
+        network.freeze()
+        await Queue(pool).doubt()
+        async with pool.connection() as one, pool.connection() as other:
+            assert not {one.info.backend_pid, other.info.backend_pid} & before
+
+
+async def test_a_doubted_connection_that_stands_is_kept(database: Database) -> None:
+    """There may be no other to be had."""
+    async with open_pool(database.url, 1, trusted_for=60) as pool:
+        first = await backend(pool)
+        await Queue(pool).doubt()
+        assert await backend(pool) == first
+
+
+async def test_a_worker_that_lost_its_listening_connection_doubts_the_others(
+    own_database: str,
+    connect: Callable[[str], Connection],
+    recorder: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What took one connection without a word may have taken all."""
+    doubted: list[Queue] = []
+
+    async def doubt(queue: Queue) -> None:
+        doubted.append(queue)
+
+    monkeypatch.setattr(Queue, "doubt", doubt)
+    connection = connect(own_database)
+    quotes = create_data_type(connection)
+    async with working(own_database, Refresher(quotes.name, recorder)):
+        assert not doubted
+        connection.execute(
+            "select pg_terminate_backend(a.pid, 5000) from pg_stat_activity as a where"
+            " a.datname = current_database() and a.application_name = 'freshness listener'"
+        )
+        await until(lambda: len(doubted) == 2)
 
 
 async def backend(pool: Pool) -> int:
