@@ -19,7 +19,7 @@ select matches(freshness.looks_at_one(), 'if t.data_type = ''pgtap_quote'' then'
 update freshness.data_types set not_before_function = 'freshness_pgtap.closed_until' where name = 'pgtap_quote';
 select is(freshness.looks_at_one(), e'\n    return;', 'but those whose functions have to be asked at the claim');
 update freshness.data_types set not_before_function = null where name = 'pgtap_quote';
-alter table freshness_pgtap.quotes drop column fetched_at;
+alter table freshness_pgtap.quotes drop column fetched_at cascade;
 select is(freshness.looks_at_one(), e'\n    return;', 'and those whose columns are gone');
 
 select * from finish();
