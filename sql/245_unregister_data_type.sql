@@ -17,6 +17,7 @@ begin
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
     perform freshness.define_subscription_trigger();
+    perform freshness.define_claim_one();
     return true;
 end
 $$;

@@ -31,6 +31,7 @@ declare
     v_rings_at timestamptz;
     v_ended freshness.ended[];
     v_claimed integer := 0;
+    v_one record;
 begin
     if p_ended_fences is not null then
         v_ended := freshness.finish_many(
@@ -55,6 +56,24 @@ begin
         where
             s.channel = p_channel and s.worker = p_worker and s.listener = p_listener
             and s.asleep_until > clock_timestamp() + p_lead + interval '1 second';
+    end if;
+    if v_asleep_until is not null and p_limit > 1 then
+        select * into v_one from freshness.claim_one(p_worker, p_data_types, p_lead);
+        if found then
+            return query
+            select
+                'claimed', v_one.data_type, v_one.symbol, v_one.fence, v_one.started_at, v_one.stored_at,
+                v_one.attempts, v_one.due_at, v_one.validators, v_one.alone, null::text, null::double precision;
+            kind := 'asleep';
+            v_rings_at := v_one.next_moment;
+            if v_rings_at < v_asleep_until then
+                update freshness.sleepers as s set rings_at = v_rings_at
+                where s.channel = p_channel and s.rings_at is distinct from v_rings_at;
+            end if;
+            due_in := freshness.seconds_until(least(v_asleep_until, v_rings_at));
+            return next;
+            return;
+        end if;
     end if;
     return query
     select

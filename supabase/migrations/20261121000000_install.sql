@@ -1155,6 +1155,7 @@ begin
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
     perform freshness.define_subscription_trigger();
+    perform freshness.define_claim_one();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;
@@ -1189,6 +1190,7 @@ begin
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
     perform freshness.define_subscription_trigger();
+    perform freshness.define_claim_one();
     return true;
 end
 $$;
@@ -1396,6 +1398,7 @@ begin
     perform freshness.renew_update_trigger(old, new) where tg_op = 'UPDATE';
     perform freshness.define_not_before(new.name);
     perform freshness.define_subscription_trigger();
+    perform freshness.define_claim_one();
     perform freshness.pull_all_keys(new.name);
     return null;
 end
@@ -1421,6 +1424,7 @@ begin
     perform freshness.define_look(p_data_type);
     perform freshness.define_data_trigger(p_data_type);
     perform freshness.define_subscription_trigger(p_waits => false);
+    perform freshness.define_claim_one(p_waits => false);
     return null;
 exception
     when others then
@@ -4818,6 +4822,226 @@ comment on function freshness.ask_not_before(text, text[]) is
     ' not-before function raised for it.';
 -- <<<
 
+-- >>> sql/546_looks_at_one.sql
+-- What wakes an idle worker is one job as a rule, and somebody waits for it to start. It goes by a short way, written
+-- for the tables that are registered, like that of a subscriber: this is its look at the key.
+create function freshness.looks_at_one()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+    v_type freshness.data_types;
+    v_body text := '';
+begin
+    for v_type in
+        select t.* from freshness.data_types as t
+        join pg_catalog.pg_class as c on c.oid = t.data_table
+        where t.staleness_function is null and t.not_before_function is null
+        order by t.name
+        -- A session compiles all of it at its first claim.
+        limit 50
+    loop
+        begin
+            v_body := v_body || format(
+                e'\n    %s t.data_type = %L then%s',
+                case v_body when '' then 'if' else 'elsif' end, v_type.name, freshness.look_at_key(v_type)
+            );
+        exception
+            -- A column is gone: the claim knows what to do.
+            when others then
+                null;
+        end;
+    end loop;
+    if v_body = '' then
+        return e'\n    return;';
+    end if;
+    return v_body || $body$
+    else
+        return;
+    end if;
+    if to_regclass('realtime.subscription') is null then
+        v_viewers := coalesce((select l.viewers from freshness.live_watches(t.data_type, array[k.symbol]) as l), 0);
+    else
+        select count(*) into v_viewers
+        from freshness.watches as w
+        left join realtime.subscription as s on s.id = w.subscription_row and s.subscription_id = w.subscription_id
+        where
+            w.data_type = t.data_type and w.symbol = k.symbol
+            and (s.id is not null or w.lease_until > clock_timestamp());
+    end if;
+$body$;
+end
+$$;
+
+comment on function freshness.looks_at_one() is
+    'PL/pgSQL that looks at the key k.symbol of t.data_type as freshness.look_at_key says, and sets v_viewers; or'
+    ' returns.';
+-- <<<
+
+-- >>> sql/547_claim_one_body.sql
+-- A claim is made for many: it takes most of its time to prepare work on sets, and to call what has nothing to do. So
+-- one job goes by a short way. What is not plain is left to the claim: more than one is due, or none, something is in
+-- the inbox, a worker died, the source has a budget, or the job is not to be fetched.
+create function freshness.claim_one_body()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+begin
+    return format($body$
+#variable_conflict use_column
+<<k>>
+declare
+    v_horizon timestamptz := clock_timestamp() + p_lead;
+    v_places tid[];
+    v_moments timestamptz[];
+    v_has_sources boolean;
+    v_others_run boolean;
+    t record;
+    symbol text;
+    v_now timestamptz;
+    v_stored_at timestamptz;
+    v_fresh_until timestamptz;
+    v_refresh_at timestamptz;
+    v_due_at timestamptz;
+    v_viewers integer;
+    v_claimed record;
+begin
+    v_others_run := exists (select from freshness.jobs as j where j.state = 'running' and j.worker < p_worker)
+        or exists (select from freshness.jobs as j where j.state = 'running' and j.worker > p_worker);
+    if exists (select from freshness.pulls) or (v_others_run and freshness.somebody_died()) then
+        return;
+    end if;
+
+    select array_agg(d.ctid order by d.due_at), array_agg(d.due_at order by d.due_at), bool_or(t.source is not null)
+    into v_places, v_moments, v_has_sources
+    from freshness.data_types as t
+    cross join generate_series(9, 0, -1) as class (priority)
+    cross join lateral (
+        select j.ctid, j.due_at
+        from freshness.jobs as j
+        where j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+        order by j.due_at
+        limit 2
+    ) as d
+    where t.name = any (p_data_types);
+    if v_moments[1] > v_horizon or v_moments[2] <= v_horizon then
+        return;
+    end if;
+
+    select
+        j.data_type, j.symbol, j.due_at, j.requested_at, j.required_as_of, j.stored_at, j.verified_at,
+        s.ttl, s.refresh_ahead, s.jitter,
+        s.source is not null or s.data_table::text <> s.look_reads as is_special
+    into t
+    from freshness.jobs as j
+    join freshness.data_types as s on s.name = j.data_type
+    where j.ctid = v_places[1] and j.state = 'scheduled' and j.due_at <= v_horizon
+    for update of j skip locked;
+    if not found or t.is_special then
+        return;
+    end if;
+    k.symbol := t.symbol;
+
+    begin%s
+    exception
+        when others then
+            return;
+    end;
+    if
+        t.required_as_of is null
+        and ((v_viewers = 0 and t.requested_at is null) or v_refresh_at > v_horizon)
+    then
+        return;
+    end if;
+
+    update freshness.workers as w set seen_at = clock_timestamp()
+    where w.id = p_worker and w.seen_at <= clock_timestamp() + interval '1 second';
+    if not found then
+        return;
+    end if;
+    v_due_at := greatest(t.due_at, case when t.required_as_of is null then v_refresh_at end);
+    update freshness.jobs as j
+    set
+        state = 'running', run_at = 'infinity', worker = p_worker, fence = nextval('freshness.fences'),
+        started_at = clock_timestamp(), waited = greatest(date_part('epoch', clock_timestamp() - v_due_at), 0),
+        calls = 0, unwatched_at = null, viewers = v_viewers, stored_at = v_stored_at, fresh_until = v_fresh_until,
+        verified_at = case
+            when coalesce(v_stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
+        end
+    where j.ctid = v_places[1]
+    returning j.fence, j.started_at, j.attempts, j.waited, j.alone,
+        case when j.verified_at is not null then j.validators end as validators
+    into v_claimed;
+    if exists (
+        select from freshness.listeners as l
+        where l.data_type = t.data_type and l.symbol = k.symbol and l.is_told_of_starts
+    ) then
+        insert into freshness.events (kind, data_type, symbol, worker, fence, waited)
+        values ('refreshing', t.data_type, k.symbol, p_worker, v_claimed.fence, v_claimed.waited);
+    end if;
+    if exists (select from freshness.sleepers as s where s.worker <> p_worker) then
+        perform freshness.call_understudy(p_worker, p_data_types);
+    end if;
+    return query select
+        t.data_type, k.symbol, v_claimed.fence, v_claimed.started_at, v_stored_at, v_claimed.attempts, v_due_at,
+        v_claimed.validators, v_claimed.alone,
+        case when v_has_sources or v_others_run then freshness.next_moment(p_worker, p_data_types) else v_moments[2] end;
+end
+$body$, freshness.looks_at_one());
+end
+$define$;
+
+comment on function freshness.claim_one_body() is
+    'PL/pgSQL of freshness.claim_one for the data types that are registered.';
+-- <<<
+
+-- >>> sql/548_claim_one.sql
+create function freshness.define_claim_one(p_waits boolean default true)
+returns void
+language plpgsql
+set search_path = ''
+as $define$
+begin
+    if exists (
+        select from pg_catalog.pg_proc as f
+        where
+            f.pronamespace = 'freshness'::regnamespace and f.proname = 'claim_one'
+            and f.prosrc = freshness.claim_one_body()
+    ) then
+        return;
+    end if;
+    -- One at a time, each with what the one before it has registered.
+    if p_waits then
+        perform pg_advisory_xact_lock(hashtext('freshness.define_subscription_trigger'));
+    elsif not pg_try_advisory_xact_lock(hashtext('freshness.define_subscription_trigger')) then
+        return;
+    end if;
+    execute format(
+        'create or replace function freshness.claim_one(p_worker bigint, p_data_types text[], p_lead interval)'
+        ' returns table (data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz,'
+        ' attempts integer, due_at timestamptz, validators jsonb, alone boolean, next_moment timestamptz)'
+        ' language plpgsql rows 1 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
+        ' revoke all on function freshness.claim_one(bigint, text[], interval) from public',
+        freshness.claim_one_body()
+    );
+end
+$define$;
+
+comment on function freshness.define_claim_one(boolean) is
+    'Writes freshness.claim_one for the data types that are registered, if it differs. p_waits false: not while'
+    ' somebody else does.';
+
+select freshness.define_claim_one();
+
+comment on function freshness.claim_one(bigint, text[], interval) is
+    'Part of turn: claims the one job that is due within p_lead, as freshness.claim does, and says when something is'
+    ' due next (freshness.next_moment). No row: that is for the claim. Written anew when data types change.';
+-- <<<
+
 -- >>> sql/550_prepare_rows.sql
 -- Writing what a refresher returned. The rows go in as they are meant, or not at all: each check raises, and the
 -- caller's transaction takes everything back.
@@ -5596,6 +5820,7 @@ declare
     v_rings_at timestamptz;
     v_ended freshness.ended[];
     v_claimed integer := 0;
+    v_one record;
 begin
     if p_ended_fences is not null then
         v_ended := freshness.finish_many(
@@ -5620,6 +5845,24 @@ begin
         where
             s.channel = p_channel and s.worker = p_worker and s.listener = p_listener
             and s.asleep_until > clock_timestamp() + p_lead + interval '1 second';
+    end if;
+    if v_asleep_until is not null and p_limit > 1 then
+        select * into v_one from freshness.claim_one(p_worker, p_data_types, p_lead);
+        if found then
+            return query
+            select
+                'claimed', v_one.data_type, v_one.symbol, v_one.fence, v_one.started_at, v_one.stored_at,
+                v_one.attempts, v_one.due_at, v_one.validators, v_one.alone, null::text, null::double precision;
+            kind := 'asleep';
+            v_rings_at := v_one.next_moment;
+            if v_rings_at < v_asleep_until then
+                update freshness.sleepers as s set rings_at = v_rings_at
+                where s.channel = p_channel and s.rings_at is distinct from v_rings_at;
+            end if;
+            due_in := freshness.seconds_until(least(v_asleep_until, v_rings_at));
+            return next;
+            return;
+        end if;
     end if;
     return query
     select

@@ -1,0 +1,40 @@
+create function freshness.define_claim_one(p_waits boolean default true)
+returns void
+language plpgsql
+set search_path = ''
+as $define$
+begin
+    if exists (
+        select from pg_catalog.pg_proc as f
+        where
+            f.pronamespace = 'freshness'::regnamespace and f.proname = 'claim_one'
+            and f.prosrc = freshness.claim_one_body()
+    ) then
+        return;
+    end if;
+    -- One at a time, each with what the one before it has registered.
+    if p_waits then
+        perform pg_advisory_xact_lock(hashtext('freshness.define_subscription_trigger'));
+    elsif not pg_try_advisory_xact_lock(hashtext('freshness.define_subscription_trigger')) then
+        return;
+    end if;
+    execute format(
+        'create or replace function freshness.claim_one(p_worker bigint, p_data_types text[], p_lead interval)'
+        ' returns table (data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz,'
+        ' attempts integer, due_at timestamptz, validators jsonb, alone boolean, next_moment timestamptz)'
+        ' language plpgsql rows 1 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
+        ' revoke all on function freshness.claim_one(bigint, text[], interval) from public',
+        freshness.claim_one_body()
+    );
+end
+$define$;
+
+comment on function freshness.define_claim_one(boolean) is
+    'Writes freshness.claim_one for the data types that are registered, if it differs. p_waits false: not while'
+    ' somebody else does.';
+
+select freshness.define_claim_one();
+
+comment on function freshness.claim_one(bigint, text[], interval) is
+    'Part of turn: claims the one job that is due within p_lead, as freshness.claim does, and says when something is'
+    ' due next (freshness.next_moment). No row: that is for the claim. Written anew when data types change.';
