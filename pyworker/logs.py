@@ -6,7 +6,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -46,12 +45,13 @@ def _json_lines() -> Callable[[Any, str, Entry], str]:
     encode = json.JSONEncoder(default=str).encode
     merge = structlog.contextvars.merge_contextvars
     add_level = structlog.processors.add_log_level
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     explain = structlog.processors.format_exc_info
 
     def line(logger: Any, method: str, entry: Entry) -> str:
         merge(logger, method, entry)
         add_level(logger, method, entry)
-        entry["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
+        stamp(logger, method, entry)
         if "exc_info" in entry:
             explain(logger, method, entry)
         return encode(entry)
