@@ -13,7 +13,7 @@ from pyworker.outcomes import Answer, RefreshFailed, checked
 from pyworker.refreshers import Refresher
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fetched:
     """What a fetch brought for one key, and the bytes that it took (None: unknown).
 

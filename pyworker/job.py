@@ -53,7 +53,7 @@ class Ended:
     due_in: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ending:
     """What a refresh brought: rows as JSON (None: what is stored is current), and what to note.
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 import structlog
+
+from pyworker.log_lines import LogLines
+
+Entry = MutableMapping[str, Any]
 
 
 def configure_logging(log_format: str) -> None:
@@ -18,18 +24,36 @@ def configure_logging(log_format: str) -> None:
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     # It tells each try of each connection; what matters is told once, by whoever needed one.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    # Made once: `json.dumps` makes an encoder for each line.
-    encode = json.JSONEncoder(default=str).encode
+    lines = LogLines(sys.stderr)
     structlog.configure(
-        processors=[
+        processors=[_json_lines()]
+        if as_json
+        else [
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=lambda entry, **_: encode(entry))
-            if as_json
-            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
+
+
+def _json_lines() -> Callable[[Any, str, Entry], str]:
+    # Made once: `json.dumps` makes an encoder for each line.
+    encode = json.JSONEncoder(default=str).encode
+    merge = structlog.contextvars.merge_contextvars
+    add_level = structlog.processors.add_log_level
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    explain = structlog.processors.format_exc_info
+
+    def line(logger: Any, method: str, entry: Entry) -> str:
+        merge(logger, method, entry)
+        add_level(logger, method, entry)
+        stamp(logger, method, entry)
+        if "exc_info" in entry:
+            explain(logger, method, entry)
+        return encode(entry)
+
+    return line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -31,15 +30,9 @@ class Meter:
     def __init__(self) -> None:
         self._running: ContextVar[Received | None] = ContextVar("received", default=None)
 
-    @contextmanager
-    def measure(self) -> Iterator[Received]:
+    def measure(self) -> Measurement:
         """Measure what is received within."""
-        received = Received()
-        token = self._running.set(received)
-        try:
-            yield received
-        finally:
-            self._running.reset(token)
+        return Measurement(self._running)
 
     async def watch(self, response: httpx.Response) -> None:
         """Count a response of an async client; one of its event hooks."""
@@ -52,6 +45,25 @@ class Meter:
         received = self._running.get()
         if received is not None and isinstance(response.stream, httpx.SyncByteStream):
             response.stream = _SyncCounted(response.stream, received)
+
+
+class Measurement:
+    """A block in which is measured; no generator, since each refresh has one."""
+
+    __slots__ = ("_running", "_token")
+
+    def __init__(self, running: ContextVar[Received | None]) -> None:
+        self._running = running
+
+    def __enter__(self) -> Received:
+        """Begin."""
+        received = Received()
+        self._token = self._running.set(received)
+        return received
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._running.reset(self._token)
 
 
 class _AsyncCounted(httpx.AsyncByteStream):

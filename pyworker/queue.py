@@ -580,11 +580,17 @@ def _ended_columns(endings: Sequence[Ending]) -> list[list[Any] | None]:
         [each.job.data_type for each in endings],
         [each.job.symbol for each in endings],
         [each.job.fence for each in endings],
-        [each.rows for each in endings],
-        [each.validators for each in endings],
-        [each.received for each in endings],
-        [each.calls for each in endings],
+        _column(each.rows for each in endings),
+        _column(each.validators for each in endings),
+        _column(each.received for each in endings),
+        _column(each.calls for each in endings),
     ]
+
+
+def _column(values: Iterable[Any]) -> list[Any] | None:
+    # To write out a column costs more than to look whether there is anything in it.
+    column = list(values)
+    return column if any(value is not None for value in column) else None
 
 
 def _watch_columns(

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import stamina
 import structlog
@@ -75,6 +75,8 @@ class Runner:
             if each.max_batch is not None
         }
         self._log = structlog.get_logger("runner")
+        # Refreshes whose start is still to be logged.
+        self._starting: list[Any] = []
 
     @property
     def data_types(self) -> list[str]:
@@ -85,8 +87,7 @@ class Runner:
         """Refresh a claimed key and end its job, at `queue` if given; returns how it ended."""
         queue = queue or self._queue
         log = self._log.bind(data_type=job.data_type, symbol=job.symbol, fence=job.fence)
-        # Written when the fetch first waits: nobody waits for the line.
-        asyncio.get_running_loop().call_soon(log.info, "refreshing")
+        self._say_soon(log)
         fetched = await self._fetch(job)
         try:
             ended, reason = await self._end(queue, job, fetched)
@@ -110,6 +111,17 @@ class Runner:
         )
         ended, _ = await self._end(self._queue, job, Fetched(Failure(reason), calls=0))
         return ended
+
+    def _say_soon(self, log: Any) -> None:
+        # Written when the fetches of this round first wait: nobody waits for the lines.
+        self._starting.append(log)
+        if len(self._starting) == 1:
+            asyncio.get_running_loop().call_soon(self._say)
+
+    def _say(self) -> None:
+        starting, self._starting = self._starting, []
+        for log in starting:
+            log.info("refreshing")
 
     async def _fetch(self, job: Job) -> Fetched:
         batches = self._batches.get(job.data_type)

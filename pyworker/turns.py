@@ -13,7 +13,7 @@ from pyworker.outcomes import Validators
 from pyworker.queue import Queue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
     """An ending, and who waits to hear how it was taken."""
 

@@ -75,9 +75,14 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+    v_is_stored boolean[] := freshness.store_together(p_type, p_jobs, p_answers);
     v_stored record;
 begin
     for v_number in 1..cardinality(p_jobs) loop
+        if v_is_stored[v_number] then
+            p_answers[v_number].outcome := 'fresh';
+            continue;
+        end if;
         v_stored := freshness.store_answer(p_type, p_jobs[v_number], p_answers[v_number].rows);
         p_answers[v_number].outcome := v_stored.outcome;
         p_answers[v_number].held_until := v_stored.held_until;
@@ -88,4 +93,5 @@ end
 $$;
 
 comment on function freshness.store_answers is
-    'Part of finish: freshness.store_answer for each running job.';
+    'Part of finish: what each refresh of running jobs brought, together where that is plain (store_together), else by'
+    ' store_answer.';
