@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 3.0
 _ROUND_TRIP_INTERVAL = 30.0
 _SILENT_FOR = 300.0
+_REFUSED_FOR = 60.0
 _CONNECTING_AGAIN = (0.2, 10.0)
 
 
@@ -77,41 +78,71 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hearer:
+    hear: Callable[[KeyEvent], None]
+    changed: Callable[[], None]
+
+
 class EventListener:
     """Says what becomes of keys that somebody of this process listens for.
 
-    `backend` is what the database has to tell, and None while nothing can be heard: then those
-    who wait have to poll. `tried` is set once that is known.
+    All who want to know share it: each calls `run`, and while somebody does there is one
+    connection. `backend` is what the database has to tell, and None while nothing can be heard:
+    then those who wait have to poll. `tried` is set once that is known.
     """
 
     def __init__(self, database_url: str) -> None:
         channels = (CHANNEL, f"{CHANNEL}_{uuid4().hex[:16]}")
         self._ear = Ear(database_url, "freshness event listener", channels, _PATIENCE)
         self._backoff = Backoff(*_CONNECTING_AGAIN)
+        self._hearers: list[_Hearer] = []
+        self._listening: asyncio.Task[NoReturn] | None = None
         self.backend: int | None = None
         self.tried = asyncio.Event()
 
     async def run(self, hear: Callable[[KeyEvent], None], changed: Callable[[], None]) -> NoReturn:
-        """Call `hear` for each event, and `changed` whenever `backend` has changed, for ever."""
+        """Call `hear` for each event, and `changed` whenever `backend` has changed, for ever.
+
+        Events are of all keys that anybody of this process listens for.
+        """
+        hearer = _Hearer(hear, changed)
+        self._hearers.append(hearer)
+        if self._listening is None or self._listening.done():
+            self._listening = asyncio.create_task(self._run(), name="event listener")
+        listening = self._listening
+        try:
+            await asyncio.shield(listening)
+        finally:
+            self._hearers.remove(hearer)
+            if not self._hearers:
+                self._listening = None
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+        raise AssertionError("listening has no end")
+
+    async def _run(self) -> NoReturn:
         while True:
             pause = 0.0
             try:
                 async with await self._ear.connect() as connection:
-                    pause = await self._listen(connection, hear, changed)
+                    pause = await self._listen(connection)
             except psycopg.OperationalError:
                 pause = self._backoff.next()
                 _log.warning("listening was interrupted; polling until it goes on")
+            except psycopg.Error as error:
+                # Such as a server that is a standby: it may be none some time.
+                pause = _REFUSED_FOR
+                _log.warning("listening is refused (%s); polling", error)
             finally:
                 was_heard, self.backend = self.backend is not None, None
             # Those who wait poll meanwhile.
             self.tried.set()
             if was_heard:
-                changed()
+                self._changed()
             await asyncio.sleep(pause)
 
-    async def _listen(
-        self, connection: Connection, hear: Callable[[KeyEvent], None], changed: Callable[[], None]
-    ) -> float:
+    async def _listen(self, connection: Connection) -> float:
         """Hand on what is heard; returns after how long to try again (s) if nothing ever is."""
         # Nobody of this process listens for a key yet: what comes before is for others.
         self.backend = await self._ear.listen(connection, lambda _: None)
@@ -121,12 +152,17 @@ class EventListener:
         self._backoff.reset()
         _log.info("listening")
         self.tried.set()
-        changed()
+        self._changed()
         notifications = self._ear.notifications(connection, _ROUND_TRIP_INTERVAL)
         async with aclosing(notifications):
             async for notification in notifications:
                 if notification.channel == CHANNEL:
                     event = _read(notification.payload)
                     if event is not None:
-                        hear(event)
+                        for hearer in self._hearers:
+                            hearer.hear(event)
         return 0.0
+
+    def _changed(self) -> None:
+        for hearer in self._hearers:
+            hearer.changed()

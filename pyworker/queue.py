@@ -389,11 +389,17 @@ class Queue:
         )
 
     async def stop_listening(
-        self, backend: int, data_type: str | None = None, symbols: Sequence[str] = ()
+        self,
+        backend: int,
+        data_type: str | None = None,
+        symbols: Sequence[str] = (),
+        *,
+        streams: bool = False,
     ) -> None:
-        """Have nothing more told to a backend: of these keys, or of any."""
+        """Have nothing more told to a backend's waits, or `streams`: of these keys, or of any."""
         await self._value(
-            "select freshness.stop_listening(%s, %s, %s)", (backend, data_type, list(symbols))
+            "select freshness.stop_listening(%s, %s, %s, %s)",
+            (backend, data_type, list(symbols), streams),
         )
 
     async def forget_lost_listeners(self) -> int:

@@ -144,7 +144,7 @@ class Streams:
             async with asyncio.timeout(_GOODBYE):
                 await self._queue.close_streams(names, [], None)
                 if backend is not None:
-                    await self._queue.stop_listening(backend)
+                    await self._queue.stop_listening(backend, streams=True)
 
     def _start(self) -> None:
         if self._running is None:

@@ -449,7 +449,8 @@ create unlogged table freshness.listeners (
     backend integer not null,
     is_told_of_starts boolean not null default false,
     seen_at timestamptz not null default clock_timestamp(),
-    primary key (data_type, symbol, backend)
+    -- A process that waits for a key and streams it has two, and ends one without the other.
+    primary key (data_type, symbol, backend, is_told_of_starts)
 )
 -- Asked whenever something happens to any key, so it has to stay small.
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
@@ -458,7 +459,8 @@ comment on table freshness.listeners is
     'Processes that wait for a key, or stream it: they are told on channel freshness_events what becomes of it. When'
     ' nobody waits, nobody is told.';
 comment on column freshness.listeners.backend is 'Backend that listens to the channel; when it is gone, so is this.';
-comment on column freshness.listeners.is_told_of_starts is 'Whether starts are told (refreshing), not ends alone.';
+comment on column freshness.listeners.is_told_of_starts is 'Whether starts are told (refreshing), not ends'
+    ' alone: true for streams, false for waits.';
 comment on column freshness.listeners.seen_at is 'Its last look; each listener looks at least every half minute.';
 -- <<<
 
@@ -5850,9 +5852,7 @@ begin
     from (select distinct unnest(p_symbols) as symbol) as s
     where s.symbol is not null
     order by s.symbol
-    on conflict (data_type, symbol, backend) do update set
-        is_told_of_starts = excluded.is_told_of_starts,
-        seen_at = excluded.seen_at;
+    on conflict (data_type, symbol, backend, is_told_of_starts) do update set seen_at = excluded.seen_at;
 end
 $$;
 
@@ -5862,7 +5862,10 @@ comment on function freshness.listen_for(text, text[], integer, boolean) is
     ' jobs first, in the same transaction, and look afterwards (freshness.wait_for).';
 
 create function freshness.stop_listening(
-    p_backend integer, p_data_type text default null, p_symbols text[] default null
+    p_backend integer,
+    p_data_type text default null,
+    p_symbols text[] default null,
+    p_tell_starts boolean default null
 )
 returns void
 language plpgsql
@@ -5870,14 +5873,19 @@ set search_path = ''
 as $$
 begin
     delete from freshness.listeners as l
-    where l.backend = p_backend and p_data_type is null;
+    where
+        l.backend = p_backend and p_data_type is null
+        and (p_tell_starts is null or l.is_told_of_starts = p_tell_starts);
     delete from freshness.listeners as l
-    where l.data_type = p_data_type and l.symbol = any (p_symbols) and l.backend = p_backend;
+    where
+        l.data_type = p_data_type and l.symbol = any (p_symbols) and l.backend = p_backend
+        and (p_tell_starts is null or l.is_told_of_starts = p_tell_starts);
 end
 $$;
 
-comment on function freshness.stop_listening(integer, text, text[]) is
-    'Ends what listen_for began, for these keys of a data type or, without one, for all that the backend listens for.';
+comment on function freshness.stop_listening(integer, text, text[], boolean) is
+    'Ends what listen_for began, for these keys of a data type or, without one, for all that the backend listens for.'
+    ' p_tell_starts: only what was begun with the same; null: either.';
 
 create function freshness.forget_lost_listeners()
 returns integer
@@ -5888,7 +5896,7 @@ declare
     v_forgotten integer;
 begin
     with lost as materialized (
-        select l.data_type, l.symbol, l.backend
+        select l.data_type, l.symbol, l.backend, l.is_told_of_starts
         from freshness.listeners as l
         where
             l.seen_at < clock_timestamp() - interval '65 seconds'
@@ -5900,7 +5908,9 @@ begin
 
     delete from freshness.listeners as l
     using lost as o
-    where l.data_type = o.data_type and l.symbol = o.symbol and l.backend = o.backend;
+    where
+        l.data_type = o.data_type and l.symbol = o.symbol and l.backend = o.backend
+        and l.is_told_of_starts = o.is_told_of_starts;
     get diagnostics v_forgotten = row_count;
     return v_forgotten;
 end
@@ -6044,7 +6054,7 @@ begin
     from freshness.waits(p_data_type, v_symbols, p_refresh_now, v_since, v_now) as w;
     if p_backend is not null then
         perform freshness.stop_listening(
-            p_backend, p_data_type, array(select s from unnest(v_symbols) as s where s <> all (v_open))
+            p_backend, p_data_type, array(select s from unnest(v_symbols) as s where s <> all (v_open)), false
         );
     end if;
 end
@@ -6361,7 +6371,7 @@ declare
 begin
     delete from freshness.watches as w where w.watcher = any (p_streams) and w.lease_until is not null;
     get diagnostics v_ended = row_count;
-    perform freshness.stop_listening(p_backend, k.data_type, array_agg(k.symbol))
+    perform freshness.stop_listening(p_backend, k.data_type, array_agg(k.symbol), true)
     from unnest(p_data_types, p_symbols) as k (data_type, symbol)
     where p_backend is not null
     group by k.data_type;
