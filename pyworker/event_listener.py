@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 from uuid import uuid4
 
 import psycopg
@@ -47,13 +47,12 @@ class KeyEvent:
     due_at: datetime | None = None
 
     @classmethod
-    def of(cls, payload: str) -> Self:
+    def of(cls, said: Mapping[str, Any]) -> Self:
         """Read a notification.
 
         Raises:
             KeyError, TypeError, ValueError: it is none of ours.
         """
-        said = json.loads(payload)
         return cls(
             said["id"],
             said["data_type"],
@@ -65,10 +64,30 @@ class KeyEvent:
         )
 
 
-def _read(payload: str) -> KeyEvent | None:
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """What a refresher has said of a key, when (the database's clock), after lines left out."""
+
+    data_type: str
+    symbol: str
+    line: str
+    said_at: datetime
+    left_out: int
+
+
+def _read(payload: str) -> KeyEvent | KeyLine | None:
     # Whoever is in the database can notify.
     try:
-        return KeyEvent.of(payload)
+        said = json.loads(payload)
+        if said["kind"] != "log":
+            return KeyEvent.of(said)
+        return KeyLine(
+            said["data_type"],
+            said["symbol"],
+            said["line"],
+            datetime.fromisoformat(said["said_at"]),
+            said["left_out"],
+        )
     except (ValueError, KeyError, TypeError):
         _log.warning("a notification on %s is none of ours", CHANNEL)
         return None
@@ -82,6 +101,7 @@ def _moment(text: str | None) -> datetime | None:
 class _Hearer:
     hear: Callable[[KeyEvent], None]
     changed: Callable[[], None]
+    hear_line: Callable[[KeyLine], None] | None
 
 
 class EventListener:
@@ -101,12 +121,18 @@ class EventListener:
         self.backend: int | None = None
         self.tried = asyncio.Event()
 
-    async def run(self, hear: Callable[[KeyEvent], None], changed: Callable[[], None]) -> NoReturn:
+    async def run(
+        self,
+        hear: Callable[[KeyEvent], None],
+        changed: Callable[[], None],
+        hear_line: Callable[[KeyLine], None] | None = None,
+    ) -> NoReturn:
         """Call `hear` for each event, and `changed` whenever `backend` has changed, for ever.
 
-        Events are of all keys that anybody of this process listens for.
+        Events, and the lines for `hear_line`, are of all keys that anybody of this process listens
+        for.
         """
-        hearer = _Hearer(hear, changed)
+        hearer = _Hearer(hear, changed, hear_line)
         self._hearers.append(hearer)
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._run(), name="event listener")
@@ -157,11 +183,15 @@ class EventListener:
         async with aclosing(notifications):
             async for notification in notifications:
                 if notification.channel == CHANNEL:
-                    event = _read(notification.payload)
-                    if event is not None:
-                        for hearer in self._hearers:
-                            hearer.hear(event)
+                    self._hand_on(_read(notification.payload))
         return 0.0
+
+    def _hand_on(self, heard: KeyEvent | KeyLine | None) -> None:
+        for hearer in self._hearers:
+            if isinstance(heard, KeyEvent):
+                hearer.hear(heard)
+            elif heard is not None and hearer.hear_line is not None:
+                hearer.hear_line(heard)
 
     def _changed(self) -> None:
         for hearer in self._hearers:

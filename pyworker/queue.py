@@ -18,6 +18,7 @@ from pyworker.database import Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
 from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
 from pyworker.key_freshness import StoredRows, WaitState
+from pyworker.lines import Said
 from pyworker.outcomes import Validators
 from pyworker.processes import Processes
 from pyworker.stream_state import OpenedKey, StreamState
@@ -462,6 +463,19 @@ class Queue:
             "select freshness.close_streams(%s, %s, %s, %s)",
             (list(streams), *_columns(keys), backend),
         )
+
+    async def tell_lines(self, said: Sequence[Said]) -> int:
+        """Tell lines to those who stream their keys; returns how many were told."""
+        told = [
+            {
+                "data_type": each.data_type,
+                "symbols": [_storable(symbol) for symbol in each.symbols],
+                "lines": [_storable(line) for line in each.lines],
+                "left_out": each.left_out,
+            }
+            for each in said
+        ]
+        return int(await self._value("select freshness.tell_lines(%s)", (Jsonb(told),)))
 
     async def sweep_if_due(self, interval: float) -> bool:
         """Run the sweep if none has run for `interval` seconds; True when it ran."""

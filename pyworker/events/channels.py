@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pyworker.event_listener import KeyEvent
+from pyworker.event_listener import KeyEvent, KeyLine
 from pyworker.events.stream import Stream
-from pyworker.events.texts import state_text
+from pyworker.events.texts import LineText, state_text
 from pyworker.job import Key
 from pyworker.stream_state import StreamState
 
@@ -64,6 +64,15 @@ class Channels:
         channel = self._channels.get(key)
         if channel is not None:
             channel.offer(_state_of(event), event.kind)
+
+    def hear_line(self, line: KeyLine) -> None:
+        """Pass on what a refresher has said of a key; nobody keeps it."""
+        key = Key(line.data_type, line.symbol)
+        channel = self._channels.get(key)
+        if channel is not None:
+            text = LineText(line)
+            for stream in channel.streams:
+                stream.say(key, text)
 
     def asking(self) -> None:
         """Keep what is heard from now on, until `answered`."""

@@ -178,7 +178,9 @@ class Streams:
     async def _hear(self) -> None:
         while True:
             try:
-                await self._listener.run(self._channels.hear, self._listener_changed)
+                await self._listener.run(
+                    self._channels.hear, self._listener_changed, self._channels.hear_line
+                )
             except Exception as error:
                 # Such as a server that is a standby: we poll, and try again some time.
                 self._log.warning("listening_refused", reason=str(error), seconds=_DEAF_FOR)

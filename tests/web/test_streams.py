@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from pyworker.lines import Said
 from pyworker.queue import Queue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
@@ -318,3 +319,19 @@ async def test_without_an_ear_one_poll_carries_all_streams_and_each_is_told(
         assert await comes_true(connection, listeners, quotes.name)
         connection.execute("select freshness.request(%s, '{AAPL}', true)", [quotes.name])
         assert (await first.until("queued")).name == "queued"
+
+
+async def test_what_a_refresher_says_is_told_while_its_key_is_streamed(
+    endpoint: Endpoint, quotes: DataType, queue: Queue, stream_worker: Worker
+) -> None:
+    said = [Said(quotes.name, ("AAPL", "MSFT"), ["page 1", "page 2"], 4)]
+    async with reading(endpoint, f"{quotes.name}:AAPL") as stream:
+        await stream.until("snapshot")
+        assert await queue.tell_lines(said) == 2
+        first, second = await stream.until("log"), await stream.until("log")
+        assert datetime.fromisoformat(first.data.pop("saidAt")) <= datetime.now(UTC)
+        key = {"dataType": quotes.name, "symbol": "AAPL"}
+        assert (first.id, first.data) == (None, {**key, "line": "page 1", "leftOut": 4})
+        assert (second.data["line"], second.data["leftOut"]) == ("page 2", 0)
+        await stream_worker.refresh()
+        assert (await stream.until("fresh")).data["status"] == "fresh"

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from pyworker.errors import DatabaseUnavailable
-from pyworker.event_listener import EventListener, KeyEvent
+from pyworker.event_listener import EventListener, KeyEvent, KeyLine
 from pyworker.events import Refusal, Stream, Streams, TooManyStreams, streams
 from pyworker.job import Key
 from pyworker.queue import Queue, open_queue
@@ -28,7 +28,10 @@ class Deaf(EventListener):
     """Hears nothing."""
 
     async def run(
-        self, _hear: Callable[[KeyEvent], None], _changed: Callable[[], None]
+        self,
+        _hear: Callable[[KeyEvent], None],
+        _changed: Callable[[], None],
+        _hear_line: Callable[[KeyLine], None] | None = None,
     ) -> NoReturn:
         """Wait for ever."""
         self.tried.set()
@@ -40,7 +43,10 @@ class Refused(Deaf):
     """May not listen."""
 
     async def run(
-        self, _hear: Callable[[KeyEvent], None], _changed: Callable[[], None]
+        self,
+        _hear: Callable[[KeyEvent], None],
+        _changed: Callable[[], None],
+        _hear_line: Callable[[KeyLine], None] | None = None,
     ) -> NoReturn:
         """Fail, not because of a connection."""
         raise psycopg.errors.FeatureNotSupported("cannot execute LISTEN during recovery")
