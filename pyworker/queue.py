@@ -420,7 +420,8 @@ class Queue:
         told to the `backend` that listens; None: to nobody.
         """
         return await self._rows(
-            "select * from freshness.open_streams(%s, %s, %s, %s, make_interval(secs => %s), %s)",
+            "select *, clock_timestamp() as looked_at"
+            " from freshness.open_streams(%s, %s, %s, %s, make_interval(secs => %s), %s)",
             (*_watch_columns(watches), list(roles), lease, backend),
             class_row(OpenedKey),
         )
@@ -430,7 +431,7 @@ class Queue:
     ) -> list[StreamState]:
         """Return the states of keys (canonical), and have what follows told to the `backend`."""
         return await self._rows(
-            "select * from freshness.follow_keys(%s, %s, %s)",
+            "select *, clock_timestamp() as looked_at from freshness.follow_keys(%s, %s, %s)",
             (*_columns(keys), backend),
             class_row(StreamState),
         )
@@ -443,7 +444,8 @@ class Queue:
         Says too that the `backend` still listens.
         """
         return await self._rows(
-            "select *, 0 as version from freshness.look_at_streams(%s, %s, %s)",
+            "select *, 0 as version, clock_timestamp() as looked_at"
+            " from freshness.look_at_streams(%s, %s, %s)",
             (*_columns(keys), backend),
             class_row(StreamState),
         )

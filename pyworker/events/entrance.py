@@ -95,6 +95,7 @@ def settle(joiner: Joiner, opened: Sequence[OpenedKey]) -> list[StreamState]:
                 found.fresh_until,
                 found.due_at,
                 found.version,
+                found.looked_at,
             )
         )
     joiner.stream.refused = refused

@@ -308,7 +308,9 @@ class Streams:
         has_changed = False
         for first in range(0, len(keys), _MOST_AT_ONCE):
             some = keys[first : first + _MOST_AT_ONCE]
-            for state in await self._queue.look_at_streams(some, self._listener.backend):
+            found = await self._queue.look_at_streams(some, self._listener.backend)
+            self._channels.note(found)
+            for state in found:
                 channel = self._channels.get(Key(state.data_type, state.symbol))
                 if channel is not None and not state.says_the_same(channel.state):
                     self._to_follow.add(channel.key)

@@ -6113,8 +6113,8 @@ $$;
 
 comment on function freshness.tell_lines(jsonb) is
     'Tells lines of refreshers to those who stream their keys, on channel freshness_events, and returns how many were'
-    ' told. p_said is a list of {data_type, symbols, lines, left_out}: each line for each symbol, and how many were lost'
-    ' before the first. When nobody streams these keys nothing is written, and nobody is notified.';
+    ' told. p_said is a list of {data_type, symbols, lines, left_out}: each line for each symbol, and how many were'
+    ' lost before the first. When nobody streams these keys nothing is written, and nobody is notified.';
 -- <<<
 
 -- >>> sql/590_stream_states.sql
