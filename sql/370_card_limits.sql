@@ -16,10 +16,48 @@ comment on table freshness.card_limits is
 comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
 comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
 comment on column freshness.card_limits.keys_per_user is
-    'Keys on which a user may hold leases at a time. The service role is not limited.';
+    'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
+
+create function freshness.lease_owner(p_watcher text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = ''
+as $$
+begin
+    return case
+        when p_watcher like 'stream:%' then substr(p_watcher, strpos(substr(p_watcher, 8), ':') + 8) else p_watcher
+    end;
+end
+$$;
+
+comment on function freshness.lease_owner(text) is
+    'Whose lease it is: a card''s is held under its user''s name, a stream''s under stream:<id>:<its user''s name>.';
 
 -- A user's leases, to count them; subscriptions are not in it.
-create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
+create index watches_leases_of on freshness.watches (freshness.lease_owner(watcher)) where lease_until is not null;
+
+create function freshness.leased_keys(p_owner text)
+returns table (data_type text, symbol text, lease_until timestamptz)
+language plpgsql
+stable
+rows 10
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
+    select w.data_type, w.symbol, max(w.lease_until)
+    from freshness.watches as w
+    where freshness.lease_owner(w.watcher) = p_owner and w.lease_until > clock_timestamp()
+    group by w.data_type, w.symbol;
+end
+$$;
+
+comment on function freshness.leased_keys(text) is
+    'The keys that somebody watches with cards and streams, each once, and until when at most.';
 
 create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
@@ -53,10 +91,9 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('freshness.watch ' || p_watcher, 0));
     v_ends := array(
         select w.lease_until
-        from freshness.watches as w
+        from freshness.leased_keys(p_watcher) as w
         where
-            w.watcher = p_watcher and w.lease_until > clock_timestamp()
-            and not exists (
+            not exists (
                 select from unnest(p_data_types, p_symbols) as k (data_type, symbol)
                 where k.data_type = w.data_type and k.symbol = w.symbol
             )
@@ -76,5 +113,5 @@ end
 $$;
 
 comment on function freshness.refuse_too_many(text, text[], text[], integer) is
-    'Raises PT429 when p_watcher would hold leases on more than p_most keys with these; retryAfter is when enough of'
+    'Raises 429 when p_watcher would watch more than p_most keys with these; retryAfter is when enough of the leases on'
     ' the others will have ended.';

@@ -24,7 +24,7 @@ class Stream:
 
     It holds one text for each of its keys, the newest, and the 100 newest lines of refreshers:
     never more, however slow the client is. `name` is that of its watch; `keys` are those that it
-    was let in for, of the number `asked` for.
+    was let in for.
     """
 
     __slots__ = (
@@ -32,7 +32,6 @@ class Stream:
         "_lines",
         "_lost",
         "_pending",
-        "asked",
         "keys",
         "name",
         "owner",
@@ -40,9 +39,8 @@ class Stream:
         "stopped",
     )
 
-    def __init__(self, name: str, owner: str, asked: int) -> None:
+    def __init__(self, name: str, owner: str) -> None:
         self.name = name
-        self.asked = asked
         self.owner = owner
         self.keys: set[Key] = set()
         self.refused: Sequence[tuple[Key, str]] = ()

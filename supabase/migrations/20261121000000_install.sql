@@ -2561,10 +2561,48 @@ comment on table freshness.card_limits is
 comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
 comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
 comment on column freshness.card_limits.keys_per_user is
-    'Keys on which a user may hold leases at a time. The service role is not limited.';
+    'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
+
+create function freshness.lease_owner(p_watcher text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = ''
+as $$
+begin
+    return case
+        when p_watcher like 'stream:%' then substr(p_watcher, strpos(substr(p_watcher, 8), ':') + 8) else p_watcher
+    end;
+end
+$$;
+
+comment on function freshness.lease_owner(text) is
+    'Whose lease it is: a card''s is held under its user''s name, a stream''s under stream:<id>:<its user''s name>.';
 
 -- A user's leases, to count them; subscriptions are not in it.
-create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
+create index watches_leases_of on freshness.watches (freshness.lease_owner(watcher)) where lease_until is not null;
+
+create function freshness.leased_keys(p_owner text)
+returns table (data_type text, symbol text, lease_until timestamptz)
+language plpgsql
+stable
+rows 10
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
+    select w.data_type, w.symbol, max(w.lease_until)
+    from freshness.watches as w
+    where freshness.lease_owner(w.watcher) = p_owner and w.lease_until > clock_timestamp()
+    group by w.data_type, w.symbol;
+end
+$$;
+
+comment on function freshness.leased_keys(text) is
+    'The keys that somebody watches with cards and streams, each once, and until when at most.';
 
 create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
@@ -2598,10 +2636,9 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('freshness.watch ' || p_watcher, 0));
     v_ends := array(
         select w.lease_until
-        from freshness.watches as w
+        from freshness.leased_keys(p_watcher) as w
         where
-            w.watcher = p_watcher and w.lease_until > clock_timestamp()
-            and not exists (
+            not exists (
                 select from unnest(p_data_types, p_symbols) as k (data_type, symbol)
                 where k.data_type = w.data_type and k.symbol = w.symbol
             )
@@ -2621,7 +2658,7 @@ end
 $$;
 
 comment on function freshness.refuse_too_many(text, text[], text[], integer) is
-    'Raises PT429 when p_watcher would hold leases on more than p_most keys with these; retryAfter is when enough of'
+    'Raises 429 when p_watcher would watch more than p_most keys with these; retryAfter is when enough of the leases on'
     ' the others will have ended.';
 -- <<<
 
@@ -6225,6 +6262,71 @@ comment on function freshness.follow_keys(text[], text[], integer) is
     ' p_backend on channel freshness_events, with greater versions (id); null: to nobody.';
 -- <<<
 
+-- >>> sql/591_refuse_streams.sql
+-- A stream watches its keys as cards do: both count towards the keys that a user may watch.
+create function freshness.refuse_streams(p_streams text[], p_data_types text[], p_symbols text[])
+returns text[]
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_most integer := (select l.keys_per_user from freshness.card_limits as l);
+    v_owner text;
+    v_held text[];
+    v_with text[];
+    v_stream record;
+    v_refused text[] := '{}';
+begin
+    -- As cards do (freshness.refuse_too_many), before any job is locked, and in one order for all.
+    perform pg_advisory_xact_lock(o.lock)
+    from (
+        select distinct hashtextextended('freshness.watch ' || freshness.lease_owner(g.stream), 0) as lock
+        from unnest(p_streams) as g (stream)
+        order by 1
+    ) as o;
+
+    for v_owner in
+        select k.owner
+        from (
+            select freshness.lease_owner(g.stream) as owner, g.data_type, g.symbol
+            from unnest(p_streams, p_data_types, p_symbols) as g (stream, data_type, symbol)
+            union
+            select o.owner, h.data_type, h.symbol
+            from (select distinct freshness.lease_owner(g.stream) as owner from unnest(p_streams) as g (stream)) as o
+            cross join lateral freshness.leased_keys(o.owner) as h
+        ) as k
+        group by k.owner
+        having count(*) > v_most
+    loop
+        -- Not all fit: those that come first do.
+        v_held := array(select h.data_type || ':' || h.symbol from freshness.leased_keys(v_owner) as h);
+        for v_stream in
+            select g.stream, array_agg(g.data_type || ':' || g.symbol) as keys
+            from unnest(p_streams, p_data_types, p_symbols) with ordinality as g (stream, data_type, symbol, place)
+            where freshness.lease_owner(g.stream) = v_owner
+            group by g.stream
+            order by min(g.place)
+        loop
+            v_with := array(select unnest(v_held) union select unnest(v_stream.keys));
+            if cardinality(v_with) > greatest(v_most, cardinality(v_held)) then
+                v_refused := v_refused || v_stream.stream;
+            else
+                v_held := v_with;
+            end if;
+        end loop;
+    end loop;
+    return v_refused;
+end
+$$;
+
+comment on function freshness.refuse_streams(text[], text[], text[]) is
+    'Which of these streams (each with its canonical keys) are not to open, because their users would watch more keys'
+    ' than freshness.card_limits allows, with cards and streams. Until the transaction ends no other one adds keys for'
+    ' these users.';
+-- <<<
+
 -- >>> sql/592_watch_streams.sql
 -- An open stream is a watch, with a lease that its process renews.
 create function freshness.lease_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
@@ -6305,8 +6407,10 @@ declare
     v_symbols text[];
     v_refusals text[];
     v_open bigint[];
+    v_open_streams text[];
     v_open_types text[];
     v_open_symbols text[];
+    v_refused text[];
 begin
     with asked as materialized (
         select
@@ -6334,21 +6438,37 @@ begin
             order by a.place
         ),
         array_agg(a.place order by a.place) filter (where c.symbol is not null),
+        array_agg(p_streams[a.place] order by a.place) filter (where c.symbol is not null),
         array_agg(a.data_type order by a.place) filter (where c.symbol is not null),
         array_agg(c.symbol order by a.place) filter (where c.symbol is not null)
-    into v_symbols, v_refusals, v_open, v_open_types, v_open_symbols
+    into v_symbols, v_refusals, v_open, v_open_streams, v_open_types, v_open_symbols
     from asked as a
     left join canonical as c on c.data_type = a.data_type and c.given = a.symbol and a.may_read;
 
+    select
+        freshness.refuse_streams(array_agg(p_streams[u.place]), array_agg(u.data_type), array_agg(u.symbol))
+    into v_refused
+    from unnest(v_open, v_open_types, v_open_symbols) as u (place, data_type, symbol)
+    where p_roles[u.place] <> 'service_role';
+    if v_refused <> '{}' then
+        select
+            coalesce(array_agg(u.stream), '{}'), coalesce(array_agg(u.data_type), '{}'),
+            coalesce(array_agg(u.symbol), '{}')
+        into v_open_streams, v_open_types, v_open_symbols
+        from unnest(v_open_streams, v_open_types, v_open_symbols) as u (stream, data_type, symbol)
+        where u.stream <> all (v_refused);
+    end if;
+
     -- First what exists, in one order for all: who adds keys holds nothing then that others wait for in a circle.
     perform freshness.hold_jobs(v_open_types, v_open_symbols);
-    perform freshness.watch_streams(
-        array(select p_streams[o] from unnest(v_open) with ordinality as u (o, n) order by u.n),
-        v_open_types, v_open_symbols, p_lease
-    );
+    perform freshness.watch_streams(v_open_streams, v_open_types, v_open_symbols, p_lease);
     return query
     select
-        k.place, coalesce(k.symbol, p_symbols[k.place]), coalesce(k.refusal, f.status, 'unknown_data_type'),
+        k.place, coalesce(k.symbol, p_symbols[k.place]),
+        coalesce(
+            k.refusal, case when p_streams[k.place] = any (v_refused) then 'too_many_watched' end, f.status,
+            'unknown_data_type'
+        ),
         f.fresh_until, f.due_at, f.version
     from unnest(p_data_types, v_symbols, v_refusals) with ordinality as k (data_type, symbol, refusal, place)
     left join freshness.follow_keys(v_open_types, v_open_symbols, p_backend) as f
@@ -6359,7 +6479,8 @@ $$;
 comment on function freshness.open_streams(text[], text[], text[], text[], interval, integer) is
     'Opens streams: stream p_streams[i] of a caller in role p_roles[i] watches (p_data_types[i], p_symbols[i]) for'
     ' p_lease. Returns for each place the symbol and the state as freshness.follow_keys; or, as its status,'
-    ' unknown_data_type, invalid_symbol, or forbidden, when the role may not select from the table.';
+    ' unknown_data_type, invalid_symbol, forbidden, when the role may not select from the table, or too_many_watched,'
+    ' when its user would watch too many keys (freshness.refuse_streams). A stream''s name: stream:<id>:<user''s name>.';
 -- <<<
 
 -- >>> sql/594_keep_streams.sql

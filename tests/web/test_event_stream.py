@@ -79,7 +79,7 @@ def state(key: Key, version: int, status: str = "fresh") -> StreamState:
 
 def stream_of(*keys: Key) -> Stream:
     """A stream that was let in."""
-    stream = Stream("stream:1", "user:1", len(keys))
+    stream = Stream("stream:1:user:1", "user:1")
     stream.keys = set(keys)
     return stream
 

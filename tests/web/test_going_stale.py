@@ -37,7 +37,7 @@ def fresh(version: int, seconds: float, status: str = "fresh") -> StreamState:
 def stream_of(channels: Channels, state: StreamState) -> Stream:
     """A stream of the key."""
     channels.answered([state])
-    stream = Stream("stream:1", "user:1", 1)
+    stream = Stream("stream:1:user:1", "user:1")
     stream.keys = {A}
     channels.enter(stream)
     return stream

@@ -92,7 +92,7 @@ class Unreachable(CountingQueue):
 @asynccontextmanager
 async def deaf_streams(queue: Queue, lease: float = 60) -> AsyncIterator[Streams]:
     """Streams of a process that hears nothing."""
-    found = Streams(queue, Deaf("postgresql://nowhere"), lease=lease, most=3, most_keys=2)
+    found = Streams(queue, Deaf("postgresql://nowhere"), lease=lease, most=3, most_of_one=2)
     try:
         yield found
     finally:
@@ -180,7 +180,7 @@ async def test_a_lease_is_renewed_as_long_as_its_stream_is_open(
     assert gone == (None,)
 
 
-async def test_nobody_streams_more_keys_than_there_is_room_for(
+async def test_nobody_has_more_streams_than_there_is_room_for(
     queue: Queue, quotes: DataType
 ) -> None:
     keys = [Key(quotes.name, "A")]
