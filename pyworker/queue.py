@@ -327,15 +327,11 @@ class Queue:
                 class_row(KeyState),
             )
         except psycopg.DatabaseError as error:
-            if not (error.sqlstate or "").startswith("PT"):
+            if error.sqlstate != "PGRST":
                 raise
-            told = json.loads(error.diag.message_detail or "{}")
-            raise CardsRefused(
-                error.diag.message_primary or str(error),
-                int((error.sqlstate or "")[2:]),
-                told["code"],
-                told.get("retryAfter"),
-            ) from error
+            # As PostgREST is told what to answer; see freshness.refuse_call.
+            body = json.loads(error.diag.message_primary or "")
+            raise CardsRefused.told(body["code"], body["message"], body["details"]) from error
 
     async def key_states(self, keys: Iterable[Key]) -> list[KeyState]:
         """Return the states of keys in the order asked, and write nothing."""

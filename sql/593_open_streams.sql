@@ -89,4 +89,4 @@ comment on function freshness.open_streams(text[], text[], text[], text[], inter
     'Opens streams: stream p_streams[i] of a caller in role p_roles[i] watches (p_data_types[i], p_symbols[i]) for'
     ' p_lease. Returns for each place the symbol and the state as freshness.follow_keys; or, as its status,'
     ' unknown_data_type, invalid_symbol, forbidden, when the role may not select from the table, or too_many_watched,'
-    ' when its user would watch too many keys (freshness.refuse_streams). A stream''s name: stream:<id>:<user''s name>.';
+    ' when its user would watch too many keys (freshness.refuse_streams). A stream''s name: stream:<id>:<its user''s>.';

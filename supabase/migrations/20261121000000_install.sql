@@ -2317,7 +2317,7 @@ comment on function freshness.watch(text[], text[], text, interval, integer, int
     ' Data that is stale is queued, with at least p_priority and the data type''s. Returns a row for each key as'
     ' freshness.key_states does; unknown data types and invalid symbols are named there, and the others are handled.'
     ' FR008: lists of different length, a lease beyond 1 day, or a watcher without a name of 1 to 200 characters.'
-    ' PT429: the watcher would hold leases on more than p_most keys (null: no limit); nothing is recorded.';
+    ' 429 (freshness.refuse_call): the watcher would watch over p_most keys (null: no limit); nothing is recorded.';
 -- <<<
 
 -- >>> sql/350_unwatch.sql
@@ -2542,27 +2542,8 @@ comment on function freshness.answer_for_caller(freshness.queued_key) is
     ' first, at most 1,000.';
 -- <<<
 
--- >>> sql/370_card_limits.sql
--- What a signed-in user may ask for when a page shows cards, whichever way the page asks.
-create table freshness.card_limits (
-    is_the_only_row boolean primary key default true
-    constraint there_is_one_row check (is_the_only_row),
-    lease interval not null default interval '5 minutes'
-    constraint a_lease_is_a_second_to_a_day check (lease between interval '1 second' and interval '1 day'),
-    keys_per_call integer not null default 50,
-    keys_per_user integer not null default 500,
-    constraint a_call_may_ask_for_what_a_user_may_watch check (keys_per_call between 1 and keys_per_user)
-);
-
-insert into freshness.card_limits default values;
-
-comment on table freshness.card_limits is
-    'Limits on cards, in one row: update freshness.card_limits set keys_per_user = 1000. They count from then on.';
-comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
-comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
-comment on column freshness.card_limits.keys_per_user is
-    'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
-
+-- >>> sql/369_leased_keys.sql
+-- What somebody watches with leases: with cards under the user's own name, with each stream under one that has it.
 create function freshness.lease_owner(p_watcher text)
 returns text
 language plpgsql
@@ -2603,24 +2584,53 @@ $$;
 
 comment on function freshness.leased_keys(text) is
     'The keys that somebody watches with cards and streams, each once, and until when at most.';
+-- <<<
 
-create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
+-- >>> sql/370_card_limits.sql
+-- What a signed-in user may ask for when a page shows cards, whichever way the page asks.
+create table freshness.card_limits (
+    is_the_only_row boolean primary key default true
+    constraint there_is_one_row check (is_the_only_row),
+    lease interval not null default interval '5 minutes'
+    constraint a_lease_is_a_second_to_a_day check (lease between interval '1 second' and interval '1 day'),
+    keys_per_call integer not null default 50,
+    keys_per_user integer not null default 500,
+    constraint a_call_may_ask_for_what_a_user_may_watch check (keys_per_call between 1 and keys_per_user)
+);
+
+insert into freshness.card_limits default values;
+
+comment on table freshness.card_limits is
+    'Limits on cards, in one row: update freshness.card_limits set keys_per_user = 1000. They count from then on.';
+comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
+comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
+comment on column freshness.card_limits.keys_per_user is
+    'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
+
+create function freshness.refuse_call(p_status integer, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_headers jsonb := jsonb_strip_nulls(jsonb_build_object(
+        'Retry-After', p_retry_after::text, 'WWW-Authenticate', case when p_status = 401 then 'Bearer' end
+    ));
+    -- Again for clients that see neither status nor headers.
+    v_details jsonb := jsonb_strip_nulls(jsonb_build_object('status', p_status, 'retryAfter', p_retry_after));
 begin
     raise exception using
-        errcode = p_sqlstate,
-        message = p_message,
-        detail = jsonb_strip_nulls(jsonb_build_object('code', p_code, 'retryAfter', p_retry_after))::text,
-        hint = coalesce(p_hint, '');
+        errcode = 'PGRST',
+        message = jsonb_strip_nulls(jsonb_build_object(
+            'code', p_code, 'message', p_message, 'details', v_details::text, 'hint', p_hint
+        ))::text,
+        detail = jsonb_build_object('status', p_status, 'headers', v_headers)::text;
 end
 $$;
 
-comment on function freshness.refuse_call(text, text, text, text, integer) is
-    'Raises an error that PostgREST answers with the status after PT in p_sqlstate. Its detail is JSON for programs:'
-    ' code, the word that the endpoint answers, and retryAfter in seconds.';
+comment on function freshness.refuse_call(integer, text, text, text, integer) is
+    'Raises an error that PostgREST answers with this status, with Retry-After, and with a body of code (the word that'
+    ' the endpoint answers), message, hint and details, which is JSON again: status and retryAfter in seconds.';
 
 -- Calls of one watcher that add keys go one after the other, so that two at a time cannot both take the last place.
 create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
@@ -2648,7 +2658,7 @@ begin
     if v_excess > 0 then
         v_end := coalesce(v_ends[v_excess], v_ends[cardinality(v_ends)], clock_timestamp());
         perform freshness.refuse_call(
-            'PT429', 'TOO_MANY_WATCHED',
+            429, 'TOO_MANY_WATCHED',
             format('You would watch %s keys; at most %s are allowed.', v_excess + p_most, p_most),
             'Show fewer cards, or wait until the leases of closed ones end.',
             greatest(ceil(extract(epoch from v_end - clock_timestamp())), 1)::integer
@@ -2747,7 +2757,7 @@ begin
         v_problem := 'cards must be a list with at least one element.';
     end if;
     if v_problem is not null then
-        perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+        perform freshness.refuse_call(422, 'INVALID_CARDS', v_problem, null, null);
     end if;
 
     for v_card in
@@ -2774,10 +2784,10 @@ begin
             );
         end if;
         if v_problem is not null then
-            perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+            perform freshness.refuse_call(422, 'INVALID_CARDS', v_problem, null, null);
         elsif length(v_card.symbol ->> 0) > 200 then
             perform freshness.refuse_call(
-                'PT422', 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
+                422, 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
             );
         end if;
     end loop;
@@ -2794,14 +2804,14 @@ begin
     ) as k;
     if cardinality(data_types) > v_most then
         perform freshness.refuse_call(
-            'PT422', 'TOO_MANY_KEYS',
+            422, 'TOO_MANY_KEYS',
             format('%s keys are asked for; at most %s are allowed.', cardinality(data_types), v_most), null, null
         );
     elsif not coalesce(
         v_wait = 'null' or (jsonb_typeof(v_wait) = 'number' and v_wait >= '0'), true
     ) then
         perform freshness.refuse_call(
-            'PT422', 'INVALID_CARDS', 'wait must be a number of seconds, 0 or more.', null, null
+            422, 'INVALID_CARDS', 'wait must be a number of seconds, 0 or more.', null, null
         );
     end if;
 end
@@ -2810,7 +2820,7 @@ $$;
 comment on function freshness.read_cards(jsonb) is
     'The keys that the body of on-card-add asks for: {symbol, dataTypes} or {cards: [{symbol, dataTypes}, ...]}, each'
     ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields'
-    ' are ignored, and so is wait but for its form: a transaction cannot wait. PT422 names the field that is wrong.';
+    ' are ignored, and so is wait but for its form: a transaction cannot wait. 422 names the field that is wrong.';
 -- <<<
 
 -- >>> sql/376_on_card_add.sql
@@ -2829,7 +2839,7 @@ declare
 begin
     if not v_can_be_stored and p_role <> 'service_role' then
         perform freshness.refuse_call(
-            'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
+            401, 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
         );
     end if;
     return case when v_can_be_stored then 'user:' || v_user else p_role end;
@@ -2837,7 +2847,7 @@ end
 $$;
 
 comment on function freshness.caller_name(text) is
-    'The name under which the caller''s leases are held: user:<sub>, the same as at the endpoint. PT401: nobody.';
+    'The name under which the caller''s leases are held: user:<sub>, the same as at the endpoint. 401: nobody.';
 
 create function freshness.card_as_json(
     p_data_type text, p_symbol text, p_status text, p_fresh_until timestamptz, p_due_at timestamptz
@@ -2899,7 +2909,7 @@ begin
 
     if v_statuses = array['unknown_data_type'] then
         perform freshness.refuse_call(
-            'PT422', 'UNKNOWN_DATA_TYPE',
+            422, 'UNKNOWN_DATA_TYPE',
             format(
                 'None of these data types is known: %s.',
                 (
@@ -2915,7 +2925,7 @@ begin
         );
     elsif v_statuses <@ array['unknown_data_type', 'forbidden'] then
         perform freshness.refuse_call(
-            'PT403', 'FORBIDDEN', 'You may not read the tables of these data types.',
+            403, 'FORBIDDEN', 'You may not read the tables of these data types.',
             'Whoever may select from the table may ask for its keys.', null
         );
     end if;
@@ -2930,8 +2940,8 @@ $$;
 comment on function public.on_card_add(text, text[], jsonb) is
     'For signed-in users: a page shows a card (p_symbol, p_data_types), or cards (p_cards: a list of {symbol,'
     ' dataTypes}, or the body that the endpoint takes). Their keys are watched until the lease ends, unless the page'
-    ' calls again, and what is stale is queued. Answers as the endpoint on-card-add. Errors: PT401, PT403, PT422 and'
-    ' PT429, with the endpoint''s code and retryAfter (seconds) as JSON in their detail.';
+    ' calls again, and what is stale is queued. Answers as the endpoint on-card-add. Errors: 401, 403, 422 and'
+    ' 429, as PostgREST answers freshness.refuse_call: with the endpoint''s code, and Retry-After.';
 -- <<<
 
 -- >>> sql/400_changed_rows.sql
@@ -6480,7 +6490,7 @@ comment on function freshness.open_streams(text[], text[], text[], text[], inter
     'Opens streams: stream p_streams[i] of a caller in role p_roles[i] watches (p_data_types[i], p_symbols[i]) for'
     ' p_lease. Returns for each place the symbol and the state as freshness.follow_keys; or, as its status,'
     ' unknown_data_type, invalid_symbol, forbidden, when the role may not select from the table, or too_many_watched,'
-    ' when its user would watch too many keys (freshness.refuse_streams). A stream''s name: stream:<id>:<user''s name>.';
+    ' when its user would watch too many keys (freshness.refuse_streams). A stream''s name: stream:<id>:<its user''s>.';
 -- <<<
 
 -- >>> sql/594_keep_streams.sql

@@ -39,8 +39,8 @@ select is(
     'keys that are streamed count, each once'
 );
 select throws_ok(
-    $$ select freshness.watch(array['pgtap_quote'], array['D'], 'user:1', '1 hour', null, 3) $$,
-    'PGRST', null, 'for cards too'
+    $$ select freshness.watch(array['pgtap_quote'], array['D'], 'user:1', '1 hour', null, 3) $$, 'PGRST', null,
+    'for cards too'
 );
 select lives_ok(
     $$ select freshness.watch(array['pgtap_quote'], array['C'], 'user:1', '1 hour', null, 3) $$,
