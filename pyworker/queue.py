@@ -510,7 +510,8 @@ class Queue:
             " (select count(*) from pg_stat_activity as a"
             " where a.datname = current_database() and a.application_name in"
             " ('freshness listener', 'freshness event listener')) as listeners,"
-            " 100 * pg_notification_queue_usage() as pg_queue_usage_percent",
+            " 100 * pg_notification_queue_usage() as pg_queue_usage_percent,"
+            " f.streams, f.streamed_keys from freshness.stream_figures() as f",
             (),
             class_row(Processes),
         )

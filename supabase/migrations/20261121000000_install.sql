@@ -6562,6 +6562,24 @@ comment on function freshness.close_streams(text[], text[], text[], integer) is
     ' more. Returns how many leases ended.';
 -- <<<
 
+-- >>> sql/596_stream_figures.sql
+create function freshness.stream_figures(out streams bigint, out streamed_keys bigint)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    select count(distinct w.watcher), count(distinct (w.data_type, w.symbol)) into streams, streamed_keys
+    from freshness.watches as w
+    where w.watcher like 'stream:%' and w.lease_until > clock_timestamp();
+end
+$$;
+
+comment on function freshness.stream_figures() is
+    'How many streams are open, in all processes, and on how many keys. Those of a process that was killed count until'
+    ' their leases end.';
+-- <<<
+
 -- >>> sql/600_workers_come_and_go.sql
 create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
 returns bigint
@@ -8820,7 +8838,8 @@ begin
                 'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'turn', 'finish', 'fail', 'next_moment',
                 'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
                 'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners',
-                'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams', 'tell_lines'
+                'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams', 'tell_lines',
+                'stream_figures'
             )
     loop
         execute format('alter function %s security definer', v_function);

@@ -88,7 +88,7 @@ from unnest(
         'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry', 'explain',
         'renew_worker', 'turn', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners', 'open_streams',
         'follow_keys',
-        'look_at_streams', 'renew_streams', 'close_streams', 'tell_lines',
+        'look_at_streams', 'renew_streams', 'close_streams', 'tell_lines', 'stream_figures',
         'seconds_until', 'somebody_works', 'moment_in_words'
     ]
 ) as f;
