@@ -32,7 +32,8 @@ def test_once_it_shows_workers_listeners_and_figures(own_database: str) -> None:
         quotes = create_data_type(connection)
         announce_worker(connection)
         connection.execute(
-            "select freshness.watch_streams('{stream:1:user:1,stream:2:user:1}', %s, '{A,A}', '1 hour')",
+            "select freshness.watch_streams('{stream:1:user:1,stream:2:user:1}', %s, '{A,A}',"
+            " '1 hour')",
             [[quotes.name] * 2],
         )
     with psycopg.connect(own_database, application_name="freshness listener"):
