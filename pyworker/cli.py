@@ -24,6 +24,7 @@ from pyworker.runner import Runner, open_context
 from pyworker.settings import Settings, read_settings
 from pyworker.shutdown import Shutdown, end_tasks, first_of
 from pyworker.status import Status, read_status
+from pyworker.telling import telling
 from pyworker.web.beside_worker import beside_worker
 from pyworker.web.server import serve as serve_endpoint
 from pyworker.worker import Worker
@@ -174,9 +175,10 @@ async def _work(settings: Settings) -> None:
     url = settings.database_url.get_secret_value()
     async with (
         open_queue(url, 1, _LOOKING, trusted_for=_TRUSTED_FOR) as looks,
-        # Besides the ends of refreshes: the heartbeat and the sweep.
+        # Besides the ends of refreshes: the heartbeat and the sweep. Lines of refreshers can wait.
         open_queue(url, min(settings.concurrency, _ENDING) + 2) as queue,
         open_context(settings.concurrency) as context,
+        telling(context.lines, queue),
     ):
         listener = Listener(
             url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time / 4

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from pyworker.lines import Lines
 from pyworker.meter import Meter
 from pyworker.threads import Threads
 
@@ -19,6 +20,11 @@ class SyncContext:
     """What a refresher that is a plain function is given: an HTTP client for threads."""
 
     http: httpx.Client
+    lines: Lines = field(default_factory=Lines, repr=False)
+
+    def log(self, line: object, symbol: str | None = None) -> None:
+        """As `Context.log`."""
+        self.lines.say(line, symbol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,15 @@ class Context:
     )
     threads: Threads = field(default_factory=lambda: Threads(10), repr=False)
     meter: Meter = field(default_factory=Meter, repr=False)
+    lines: Lines = field(default_factory=Lines, repr=False)
+
+    def log(self, line: object, symbol: str | None = None) -> None:
+        """Say what is going on: to the worker's log, and to those who stream the key.
+
+        The line is cut at 1,000 characters. In a batch it is of all its keys, or of one `symbol`.
+        Costs next to nothing, waits for nothing and raises nothing; of too many the oldest go.
+        """
+        self.lines.say(line, symbol)
 
 
 @asynccontextmanager
@@ -41,7 +56,7 @@ async def open_context(
     concurrency: int, transport: httpx.MockTransport | None = None
 ) -> AsyncIterator[Context]:
     """Open the HTTP clients that all refreshers share; `transport` stands in for the network."""
-    meter = Meter()
+    meter, lines = Meter(), Lines()
     options: dict[str, Any] = {
         "timeout": httpx.Timeout(10, connect=5),
         "limits": httpx.Limits(
@@ -52,14 +67,14 @@ async def open_context(
         "transport": transport,
     }
     hooks: dict[str, list[Callable[..., Any]]] = {"response": [meter.watch]}
-    with _client_for_threads(meter, options) as for_threads:
+    with _client_for_threads(meter, lines, options) as for_threads:
         async with httpx.AsyncClient(event_hooks=hooks, **options) as client:
-            yield Context(client, for_threads, Threads(concurrency), meter)
+            yield Context(client, for_threads, Threads(concurrency), meter, lines)
 
 
 @contextmanager
 def _client_for_threads(
-    meter: Meter, options: dict[str, Any]
+    meter: Meter, lines: Lines, options: dict[str, Any]
 ) -> Iterator[Callable[[], SyncContext]]:
     opened: list[httpx.Client] = []
 
@@ -67,7 +82,7 @@ def _client_for_threads(
     @cache
     def context() -> SyncContext:
         opened.append(httpx.Client(event_hooks={"response": [meter.watch_sync]}, **options))
-        return SyncContext(opened[0])
+        return SyncContext(opened[0], lines)
 
     yield context
     for client in opened:

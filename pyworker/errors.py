@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Self
+
 from pyworker.key_freshness import KeyFreshness
 
 
@@ -41,6 +44,19 @@ class CardsRefused(FreshnessError):
         self.status = status
         self.code = code
         self.retry_after = retry_after
+
+    @classmethod
+    def told(cls, code: str, message: str, details: str | None) -> Self:
+        """Read what freshness.refuse_call has said.
+
+        Raises:
+            ValueError: the details are not those of a refusal.
+        """
+        found = json.loads(details or "null")
+        status = found.get("status") if isinstance(found, dict) else None
+        if status is None:
+            raise ValueError("these are no details of a refusal")
+        return cls(message, int(status), code, found.get("retryAfter"))
 
 
 class FenceLost(FreshnessError):

@@ -27,6 +27,7 @@ class Fetched:
 
 async def fetch(refresher: Refresher, job: Job, context: Context, limit: float) -> Fetched:
     """Fetch one key; `limit` in seconds. Raises only when the task is cancelled."""
+    context.lines.belong_to((job,))
     with context.meter.measure() as received:
         try:
             return Fetched(checked(await _call(refresher, job, context, limit)), received.known)
@@ -38,6 +39,7 @@ async def fetch_batch(
     refresher: Refresher, jobs: Sequence[Job], context: Context, limit: float
 ) -> dict[str, Fetched]:
     """Fetch several keys in one call; a key that is left out of the answer is missing."""
+    context.lines.belong_to(jobs)
     with context.meter.measure() as received:
         try:
             answers = await _call(refresher, jobs, context, limit)

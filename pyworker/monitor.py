@@ -72,6 +72,8 @@ def as_record(moment: datetime, figures: Figures | None, error: str | None) -> d
         "listener": asdict(figures.listener_report()),
         "workers": figures.processes.workers,
         "listeners": figures.processes.listeners,
+        "streams": figures.processes.streams,
+        "streamed_keys": figures.processes.streamed_keys,
         "freshness": asdict(figures.status),
         "sources": figures.sources,
     }
@@ -90,6 +92,7 @@ def as_text(moment: datetime, figures: Figures | None, error: str | None) -> str
         f"{_mark(is_good=report.running)} Workers: {processes.workers or 'NONE'}",
         f"{_mark(is_good=report.connection_healthy)} Listening connections: {connection}",
         f"  Notification queue of the server: {processes.pg_queue_usage_percent:.2f}% full",
+        f"  Streams: {processes.streams}, of {processes.streamed_keys} keys",
         *(_source(record) for record in figures.sources),
         "",
         figures.status.text(),

@@ -18,6 +18,7 @@ from pyworker.database import Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
 from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
 from pyworker.key_freshness import StoredRows, WaitState
+from pyworker.lines import Said
 from pyworker.outcomes import Validators
 from pyworker.processes import Processes
 from pyworker.stream_state import OpenedKey, StreamState
@@ -334,15 +335,11 @@ class Queue:
                 class_row(KeyState),
             )
         except psycopg.DatabaseError as error:
-            if not (error.sqlstate or "").startswith("PT"):
+            if error.sqlstate != "PGRST":
                 raise
-            told = json.loads(error.diag.message_detail or "{}")
-            raise CardsRefused(
-                error.diag.message_primary or str(error),
-                int((error.sqlstate or "")[2:]),
-                told["code"],
-                told.get("retryAfter"),
-            ) from error
+            # As PostgREST is told what to answer; see freshness.refuse_call.
+            body = json.loads(error.diag.message_primary or "")
+            raise CardsRefused.told(body["code"], body["message"], body["details"]) from error
 
     async def key_states(self, keys: Iterable[Key]) -> list[KeyState]:
         """Return the states of keys in the order asked, and write nothing."""
@@ -397,11 +394,17 @@ class Queue:
         )
 
     async def stop_listening(
-        self, backend: int, data_type: str | None = None, symbols: Sequence[str] = ()
+        self,
+        backend: int,
+        data_type: str | None = None,
+        symbols: Sequence[str] = (),
+        *,
+        streams: bool = False,
     ) -> None:
-        """Have nothing more told to a backend: of these keys, or of any."""
+        """Have nothing more told to a backend's waits, or `streams`: of these keys, or of any."""
         await self._value(
-            "select freshness.stop_listening(%s, %s, %s)", (backend, data_type, list(symbols))
+            "select freshness.stop_listening(%s, %s, %s, %s)",
+            (backend, data_type, list(symbols), streams),
         )
 
     async def forget_lost_listeners(self) -> int:
@@ -421,7 +424,8 @@ class Queue:
         told to the `backend` that listens; None: to nobody.
         """
         return await self._rows(
-            "select * from freshness.open_streams(%s, %s, %s, %s, make_interval(secs => %s), %s)",
+            "select *, clock_timestamp() as looked_at"
+            " from freshness.open_streams(%s, %s, %s, %s, make_interval(secs => %s), %s)",
             (*_watch_columns(watches), list(roles), lease, backend),
             class_row(OpenedKey),
         )
@@ -431,7 +435,7 @@ class Queue:
     ) -> list[StreamState]:
         """Return the states of keys (canonical), and have what follows told to the `backend`."""
         return await self._rows(
-            "select * from freshness.follow_keys(%s, %s, %s)",
+            "select *, clock_timestamp() as looked_at from freshness.follow_keys(%s, %s, %s)",
             (*_columns(keys), backend),
             class_row(StreamState),
         )
@@ -444,7 +448,8 @@ class Queue:
         Says too that the `backend` still listens.
         """
         return await self._rows(
-            "select *, 0 as version from freshness.look_at_streams(%s, %s, %s)",
+            "select *, 0 as version, clock_timestamp() as looked_at"
+            " from freshness.look_at_streams(%s, %s, %s)",
             (*_columns(keys), backend),
             class_row(StreamState),
         )
@@ -464,6 +469,19 @@ class Queue:
             "select freshness.close_streams(%s, %s, %s, %s)",
             (list(streams), *_columns(keys), backend),
         )
+
+    async def tell_lines(self, said: Sequence[Said]) -> int:
+        """Tell lines to those who stream their keys; returns how many were told."""
+        told = [
+            {
+                "data_type": each.data_type,
+                "symbols": [_storable(symbol) for symbol in each.symbols],
+                "lines": [_storable(line) for line in each.lines],
+                "left_out": each.left_out,
+            }
+            for each in said
+        ]
+        return int(await self._value("select freshness.tell_lines(%s)", (Jsonb(told),)))
 
     async def sweep_if_due(self, interval: float) -> bool:
         """Run the sweep if none has run for `interval` seconds; True when it ran."""
@@ -500,7 +518,8 @@ class Queue:
             " (select count(*) from pg_stat_activity as a"
             " where a.datname = current_database() and a.application_name in"
             " ('freshness listener', 'freshness event listener')) as listeners,"
-            " 100 * pg_notification_queue_usage() as pg_queue_usage_percent",
+            " 100 * pg_notification_queue_usage() as pg_queue_usage_percent,"
+            " f.streams, f.streamed_keys from freshness.stream_figures() as f",
             (),
             class_row(Processes),
         )

@@ -99,7 +99,8 @@ class WaitingRoom:
         self._work.set()
 
     def _hear(self, event: KeyEvent) -> None:
-        if event.kind in _STARTS:
+        # Of keys that are streamed we hear too.
+        if event.kind in _STARTS or not self._waits:
             return
         key = Key(event.data_type, event.symbol)
         self._heard.add(key)

@@ -100,4 +100,4 @@ comment on function freshness.watch(text[], text[], text, interval, integer, int
     ' Data that is stale is queued, with at least p_priority and the data type''s. Returns a row for each key as'
     ' freshness.key_states does; unknown data types and invalid symbols are named there, and the others are handled.'
     ' FR008: lists of different length, a lease beyond 1 day, or a watcher without a name of 1 to 200 characters.'
-    ' PT429: the watcher would hold leases on more than p_most keys (null: no limit); nothing is recorded.';
+    ' 429 (freshness.refuse_call): the watcher would watch over p_most keys (null: no limit); nothing is recorded.';

@@ -16,28 +16,32 @@ comment on table freshness.card_limits is
 comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
 comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
 comment on column freshness.card_limits.keys_per_user is
-    'Keys on which a user may hold leases at a time. The service role is not limited.';
+    'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
 
--- A user's leases, to count them; subscriptions are not in it.
-create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
-
-create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
+create function freshness.refuse_call(p_status integer, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_headers jsonb := jsonb_strip_nulls(jsonb_build_object(
+        'Retry-After', p_retry_after::text, 'WWW-Authenticate', case when p_status = 401 then 'Bearer' end
+    ));
+    -- Again for clients that see neither status nor headers.
+    v_details jsonb := jsonb_strip_nulls(jsonb_build_object('status', p_status, 'retryAfter', p_retry_after));
 begin
     raise exception using
-        errcode = p_sqlstate,
-        message = p_message,
-        detail = jsonb_strip_nulls(jsonb_build_object('code', p_code, 'retryAfter', p_retry_after))::text,
-        hint = coalesce(p_hint, '');
+        errcode = 'PGRST',
+        message = jsonb_strip_nulls(jsonb_build_object(
+            'code', p_code, 'message', p_message, 'details', v_details::text, 'hint', p_hint
+        ))::text,
+        detail = jsonb_build_object('status', p_status, 'headers', v_headers)::text;
 end
 $$;
 
-comment on function freshness.refuse_call(text, text, text, text, integer) is
-    'Raises an error that PostgREST answers with the status after PT in p_sqlstate. Its detail is JSON for programs:'
-    ' code, the word that the endpoint answers, and retryAfter in seconds.';
+comment on function freshness.refuse_call(integer, text, text, text, integer) is
+    'Raises an error that PostgREST answers with this status, with Retry-After, and with a body of code (the word that'
+    ' the endpoint answers), message, hint and details, which is JSON again: status and retryAfter in seconds.';
 
 -- Calls of one watcher that add keys go one after the other, so that two at a time cannot both take the last place.
 create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
@@ -53,10 +57,9 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('freshness.watch ' || p_watcher, 0));
     v_ends := array(
         select w.lease_until
-        from freshness.watches as w
+        from freshness.leased_keys(p_watcher) as w
         where
-            w.watcher = p_watcher and w.lease_until > clock_timestamp()
-            and not exists (
+            not exists (
                 select from unnest(p_data_types, p_symbols) as k (data_type, symbol)
                 where k.data_type = w.data_type and k.symbol = w.symbol
             )
@@ -66,7 +69,7 @@ begin
     if v_excess > 0 then
         v_end := coalesce(v_ends[v_excess], v_ends[cardinality(v_ends)], clock_timestamp());
         perform freshness.refuse_call(
-            'PT429', 'TOO_MANY_WATCHED',
+            429, 'TOO_MANY_WATCHED',
             format('You would watch %s keys; at most %s are allowed.', v_excess + p_most, p_most),
             'Show fewer cards, or wait until the leases of closed ones end.',
             greatest(ceil(extract(epoch from v_end - clock_timestamp())), 1)::integer
@@ -76,5 +79,5 @@ end
 $$;
 
 comment on function freshness.refuse_too_many(text, text[], text[], integer) is
-    'Raises PT429 when p_watcher would hold leases on more than p_most keys with these; retryAfter is when enough of'
+    'Raises 429 when p_watcher would watch more than p_most keys with these; retryAfter is when enough of the leases on'
     ' the others will have ended.';

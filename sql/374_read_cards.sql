@@ -19,7 +19,7 @@ begin
         v_problem := 'cards must be a list with at least one element.';
     end if;
     if v_problem is not null then
-        perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+        perform freshness.refuse_call(422, 'INVALID_CARDS', v_problem, null, null);
     end if;
 
     for v_card in
@@ -46,10 +46,10 @@ begin
             );
         end if;
         if v_problem is not null then
-            perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+            perform freshness.refuse_call(422, 'INVALID_CARDS', v_problem, null, null);
         elsif length(v_card.symbol ->> 0) > 200 then
             perform freshness.refuse_call(
-                'PT422', 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
+                422, 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
             );
         end if;
     end loop;
@@ -66,14 +66,14 @@ begin
     ) as k;
     if cardinality(data_types) > v_most then
         perform freshness.refuse_call(
-            'PT422', 'TOO_MANY_KEYS',
+            422, 'TOO_MANY_KEYS',
             format('%s keys are asked for; at most %s are allowed.', cardinality(data_types), v_most), null, null
         );
     elsif not coalesce(
         v_wait = 'null' or (jsonb_typeof(v_wait) = 'number' and v_wait >= '0'), true
     ) then
         perform freshness.refuse_call(
-            'PT422', 'INVALID_CARDS', 'wait must be a number of seconds, 0 or more.', null, null
+            422, 'INVALID_CARDS', 'wait must be a number of seconds, 0 or more.', null, null
         );
     end if;
 end
@@ -82,4 +82,4 @@ $$;
 comment on function freshness.read_cards(jsonb) is
     'The keys that the body of on-card-add asks for: {symbol, dataTypes} or {cards: [{symbol, dataTypes}, ...]}, each'
     ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields'
-    ' are ignored, and so is wait but for its form: a transaction cannot wait. PT422 names the field that is wrong.';
+    ' are ignored, and so is wait but for its form: a transaction cannot wait. 422 names the field that is wrong.';

@@ -13,7 +13,7 @@ declare
 begin
     if not v_can_be_stored and p_role <> 'service_role' then
         perform freshness.refuse_call(
-            'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
+            401, 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
         );
     end if;
     return case when v_can_be_stored then 'user:' || v_user else p_role end;
@@ -21,7 +21,7 @@ end
 $$;
 
 comment on function freshness.caller_name(text) is
-    'The name under which the caller''s leases are held: user:<sub>, the same as at the endpoint. PT401: nobody.';
+    'The name under which the caller''s leases are held: user:<sub>, the same as at the endpoint. 401: nobody.';
 
 create function freshness.card_as_json(
     p_data_type text, p_symbol text, p_status text, p_fresh_until timestamptz, p_due_at timestamptz
@@ -83,7 +83,7 @@ begin
 
     if v_statuses = array['unknown_data_type'] then
         perform freshness.refuse_call(
-            'PT422', 'UNKNOWN_DATA_TYPE',
+            422, 'UNKNOWN_DATA_TYPE',
             format(
                 'None of these data types is known: %s.',
                 (
@@ -99,7 +99,7 @@ begin
         );
     elsif v_statuses <@ array['unknown_data_type', 'forbidden'] then
         perform freshness.refuse_call(
-            'PT403', 'FORBIDDEN', 'You may not read the tables of these data types.',
+            403, 'FORBIDDEN', 'You may not read the tables of these data types.',
             'Whoever may select from the table may ask for its keys.', null
         );
     end if;
@@ -114,5 +114,5 @@ $$;
 comment on function public.on_card_add(text, text[], jsonb) is
     'For signed-in users: a page shows a card (p_symbol, p_data_types), or cards (p_cards: a list of {symbol,'
     ' dataTypes}, or the body that the endpoint takes). Their keys are watched until the lease ends, unless the page'
-    ' calls again, and what is stale is queued. Answers as the endpoint on-card-add. Errors: PT401, PT403, PT422 and'
-    ' PT429, with the endpoint''s code and retryAfter (seconds) as JSON in their detail.';
+    ' calls again, and what is stale is queued. Answers as the endpoint on-card-add. Errors: 401, 403, 422 and'
+    ' 429, as PostgREST answers freshness.refuse_call: with the endpoint''s code, and Retry-After.';

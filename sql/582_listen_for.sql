@@ -11,9 +11,7 @@ begin
     from (select distinct unnest(p_symbols) as symbol) as s
     where s.symbol is not null
     order by s.symbol
-    on conflict (data_type, symbol, backend) do update set
-        is_told_of_starts = excluded.is_told_of_starts,
-        seen_at = excluded.seen_at;
+    on conflict (data_type, symbol, backend, is_told_of_starts) do update set seen_at = excluded.seen_at;
 end
 $$;
 
@@ -23,7 +21,10 @@ comment on function freshness.listen_for(text, text[], integer, boolean) is
     ' jobs first, in the same transaction, and look afterwards (freshness.wait_for).';
 
 create function freshness.stop_listening(
-    p_backend integer, p_data_type text default null, p_symbols text[] default null
+    p_backend integer,
+    p_data_type text default null,
+    p_symbols text[] default null,
+    p_tell_starts boolean default null
 )
 returns void
 language plpgsql
@@ -31,14 +32,19 @@ set search_path = ''
 as $$
 begin
     delete from freshness.listeners as l
-    where l.backend = p_backend and p_data_type is null;
+    where
+        l.backend = p_backend and p_data_type is null
+        and (p_tell_starts is null or l.is_told_of_starts = p_tell_starts);
     delete from freshness.listeners as l
-    where l.data_type = p_data_type and l.symbol = any (p_symbols) and l.backend = p_backend;
+    where
+        l.data_type = p_data_type and l.symbol = any (p_symbols) and l.backend = p_backend
+        and (p_tell_starts is null or l.is_told_of_starts = p_tell_starts);
 end
 $$;
 
-comment on function freshness.stop_listening(integer, text, text[]) is
-    'Ends what listen_for began, for these keys of a data type or, without one, for all that the backend listens for.';
+comment on function freshness.stop_listening(integer, text, text[], boolean) is
+    'Ends what listen_for began, for these keys of a data type or, without one, for all that the backend listens for.'
+    ' p_tell_starts: only what was begun with the same; null: either.';
 
 create function freshness.forget_lost_listeners()
 returns integer
@@ -49,7 +55,7 @@ declare
     v_forgotten integer;
 begin
     with lost as materialized (
-        select l.data_type, l.symbol, l.backend
+        select l.data_type, l.symbol, l.backend, l.is_told_of_starts
         from freshness.listeners as l
         where
             l.seen_at < clock_timestamp() - interval '65 seconds'
@@ -61,7 +67,9 @@ begin
 
     delete from freshness.listeners as l
     using lost as o
-    where l.data_type = o.data_type and l.symbol = o.symbol and l.backend = o.backend;
+    where
+        l.data_type = o.data_type and l.symbol = o.symbol and l.backend = o.backend
+        and l.is_told_of_starts = o.is_told_of_starts;
     get diagnostics v_forgotten = row_count;
     return v_forgotten;
 end

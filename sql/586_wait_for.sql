@@ -64,7 +64,7 @@ begin
     from freshness.waits(p_data_type, v_symbols, p_refresh_now, v_since, v_now) as w;
     if p_backend is not null then
         perform freshness.stop_listening(
-            p_backend, p_data_type, array(select s from unnest(v_symbols) as s where s <> all (v_open))
+            p_backend, p_data_type, array(select s from unnest(v_symbols) as s where s <> all (v_open)), false
         );
     end if;
 end

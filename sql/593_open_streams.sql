@@ -16,8 +16,10 @@ declare
     v_symbols text[];
     v_refusals text[];
     v_open bigint[];
+    v_open_streams text[];
     v_open_types text[];
     v_open_symbols text[];
+    v_refused text[];
 begin
     with asked as materialized (
         select
@@ -45,21 +47,37 @@ begin
             order by a.place
         ),
         array_agg(a.place order by a.place) filter (where c.symbol is not null),
+        array_agg(p_streams[a.place] order by a.place) filter (where c.symbol is not null),
         array_agg(a.data_type order by a.place) filter (where c.symbol is not null),
         array_agg(c.symbol order by a.place) filter (where c.symbol is not null)
-    into v_symbols, v_refusals, v_open, v_open_types, v_open_symbols
+    into v_symbols, v_refusals, v_open, v_open_streams, v_open_types, v_open_symbols
     from asked as a
     left join canonical as c on c.data_type = a.data_type and c.given = a.symbol and a.may_read;
 
+    select
+        freshness.refuse_streams(array_agg(p_streams[u.place]), array_agg(u.data_type), array_agg(u.symbol))
+    into v_refused
+    from unnest(v_open, v_open_types, v_open_symbols) as u (place, data_type, symbol)
+    where p_roles[u.place] <> 'service_role';
+    if v_refused <> '{}' then
+        select
+            coalesce(array_agg(u.stream), '{}'), coalesce(array_agg(u.data_type), '{}'),
+            coalesce(array_agg(u.symbol), '{}')
+        into v_open_streams, v_open_types, v_open_symbols
+        from unnest(v_open_streams, v_open_types, v_open_symbols) as u (stream, data_type, symbol)
+        where u.stream <> all (v_refused);
+    end if;
+
     -- First what exists, in one order for all: who adds keys holds nothing then that others wait for in a circle.
     perform freshness.hold_jobs(v_open_types, v_open_symbols);
-    perform freshness.watch_streams(
-        array(select p_streams[o] from unnest(v_open) with ordinality as u (o, n) order by u.n),
-        v_open_types, v_open_symbols, p_lease
-    );
+    perform freshness.watch_streams(v_open_streams, v_open_types, v_open_symbols, p_lease);
     return query
     select
-        k.place, coalesce(k.symbol, p_symbols[k.place]), coalesce(k.refusal, f.status, 'unknown_data_type'),
+        k.place, coalesce(k.symbol, p_symbols[k.place]),
+        coalesce(
+            k.refusal, case when p_streams[k.place] = any (v_refused) then 'too_many_watched' end, f.status,
+            'unknown_data_type'
+        ),
         f.fresh_until, f.due_at, f.version
     from unnest(p_data_types, v_symbols, v_refusals) with ordinality as k (data_type, symbol, refusal, place)
     left join freshness.follow_keys(v_open_types, v_open_symbols, p_backend) as f
@@ -70,4 +88,5 @@ $$;
 comment on function freshness.open_streams(text[], text[], text[], text[], interval, integer) is
     'Opens streams: stream p_streams[i] of a caller in role p_roles[i] watches (p_data_types[i], p_symbols[i]) for'
     ' p_lease. Returns for each place the symbol and the state as freshness.follow_keys; or, as its status,'
-    ' unknown_data_type, invalid_symbol, or forbidden, when the role may not select from the table.';
+    ' unknown_data_type, invalid_symbol, forbidden, when the role may not select from the table, or too_many_watched,'
+    ' when its user would watch too many keys (freshness.refuse_streams). A stream''s name: stream:<id>:<its user''s>.';

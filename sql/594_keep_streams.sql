@@ -53,7 +53,7 @@ declare
 begin
     delete from freshness.watches as w where w.watcher = any (p_streams) and w.lease_until is not null;
     get diagnostics v_ended = row_count;
-    perform freshness.stop_listening(p_backend, k.data_type, array_agg(k.symbol))
+    perform freshness.stop_listening(p_backend, k.data_type, array_agg(k.symbol), true)
     from unnest(p_data_types, p_symbols) as k (data_type, symbol)
     where p_backend is not null
     group by k.data_type;

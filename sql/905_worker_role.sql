@@ -27,7 +27,8 @@ begin
                 'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'turn', 'finish', 'fail', 'next_moment',
                 'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
                 'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners',
-                'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams'
+                'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams', 'tell_lines',
+                'stream_figures'
             )
     loop
         execute format('alter function %s security definer', v_function);

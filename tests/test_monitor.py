@@ -31,6 +31,11 @@ def test_once_it_shows_workers_listeners_and_figures(own_database: str) -> None:
     with psycopg.connect(own_database, autocommit=True) as connection:
         quotes = create_data_type(connection)
         announce_worker(connection)
+        connection.execute(
+            "select freshness.watch_streams('{stream:1:user:1,stream:2:user:1}', %s, '{A,A}',"
+            " '1 hour')",
+            [[quotes.name] * 2],
+        )
     with psycopg.connect(own_database, application_name="freshness listener"):
         answer = call(own_database, "--once")
 
@@ -40,6 +45,8 @@ def test_once_it_shows_workers_listeners_and_figures(own_database: str) -> None:
     assert "\u2713 Workers: 1" in answer.output
     assert "\u2713 Listening connections: HEALTHY" in answer.output
     assert "Notification queue of the server: 0.00% full" in answer.output
+    assert "  Streams: 0, of 0 keys" in before.output
+    assert "  Streams: 2, of 1 keys" in answer.output
     assert quotes.name in answer.output
     assert "queue_depth" in answer.output
     assert "\x1b" not in answer.output
@@ -51,6 +58,7 @@ def test_programs_get_one_object_a_line(own_database: str) -> None:
     found = json.loads(answer.output)
     assert found["available"] is True
     assert found["listener"]["connection_healthy"] is False
+    assert (found["streams"], found["streamed_keys"]) == (0, 0)
     assert {"data_types", "figures", "findings"} == set(found["freshness"])
 
 

@@ -19,6 +19,7 @@ const TRY_AGAIN = 10; // seconds
  * @param {() => Promise<string>} card.token the user's access token
  * @param {(rows: object[]) => void} card.showRows
  * @param {(state: {status: string, freshUntil: string | null}) => void} card.showState
+ * @param {(line: string) => void} [card.showLine] what the refresher of the key says
  * @param {(error: Error) => void} [card.showError]
  * @returns {() => Promise<void>} what takes the card off the page
  */
@@ -75,7 +76,10 @@ export function showCard(supabase, card) {
     keys: [{ dataType, symbol }],
     token: card.token,
     signal: stopped.signal,
-    onEvent: (_name, data) => data.status && card.showState(data),
+    onEvent: (name, data) => {
+      if (name === "log") card.showLine?.(data.line);
+      else if (data.status) card.showState(data);
+    },
   }).catch(showError);
 
   return async () => {

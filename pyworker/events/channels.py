@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pyworker.event_listener import KeyEvent
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from pyworker.database_clock import DatabaseClock
+from pyworker.event_listener import KeyEvent, KeyLine
 from pyworker.events.stream import Stream
-from pyworker.events.texts import state_text
+from pyworker.events.texts import LineText, state_text
 from pyworker.job import Key
 from pyworker.stream_state import StreamState
 
@@ -12,12 +18,15 @@ from pyworker.stream_state import StreamState
 class Channel:
     """One key: all its streams of this process share it. It remembers only what can be read."""
 
-    __slots__ = ("key", "state", "streams")
+    __slots__ = ("_alarm", "_clock", "key", "state", "streams")
 
-    def __init__(self, key: Key, state: StreamState) -> None:
+    def __init__(self, key: Key, state: StreamState, clock: DatabaseClock) -> None:
         self.key = key
         self.state = state
         self.streams: set[Stream] = set()
+        self._clock = clock
+        self._alarm: asyncio.TimerHandle | None = None
+        self._set_alarm()
 
     def offer(self, state: StreamState, kind: str | None = None) -> None:
         """Take in a state, and tell it unless it is older than, or the same as, the last one."""
@@ -25,16 +34,46 @@ class Channel:
             return
         is_news = kind is not None or not state.says_the_same(self.state)
         self.state = state
+        self._set_alarm()
         if is_news:
-            text = state_text(state, kind)
-            for stream in self.streams:
-                stream.put(self.key, text)
+            self._tell(kind)
+
+    def close(self) -> None:
+        """Tell nothing any more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _tell(self, kind: str | None) -> None:
+        text = state_text(self.state, kind)
+        for stream in self.streams:
+            stream.put(self.key, text)
+
+    def _set_alarm(self) -> None:
+        self.close()
+        self._alarm = None
+        until = self.state.fresh_until
+        if self.state.status == "fresh" and until is not None:
+            left = self._clock.seconds_until(until)
+            # Unknown: the next look will tell.
+            if left < float("inf"):
+                loop = asyncio.get_running_loop()
+                self._alarm = loop.call_later(max(left, 0), self._go_stale, until)
+
+    def _go_stale(self, until: datetime) -> None:
+        if self._clock.seconds_until(until) > 0:
+            # The clock was set back, or the timer was early.
+            self._set_alarm()
+            return
+        # It follows from the state before, so it has the same version.
+        self.state = replace(self.state, status="stale")
+        self._tell(None)
 
 
 class Channels:
     """The channels by key; one for each key that somebody streams, and none else."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: DatabaseClock | None = None) -> None:
+        self._clock = clock or DatabaseClock()
         self._channels: dict[Key, Channel] = {}
         # What was heard of keys while a question was under way whose answer may be older.
         self._heard: dict[Key, KeyEvent] | None = None
@@ -65,23 +104,39 @@ class Channels:
         if channel is not None:
             channel.offer(_state_of(event), event.kind)
 
+    def hear_line(self, line: KeyLine) -> None:
+        """Pass on what a refresher has said of a key; nobody keeps it."""
+        key = Key(line.data_type, line.symbol)
+        channel = self._channels.get(key)
+        if channel is not None:
+            text = LineText(line)
+            for stream in channel.streams:
+                stream.say(key, text)
+
     def asking(self) -> None:
         """Keep what is heard from now on, until `answered`."""
         self._heard = {}
 
     def answered(self, states: list[StreamState]) -> None:
         """Take in an answer, and what was heard since `asking`; makes the channels it needs."""
+        self.note(states)
         for state in states:
             key = Key(state.data_type, state.symbol)
             channel = self._channels.get(key)
             if channel is None:
-                self._channels[key] = channel = Channel(key, state)
+                self._channels[key] = channel = Channel(key, state, self._clock)
             else:
                 channel.offer(state)
             event = (self._heard or {}).get(key)
             if event is not None:
                 channel.offer(_state_of(event), event.kind)
         self._heard = None
+
+    def note(self, states: Iterable[StreamState]) -> None:
+        """Note what time it is in the database."""
+        moments = [state.looked_at for state in states if state.looked_at is not None]
+        if moments:
+            self._clock.note(max(moments))
 
     def enter(self, stream: Stream) -> None:
         """Let a stream in to the channels of its keys, and leave it the state of each."""
@@ -101,7 +156,7 @@ class Channels:
         """Forget the keys that nobody streams any more, and return them."""
         empty = [key for key, channel in self._channels.items() if not channel.streams]
         for key in empty:
-            del self._channels[key]
+            self._channels.pop(key).close()
         return empty
 
 

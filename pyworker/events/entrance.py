@@ -11,15 +11,20 @@ from pyworker.events.stream import Stream
 from pyworker.job import Key
 from pyworker.stream_state import OpenedKey, StreamState
 
-REFUSED = {"unknown_data_type", "invalid_symbol", "forbidden"}
+TOO_MANY_WATCHED = "too_many_watched"
+REFUSED = {"unknown_data_type", "invalid_symbol", "forbidden", TOO_MANY_WATCHED}
 
 
 class TooManyStreams(Exception):
-    """There is no room for another stream; `is_owners`: the owner would stream too many keys."""
+    """There is no room for another stream.
 
-    def __init__(self, *, is_owners: bool) -> None:
+    `is_owners`: the owner has too many, or with `is_keys` would watch too many keys.
+    """
+
+    def __init__(self, *, is_owners: bool, is_keys: bool = False) -> None:
         super().__init__("too many streams")
         self.is_owners = is_owners
+        self.is_keys = is_keys
 
 
 class Refusal(Exception):
@@ -41,38 +46,40 @@ class Joiner:
 
 
 class Entrance:
-    """Counts the streams that are in or come in, and their keys by owner.
+    """Counts the streams that are in or come in, so that nobody takes all the room of a process.
+
+    Their keys are counted in the database.
 
     Args:
         most: streams in all.
-        most_keys: keys in all streams of one owner, one in two streams counted twice.
+        most_of_one: streams of one owner.
     """
 
-    def __init__(self, most: int, most_keys: int) -> None:
+    def __init__(self, most: int, most_of_one: int) -> None:
         self._most = most
-        self._most_keys = most_keys
-        self._streams = 0
-        self._keys: Counter[str] = Counter()
+        self._most_of_one = most_of_one
+        self._count = 0
+        self._streams: Counter[str] = Counter()
 
-    def come(self, owner: str, keys: int, *, is_limited: bool) -> None:
+    def come(self, owner: str, *, is_limited: bool) -> None:
         """Count a stream more.
 
         Raises:
             TooManyStreams: there is no room.
         """
-        if self._streams >= self._most:
+        if self._count >= self._most:
             raise TooManyStreams(is_owners=False)
-        if is_limited and self._keys[owner] + keys > self._most_keys:
+        if is_limited and self._streams[owner] >= self._most_of_one:
             raise TooManyStreams(is_owners=True)
-        self._streams += 1
-        self._keys[owner] += keys
+        self._count += 1
+        self._streams[owner] += 1
 
-    def go(self, owner: str, keys: int) -> None:
+    def go(self, owner: str) -> None:
         """Count a stream less."""
-        self._streams -= 1
-        self._keys[owner] -= keys
-        if self._keys[owner] <= 0:
-            del self._keys[owner]
+        self._count -= 1
+        self._streams[owner] -= 1
+        if self._streams[owner] <= 0:
+            del self._streams[owner]
 
 
 def settle(joiner: Joiner, opened: Sequence[OpenedKey]) -> list[StreamState]:
@@ -95,6 +102,7 @@ def settle(joiner: Joiner, opened: Sequence[OpenedKey]) -> list[StreamState]:
                 found.fresh_until,
                 found.due_at,
                 found.version,
+                found.looked_at,
             )
         )
     joiner.stream.refused = refused

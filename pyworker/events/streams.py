@@ -12,7 +12,14 @@ import structlog
 from pyworker.errors import DatabaseUnavailable
 from pyworker.event_listener import EventListener
 from pyworker.events.channels import Channels
-from pyworker.events.entrance import Entrance, Joiner, Refusal, TooManyStreams, settle
+from pyworker.events.entrance import (
+    TOO_MANY_WATCHED,
+    Entrance,
+    Joiner,
+    Refusal,
+    TooManyStreams,
+    settle,
+)
 from pyworker.events.stream import Stream
 from pyworker.events.texts import event_text
 from pyworker.job import Key
@@ -26,6 +33,8 @@ _FIRST_POLL, _LAST_POLL = 0.05, 5.0
 # All who join within it are let in by one question.
 _JOINING = 0.1
 _MOST_AT_ONCE = 2000
+# For each user who opens a stream the server holds a lock; it has some thousands for all.
+_MOST_JOINERS = 500
 _GOODBYE = 2.0
 _DEAF_FOR = 60.0
 
@@ -43,7 +52,7 @@ class Streams:
         listener: the one ear of the process.
         lease: for how many seconds a stream watches its keys unless it goes on.
         most: streams of this process.
-        most_keys: keys in the streams of one owner; as many as of cards by default.
+        most_of_one: of these, of one owner. The owner's keys are counted in the database.
     """
 
     def __init__(
@@ -53,12 +62,12 @@ class Streams:
         *,
         lease: float,
         most: int = 10_000,
-        most_keys: int = 500,
+        most_of_one: int = 100,
     ) -> None:
         self._queue = queue
         self._listener = listener
         self._lease = lease
-        self._entrance = Entrance(most, most_keys)
+        self._entrance = Entrance(most, most_of_one)
         self._channels = Channels()
         self._streams: set[Stream] = set()
         self._joining: list[Joiner] = []
@@ -99,8 +108,9 @@ class Streams:
             Refusal: it may see none of them.
             DatabaseUnavailable: nothing can be said at the moment.
         """
-        self._entrance.come(owner, len(keys), is_limited=is_limited)
-        stream = Stream(f"stream:{uuid4()}", owner, len(keys))
+        self._entrance.come(owner, is_limited=is_limited)
+        # Whose it is, is read from its name (freshness.lease_owner).
+        stream = Stream(f"stream:{uuid4().hex}:{owner}", owner)
         joiner = Joiner(stream, keys, role, asyncio.get_running_loop().create_future())
         self._joining.append(joiner)
         self._start()
@@ -119,7 +129,7 @@ class Streams:
         To be called once for each stream that `join` has returned.
         """
         self._joining = [joiner for joiner in self._joining if joiner.stream is not stream]
-        self._entrance.go(stream.owner, stream.asked)
+        self._entrance.go(stream.owner)
         self._streams.discard(stream)
         self._channels.leave(stream)
         self._left.append(stream.name)
@@ -144,7 +154,7 @@ class Streams:
             async with asyncio.timeout(_GOODBYE):
                 await self._queue.close_streams(names, [], None)
                 if backend is not None:
-                    await self._queue.stop_listening(backend)
+                    await self._queue.stop_listening(backend, streams=True)
 
     def _start(self) -> None:
         if self._running is None:
@@ -178,7 +188,9 @@ class Streams:
     async def _hear(self) -> None:
         while True:
             try:
-                await self._listener.run(self._channels.hear, self._listener_changed)
+                await self._listener.run(
+                    self._channels.hear, self._listener_changed, self._channels.hear_line
+                )
             except Exception as error:
                 # Such as a server that is a standby: we poll, and try again some time.
                 self._log.warning("listening_refused", reason=str(error), seconds=_DEAF_FOR)
@@ -264,7 +276,7 @@ class Streams:
     def _next_batch(self) -> list[Joiner]:
         batch: list[Joiner] = []
         size = 0
-        while self._joining and size < _MOST_AT_ONCE:
+        while self._joining and size < _MOST_AT_ONCE and len(batch) < _MOST_JOINERS:
             batch.append(self._joining.pop(0))
             size += len(batch[-1].keys)
         if self._joining:
@@ -284,7 +296,9 @@ class Streams:
             self._work.set()
         elif not stream.keys:
             statuses = {status for _, status in stream.refused}
-            joiner.is_in.set_exception(Refusal(statuses))
+            is_full = TOO_MANY_WATCHED in statuses
+            error = TooManyStreams(is_owners=True, is_keys=True) if is_full else Refusal(statuses)
+            joiner.is_in.set_exception(error)
         else:
             self._streams.add(stream)
             self._channels.enter(stream)
@@ -306,7 +320,9 @@ class Streams:
         has_changed = False
         for first in range(0, len(keys), _MOST_AT_ONCE):
             some = keys[first : first + _MOST_AT_ONCE]
-            for state in await self._queue.look_at_streams(some, self._listener.backend):
+            found = await self._queue.look_at_streams(some, self._listener.backend)
+            self._channels.note(found)
+            for state in found:
                 channel = self._channels.get(Key(state.data_type, state.symbol))
                 if channel is not None and not state.says_the_same(channel.state):
                     self._to_follow.add(channel.key)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pyworker.event_listener import KeyLine
 from pyworker.stream_state import StreamState
 
 HEARTBEAT = b":\n\n"
@@ -42,6 +43,37 @@ def state_text(state: StreamState, kind: str | None = None) -> bytes:
         "dueAt": _timestamp(state.due_at),
     }
     return event_text("snapshot" if kind == "snapshot" else name, data, state.version)
+
+
+class LineText:
+    """The event that tells a refresher's line, written once for all streams of its key."""
+
+    __slots__ = ("_line", "_text")
+
+    def __init__(self, line: KeyLine) -> None:
+        self._line = line
+        self._text = self._written(0)
+
+    @property
+    def lost(self) -> int:
+        """How many lines are lost without this one, itself and those that were before it."""
+        return self._line.left_out + 1
+
+    def after(self, lost: int) -> bytes:
+        """Return the event to send when so many lines before it were not."""
+        return self._written(lost) if lost else self._text
+
+    def _written(self, lost: int) -> bytes:
+        line = self._line
+        data = {
+            "dataType": line.data_type,
+            "symbol": line.symbol,
+            "line": line.line,
+            "saidAt": _timestamp(line.said_at),
+            "leftOut": line.left_out + lost,
+        }
+        # Without an id: a stream that is opened again goes on from a state.
+        return event_text("log", data)
 
 
 def _timestamp(moment: datetime | None) -> str | None:

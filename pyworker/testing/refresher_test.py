@@ -12,6 +12,7 @@ import httpx
 
 from pyworker.context import open_context
 from pyworker.job import Ended, Job, Row
+from pyworker.lines import Lines
 from pyworker.refreshers import Refresher
 from pyworker.runner import Runner
 from pyworker.testing.clock import FakeClock
@@ -24,7 +25,8 @@ class Refreshed:
 
     `outcome`: fresh, unchanged, superseded, missing, stale; scheduled (failed, to be tried again),
     retry_after, failed (set aside). `due_in`: seconds until the key is due again. `reason`: why it
-    failed. `rows`: what is stored now. `received`: bytes, if known.
+    failed. `rows`: what is stored now. `received`: bytes, if known. `lines`: what was said for it
+    by `context.log`.
     """
 
     outcome: str
@@ -32,6 +34,7 @@ class Refreshed:
     reason: str | None
     rows: Sequence[Row]
     received: int | None
+    lines: Sequence[str] = ()
 
 
 class RefresherTest:
@@ -60,12 +63,14 @@ class RefresherTest:
         self._respond = respond
         self._fetch_timeout = fetch_timeout
         self._runner: Runner | None = None
+        self._lines = Lines()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Open the HTTP clients."""
         transport = None if self._respond is None else httpx.MockTransport(self._respond)
         context = await self._stack.enter_async_context(open_context(10, transport))
+        self._lines = context.lines
         refreshers = {self._refresher.data_type: self._refresher}
         self._runner = Runner(self.queue, refreshers, context, self._fetch_timeout)
         return self
@@ -94,8 +99,14 @@ class RefresherTest:
             raise AssertionError(f"{symbol} is held back until {self.queue.watch(symbol).due_at}")
         before = len(self.queue.events)
         ended = await asyncio.gather(*(runner.run(job) for job in jobs))
+        said, _ = self._lines.take()
         return {
-            job.symbol: self._refreshed(job, end, before)
+            job.symbol: self._refreshed(
+                job,
+                end,
+                before,
+                [line for each in said if job.symbol in each.symbols for line in each.lines],
+            )
             for job, end in zip(jobs, ended, strict=True)
         }
 
@@ -103,7 +114,7 @@ class RefresherTest:
         """Return the stored rows of a key."""
         return self.queue.rows(symbol)
 
-    def _refreshed(self, job: Job, ended: Ended, before: int) -> Refreshed:
+    def _refreshed(self, job: Job, ended: Ended, before: int, lines: Sequence[str]) -> Refreshed:
         events = [each for each in self.queue.events[before:] if each.symbol == job.symbol]
         event = events[-1] if events else None
         return Refreshed(
@@ -112,4 +123,5 @@ class RefresherTest:
             None if event is None else event.message,
             self.queue.rows(job.symbol),
             None if event is None else event.received,
+            lines,
         )

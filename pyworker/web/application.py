@@ -33,13 +33,13 @@ def create_application(
 ) -> Starlette:
     """Return the ASGI application on an open queue; its `state.streams` are to be closed.
 
-    Without `waits` nothing is waited for.
+    Without `waits` nothing is waited for. Streams share their ear.
 
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
     authentication = Authentication(settings)
-    listener = EventListener(settings.database_url.get_secret_value())
+    listener = waits.listener if waits else EventListener(settings.database_url.get_secret_value())
     streams = Streams(queue, listener, lease=settings.lease)
     report = ProcessReport([queue], queue_sizes=streams.queue_sizes)
     refresh_events = RefreshEvents(streams, settings, authentication, report.consumers)

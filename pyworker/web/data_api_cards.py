@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import json
-import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -87,11 +85,10 @@ def _supabase() -> Any:
 
 
 def _translated(error: Any) -> Exception:
-    """Return what an error of the Data API stands for: ours are marked by PT and the status."""
+    """Return what an error of the Data API stands for: the details of ours say its status."""
     code, message = error.code or "", error.message or ""
-    if re.fullmatch(r"PT4\d\d", code):
-        told = json.loads(error.details or "{}")
-        return CardsRefused(message, int(code[2:]), told.get("code", code), told.get("retryAfter"))
+    with suppress(ValueError, TypeError):
+        return CardsRefused.told(code, message, error.details)
     if code in ("PGRST301", "PGRST302", "PGRST303", "42501"):
         return ProblemError(
             401,

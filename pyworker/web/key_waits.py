@@ -1,4 +1,4 @@
-"""Requests that wait until keys are fresh; all of a process share one ear and one look."""
+"""Requests that wait until keys are fresh; all of a process share one look, and the ear."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ GOODBYE = 1.0
 
 
 class KeyWaits:
-    """Waits for keys on an open queue. The first wait opens the LISTEN connection."""
+    """Waits for keys on an open queue; nobody listens before the first wait.
 
-    def __init__(self, queue: Queue, database_url: str) -> None:
+    Args:
+        queue: what to ask.
+        listener: the one ear of the process, which streams use too.
+    """
+
+    def __init__(self, queue: Queue, listener: EventListener) -> None:
         self._queue = queue
-        self._listener = EventListener(database_url)
-        self._room = WaitingRoom(queue, self._listener)
+        self.listener = listener
+        self._room = WaitingRoom(queue, listener)
         self._running: asyncio.Task[None] | None = None
         self._is_closing = False
 
@@ -39,7 +44,7 @@ class KeyWaits:
         traceback: TracebackType | None,
     ) -> None:
         """End all waits, and the connection."""
-        backend = self._listener.backend
+        backend = self.listener.backend
         self.close()
         if self._running is None:
             return

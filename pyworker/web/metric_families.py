@@ -89,6 +89,10 @@ def of_database(figures: Figures) -> Iterator[Metric]:
     yield findings
     yield _gauge("freshness_workers", "Workers that are alive.", figures.processes.workers)
     yield _gauge("freshness_listeners", "Connections that listen.", figures.processes.listeners)
+    yield _gauge("freshness_streams", "Open streams, of all processes.", figures.processes.streams)
+    yield _gauge(
+        "freshness_streamed_keys", "Keys that are streamed.", figures.processes.streamed_keys
+    )
 
 
 def _of_data_types(records: list[dict[str, Any]]) -> Iterator[Metric]:

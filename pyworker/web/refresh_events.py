@@ -106,8 +106,11 @@ def _refused(refusal: Refusal) -> ProblemError:
 
 
 def _no_room(many: TooManyStreams) -> ProblemError:
+    if many.is_keys:
+        message = "You would watch too many keys with your cards and streams: close some."
+        return ProblemError(429, "TOO_MANY_WATCHED", message, {"Retry-After": "30"})
     if many.is_owners:
-        message = "Your streams have too many keys: close some, or ask for fewer."
+        message = "You have too many streams: close some, or ask for many keys in one."
         return ProblemError(429, "TOO_MANY_STREAMS", message, {"Retry-After": "30"})
     message = "There are too many streams at the moment. Try again."
     return ProblemError(503, "TOO_MANY_STREAMS", message, {"Retry-After": "30"})

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from pyworker.errors import ConfigurationError
+from pyworker.event_listener import EventListener
 from pyworker.events import Streams
 from pyworker.queue import open_queue
 from pyworker.settings import Settings
@@ -58,7 +59,7 @@ async def _with_a_database(settings: Settings) -> AsyncIterator[Opened]:
     url = settings.database_url.get_secret_value()
     async with (
         open_queue(url, CONNECTIONS, checks=False) as queue,
-        KeyWaits(queue, url) as waits,
+        KeyWaits(queue, EventListener(url)) as waits,
     ):
         application = create_application(queue, settings, waits)
         streams: Streams = application.state.streams

@@ -65,6 +65,8 @@ def _freshness(figures: Figures) -> dict[str, Any]:
         "sources": [_json(source) for source in figures.sources],
         "workers": figures.processes.workers,
         "listeners": figures.processes.listeners,
+        "streams": figures.processes.streams,
+        "streamed_keys": figures.processes.streamed_keys,
     }
 
 

@@ -449,7 +449,8 @@ create unlogged table freshness.listeners (
     backend integer not null,
     is_told_of_starts boolean not null default false,
     seen_at timestamptz not null default clock_timestamp(),
-    primary key (data_type, symbol, backend)
+    -- A process that waits for a key and streams it has two, and ends one without the other.
+    primary key (data_type, symbol, backend, is_told_of_starts)
 )
 -- Asked whenever something happens to any key, so it has to stay small.
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
@@ -458,7 +459,8 @@ comment on table freshness.listeners is
     'Processes that wait for a key, or stream it: they are told on channel freshness_events what becomes of it. When'
     ' nobody waits, nobody is told.';
 comment on column freshness.listeners.backend is 'Backend that listens to the channel; when it is gone, so is this.';
-comment on column freshness.listeners.is_told_of_starts is 'Whether starts are told (refreshing), not ends alone.';
+comment on column freshness.listeners.is_told_of_starts is 'Whether starts are told (refreshing), not ends'
+    ' alone: true for streams, false for waits.';
 comment on column freshness.listeners.seen_at is 'Its last look; each listener looks at least every half minute.';
 -- <<<
 
@@ -2319,7 +2321,7 @@ comment on function freshness.watch(text[], text[], text, interval, integer, int
     ' Data that is stale is queued, with at least p_priority and the data type''s. Returns a row for each key as'
     ' freshness.key_states does; unknown data types and invalid symbols are named there, and the others are handled.'
     ' FR008: lists of different length, a lease beyond 1 day, or a watcher without a name of 1 to 200 characters.'
-    ' PT429: the watcher would hold leases on more than p_most keys (null: no limit); nothing is recorded.';
+    ' 429 (freshness.refuse_call): the watcher would watch over p_most keys (null: no limit); nothing is recorded.';
 -- <<<
 
 -- >>> sql/350_unwatch.sql
@@ -2544,6 +2546,50 @@ comment on function freshness.answer_for_caller(freshness.queued_key) is
     ' first, at most 1,000.';
 -- <<<
 
+-- >>> sql/369_leased_keys.sql
+-- What somebody watches with leases: with cards under the user's own name, with each stream under one that has it.
+create function freshness.lease_owner(p_watcher text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = ''
+as $$
+begin
+    return case
+        when p_watcher like 'stream:%' then substr(p_watcher, strpos(substr(p_watcher, 8), ':') + 8) else p_watcher
+    end;
+end
+$$;
+
+comment on function freshness.lease_owner(text) is
+    'Whose lease it is: a card''s is held under its user''s name, a stream''s under stream:<id>:<its user''s name>.';
+
+-- A user's leases, to count them; subscriptions are not in it.
+create index watches_leases_of on freshness.watches (freshness.lease_owner(watcher)) where lease_until is not null;
+
+create function freshness.leased_keys(p_owner text)
+returns table (data_type text, symbol text, lease_until timestamptz)
+language plpgsql
+stable
+rows 10
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+    return query
+    select w.data_type, w.symbol, max(w.lease_until)
+    from freshness.watches as w
+    where freshness.lease_owner(w.watcher) = p_owner and w.lease_until > clock_timestamp()
+    group by w.data_type, w.symbol;
+end
+$$;
+
+comment on function freshness.leased_keys(text) is
+    'The keys that somebody watches with cards and streams, each once, and until when at most.';
+-- <<<
+
 -- >>> sql/370_card_limits.sql
 -- What a signed-in user may ask for when a page shows cards, whichever way the page asks.
 create table freshness.card_limits (
@@ -2563,28 +2609,32 @@ comment on table freshness.card_limits is
 comment on column freshness.card_limits.lease is 'How long on_card_add watches a key unless the page asks again.';
 comment on column freshness.card_limits.keys_per_call is 'Different keys that one call of on_card_add may ask for.';
 comment on column freshness.card_limits.keys_per_user is
-    'Keys on which a user may hold leases at a time. The service role is not limited.';
+    'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
 
--- A user's leases, to count them; subscriptions are not in it.
-create index watches_leases_of on freshness.watches (watcher) where lease_until is not null;
-
-create function freshness.refuse_call(p_sqlstate text, p_code text, p_message text, p_hint text, p_retry_after integer)
+create function freshness.refuse_call(p_status integer, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+    v_headers jsonb := jsonb_strip_nulls(jsonb_build_object(
+        'Retry-After', p_retry_after::text, 'WWW-Authenticate', case when p_status = 401 then 'Bearer' end
+    ));
+    -- Again for clients that see neither status nor headers.
+    v_details jsonb := jsonb_strip_nulls(jsonb_build_object('status', p_status, 'retryAfter', p_retry_after));
 begin
     raise exception using
-        errcode = p_sqlstate,
-        message = p_message,
-        detail = jsonb_strip_nulls(jsonb_build_object('code', p_code, 'retryAfter', p_retry_after))::text,
-        hint = coalesce(p_hint, '');
+        errcode = 'PGRST',
+        message = jsonb_strip_nulls(jsonb_build_object(
+            'code', p_code, 'message', p_message, 'details', v_details::text, 'hint', p_hint
+        ))::text,
+        detail = jsonb_build_object('status', p_status, 'headers', v_headers)::text;
 end
 $$;
 
-comment on function freshness.refuse_call(text, text, text, text, integer) is
-    'Raises an error that PostgREST answers with the status after PT in p_sqlstate. Its detail is JSON for programs:'
-    ' code, the word that the endpoint answers, and retryAfter in seconds.';
+comment on function freshness.refuse_call(integer, text, text, text, integer) is
+    'Raises an error that PostgREST answers with this status, with Retry-After, and with a body of code (the word that'
+    ' the endpoint answers), message, hint and details, which is JSON again: status and retryAfter in seconds.';
 
 -- Calls of one watcher that add keys go one after the other, so that two at a time cannot both take the last place.
 create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
@@ -2600,10 +2650,9 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('freshness.watch ' || p_watcher, 0));
     v_ends := array(
         select w.lease_until
-        from freshness.watches as w
+        from freshness.leased_keys(p_watcher) as w
         where
-            w.watcher = p_watcher and w.lease_until > clock_timestamp()
-            and not exists (
+            not exists (
                 select from unnest(p_data_types, p_symbols) as k (data_type, symbol)
                 where k.data_type = w.data_type and k.symbol = w.symbol
             )
@@ -2613,7 +2662,7 @@ begin
     if v_excess > 0 then
         v_end := coalesce(v_ends[v_excess], v_ends[cardinality(v_ends)], clock_timestamp());
         perform freshness.refuse_call(
-            'PT429', 'TOO_MANY_WATCHED',
+            429, 'TOO_MANY_WATCHED',
             format('You would watch %s keys; at most %s are allowed.', v_excess + p_most, p_most),
             'Show fewer cards, or wait until the leases of closed ones end.',
             greatest(ceil(extract(epoch from v_end - clock_timestamp())), 1)::integer
@@ -2623,7 +2672,7 @@ end
 $$;
 
 comment on function freshness.refuse_too_many(text, text[], text[], integer) is
-    'Raises PT429 when p_watcher would hold leases on more than p_most keys with these; retryAfter is when enough of'
+    'Raises 429 when p_watcher would watch more than p_most keys with these; retryAfter is when enough of the leases on'
     ' the others will have ended.';
 -- <<<
 
@@ -2712,7 +2761,7 @@ begin
         v_problem := 'cards must be a list with at least one element.';
     end if;
     if v_problem is not null then
-        perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+        perform freshness.refuse_call(422, 'INVALID_CARDS', v_problem, null, null);
     end if;
 
     for v_card in
@@ -2739,10 +2788,10 @@ begin
             );
         end if;
         if v_problem is not null then
-            perform freshness.refuse_call('PT422', 'INVALID_CARDS', v_problem, null, null);
+            perform freshness.refuse_call(422, 'INVALID_CARDS', v_problem, null, null);
         elsif length(v_card.symbol ->> 0) > 200 then
             perform freshness.refuse_call(
-                'PT422', 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
+                422, 'SYMBOL_TOO_LONG', v_card.path || 'symbol is over 200 characters long.', null, null
             );
         end if;
     end loop;
@@ -2759,14 +2808,14 @@ begin
     ) as k;
     if cardinality(data_types) > v_most then
         perform freshness.refuse_call(
-            'PT422', 'TOO_MANY_KEYS',
+            422, 'TOO_MANY_KEYS',
             format('%s keys are asked for; at most %s are allowed.', cardinality(data_types), v_most), null, null
         );
     elsif not coalesce(
         v_wait = 'null' or (jsonb_typeof(v_wait) = 'number' and v_wait >= '0'), true
     ) then
         perform freshness.refuse_call(
-            'PT422', 'INVALID_CARDS', 'wait must be a number of seconds, 0 or more.', null, null
+            422, 'INVALID_CARDS', 'wait must be a number of seconds, 0 or more.', null, null
         );
     end if;
 end
@@ -2775,7 +2824,7 @@ $$;
 comment on function freshness.read_cards(jsonb) is
     'The keys that the body of on-card-add asks for: {symbol, dataTypes} or {cards: [{symbol, dataTypes}, ...]}, each'
     ' key once, in the order of first mention. The symbol may be missing for data types without symbols; other fields'
-    ' are ignored, and so is wait but for its form: a transaction cannot wait. PT422 names the field that is wrong.';
+    ' are ignored, and so is wait but for its form: a transaction cannot wait. 422 names the field that is wrong.';
 -- <<<
 
 -- >>> sql/376_on_card_add.sql
@@ -2794,7 +2843,7 @@ declare
 begin
     if not v_can_be_stored and p_role <> 'service_role' then
         perform freshness.refuse_call(
-            'PT401', 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
+            401, 'INVALID_CREDENTIALS', 'The token is not of a signed-in user: sign in first.', null, null
         );
     end if;
     return case when v_can_be_stored then 'user:' || v_user else p_role end;
@@ -2802,7 +2851,7 @@ end
 $$;
 
 comment on function freshness.caller_name(text) is
-    'The name under which the caller''s leases are held: user:<sub>, the same as at the endpoint. PT401: nobody.';
+    'The name under which the caller''s leases are held: user:<sub>, the same as at the endpoint. 401: nobody.';
 
 create function freshness.card_as_json(
     p_data_type text, p_symbol text, p_status text, p_fresh_until timestamptz, p_due_at timestamptz
@@ -2864,7 +2913,7 @@ begin
 
     if v_statuses = array['unknown_data_type'] then
         perform freshness.refuse_call(
-            'PT422', 'UNKNOWN_DATA_TYPE',
+            422, 'UNKNOWN_DATA_TYPE',
             format(
                 'None of these data types is known: %s.',
                 (
@@ -2880,7 +2929,7 @@ begin
         );
     elsif v_statuses <@ array['unknown_data_type', 'forbidden'] then
         perform freshness.refuse_call(
-            'PT403', 'FORBIDDEN', 'You may not read the tables of these data types.',
+            403, 'FORBIDDEN', 'You may not read the tables of these data types.',
             'Whoever may select from the table may ask for its keys.', null
         );
     end if;
@@ -2895,8 +2944,8 @@ $$;
 comment on function public.on_card_add(text, text[], jsonb) is
     'For signed-in users: a page shows a card (p_symbol, p_data_types), or cards (p_cards: a list of {symbol,'
     ' dataTypes}, or the body that the endpoint takes). Their keys are watched until the lease ends, unless the page'
-    ' calls again, and what is stale is queued. Answers as the endpoint on-card-add. Errors: PT401, PT403, PT422 and'
-    ' PT429, with the endpoint''s code and retryAfter (seconds) as JSON in their detail.';
+    ' calls again, and what is stale is queued. Answers as the endpoint on-card-add. Errors: 401, 403, 422 and'
+    ' 429, as PostgREST answers freshness.refuse_call: with the endpoint''s code, and Retry-After.';
 -- <<<
 
 -- >>> sql/400_changed_rows.sql
@@ -6191,9 +6240,7 @@ begin
     from (select distinct unnest(p_symbols) as symbol) as s
     where s.symbol is not null
     order by s.symbol
-    on conflict (data_type, symbol, backend) do update set
-        is_told_of_starts = excluded.is_told_of_starts,
-        seen_at = excluded.seen_at;
+    on conflict (data_type, symbol, backend, is_told_of_starts) do update set seen_at = excluded.seen_at;
 end
 $$;
 
@@ -6203,7 +6250,10 @@ comment on function freshness.listen_for(text, text[], integer, boolean) is
     ' jobs first, in the same transaction, and look afterwards (freshness.wait_for).';
 
 create function freshness.stop_listening(
-    p_backend integer, p_data_type text default null, p_symbols text[] default null
+    p_backend integer,
+    p_data_type text default null,
+    p_symbols text[] default null,
+    p_tell_starts boolean default null
 )
 returns void
 language plpgsql
@@ -6211,14 +6261,19 @@ set search_path = ''
 as $$
 begin
     delete from freshness.listeners as l
-    where l.backend = p_backend and p_data_type is null;
+    where
+        l.backend = p_backend and p_data_type is null
+        and (p_tell_starts is null or l.is_told_of_starts = p_tell_starts);
     delete from freshness.listeners as l
-    where l.data_type = p_data_type and l.symbol = any (p_symbols) and l.backend = p_backend;
+    where
+        l.data_type = p_data_type and l.symbol = any (p_symbols) and l.backend = p_backend
+        and (p_tell_starts is null or l.is_told_of_starts = p_tell_starts);
 end
 $$;
 
-comment on function freshness.stop_listening(integer, text, text[]) is
-    'Ends what listen_for began, for these keys of a data type or, without one, for all that the backend listens for.';
+comment on function freshness.stop_listening(integer, text, text[], boolean) is
+    'Ends what listen_for began, for these keys of a data type or, without one, for all that the backend listens for.'
+    ' p_tell_starts: only what was begun with the same; null: either.';
 
 create function freshness.forget_lost_listeners()
 returns integer
@@ -6229,7 +6284,7 @@ declare
     v_forgotten integer;
 begin
     with lost as materialized (
-        select l.data_type, l.symbol, l.backend
+        select l.data_type, l.symbol, l.backend, l.is_told_of_starts
         from freshness.listeners as l
         where
             l.seen_at < clock_timestamp() - interval '65 seconds'
@@ -6241,7 +6296,9 @@ begin
 
     delete from freshness.listeners as l
     using lost as o
-    where l.data_type = o.data_type and l.symbol = o.symbol and l.backend = o.backend;
+    where
+        l.data_type = o.data_type and l.symbol = o.symbol and l.backend = o.backend
+        and l.is_told_of_starts = o.is_told_of_starts;
     get diagnostics v_forgotten = row_count;
     return v_forgotten;
 end
@@ -6385,7 +6442,7 @@ begin
     from freshness.waits(p_data_type, v_symbols, p_refresh_now, v_since, v_now) as w;
     if p_backend is not null then
         perform freshness.stop_listening(
-            p_backend, p_data_type, array(select s from unnest(v_symbols) as s where s <> all (v_open))
+            p_backend, p_data_type, array(select s from unnest(v_symbols) as s where s <> all (v_open)), false
         );
     end if;
 end
@@ -6399,6 +6456,53 @@ comment on function freshness.wait_for(text, text[], boolean[], timestamptz[], i
     ' the lists the symbol, the status (fresh, refreshing, stale, missing, failed), the age of the data in seconds,'
     ' the error that holds it up, and whether the wait is over; no row for what is no symbol. FR001: the data type is'
     ' not registered.';
+-- <<<
+
+-- >>> sql/588_tell_lines.sql
+-- What a refresher says while it runs is no state: it is stored nowhere, and told only to those who stream its keys.
+create function freshness.tell_lines(p_said jsonb)
+returns integer
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    -- What is longer cannot be notified: of an immense symbol.
+    c_longest constant integer := 7999;
+    v_told integer;
+begin
+    if not exists (select from freshness.listeners as l where l.is_told_of_starts) then
+        return 0;
+    end if;
+    perform pg_notify('freshness_events', t.payload)
+    from (
+        select
+            jsonb_build_object(
+                'kind', 'log', 'data_type', g.said ->> 'data_type', 'symbol', s.symbol, 'line', n.line,
+                'left_out', case when n.place = 1 then g.said -> 'left_out' else '0' end,
+                'said_at', clock_timestamp(),
+                -- Of two that are the same Postgres would leave one out.
+                'place', row_number() over (order by g.place, n.place)
+            )::text as payload
+        from jsonb_array_elements(p_said) with ordinality as g (said, place)
+        cross join lateral jsonb_array_elements_text(g.said -> 'symbols') as s (symbol)
+        cross join lateral jsonb_array_elements_text(g.said -> 'lines') with ordinality as n (line, place)
+        where exists (
+            select from freshness.listeners as l
+            where l.data_type = g.said ->> 'data_type' and l.symbol = s.symbol and l.is_told_of_starts
+        )
+        order by g.place, n.place
+    ) as t
+    where octet_length(t.payload) <= c_longest;
+    get diagnostics v_told = row_count;
+    return v_told;
+end
+$$;
+
+comment on function freshness.tell_lines(jsonb) is
+    'Tells lines of refreshers to those who stream their keys, on channel freshness_events, and returns how many were'
+    ' told. p_said is a list of {data_type, symbols, lines, left_out}: each line for each symbol, and how many were'
+    ' lost before the first. When nobody streams these keys nothing is written, and nobody is notified.';
 -- <<<
 
 -- >>> sql/590_stream_states.sql
@@ -6509,6 +6613,71 @@ comment on function freshness.follow_keys(text[], text[], integer) is
     ' p_backend on channel freshness_events, with greater versions (id); null: to nobody.';
 -- <<<
 
+-- >>> sql/591_refuse_streams.sql
+-- A stream watches its keys as cards do: both count towards the keys that a user may watch.
+create function freshness.refuse_streams(p_streams text[], p_data_types text[], p_symbols text[])
+returns text[]
+language plpgsql
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_most integer := (select l.keys_per_user from freshness.card_limits as l);
+    v_owner text;
+    v_held text[];
+    v_with text[];
+    v_stream record;
+    v_refused text[] := '{}';
+begin
+    -- As cards do (freshness.refuse_too_many), before any job is locked, and in one order for all.
+    perform pg_advisory_xact_lock(o.lock)
+    from (
+        select distinct hashtextextended('freshness.watch ' || freshness.lease_owner(g.stream), 0) as lock
+        from unnest(p_streams) as g (stream)
+        order by 1
+    ) as o;
+
+    for v_owner in
+        select k.owner
+        from (
+            select freshness.lease_owner(g.stream) as owner, g.data_type, g.symbol
+            from unnest(p_streams, p_data_types, p_symbols) as g (stream, data_type, symbol)
+            union
+            select o.owner, h.data_type, h.symbol
+            from (select distinct freshness.lease_owner(g.stream) as owner from unnest(p_streams) as g (stream)) as o
+            cross join lateral freshness.leased_keys(o.owner) as h
+        ) as k
+        group by k.owner
+        having count(*) > v_most
+    loop
+        -- Not all fit: those that come first do.
+        v_held := array(select h.data_type || ':' || h.symbol from freshness.leased_keys(v_owner) as h);
+        for v_stream in
+            select g.stream, array_agg(g.data_type || ':' || g.symbol) as keys
+            from unnest(p_streams, p_data_types, p_symbols) with ordinality as g (stream, data_type, symbol, place)
+            where freshness.lease_owner(g.stream) = v_owner
+            group by g.stream
+            order by min(g.place)
+        loop
+            v_with := array(select unnest(v_held) union select unnest(v_stream.keys));
+            if cardinality(v_with) > greatest(v_most, cardinality(v_held)) then
+                v_refused := v_refused || v_stream.stream;
+            else
+                v_held := v_with;
+            end if;
+        end loop;
+    end loop;
+    return v_refused;
+end
+$$;
+
+comment on function freshness.refuse_streams(text[], text[], text[]) is
+    'Which of these streams (each with its canonical keys) are not to open, because their users would watch more keys'
+    ' than freshness.card_limits allows, with cards and streams. Until the transaction ends no other one adds keys for'
+    ' these users.';
+-- <<<
+
 -- >>> sql/592_watch_streams.sql
 -- An open stream is a watch, with a lease that its process renews.
 create function freshness.lease_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
@@ -6589,8 +6758,10 @@ declare
     v_symbols text[];
     v_refusals text[];
     v_open bigint[];
+    v_open_streams text[];
     v_open_types text[];
     v_open_symbols text[];
+    v_refused text[];
 begin
     with asked as materialized (
         select
@@ -6618,21 +6789,37 @@ begin
             order by a.place
         ),
         array_agg(a.place order by a.place) filter (where c.symbol is not null),
+        array_agg(p_streams[a.place] order by a.place) filter (where c.symbol is not null),
         array_agg(a.data_type order by a.place) filter (where c.symbol is not null),
         array_agg(c.symbol order by a.place) filter (where c.symbol is not null)
-    into v_symbols, v_refusals, v_open, v_open_types, v_open_symbols
+    into v_symbols, v_refusals, v_open, v_open_streams, v_open_types, v_open_symbols
     from asked as a
     left join canonical as c on c.data_type = a.data_type and c.given = a.symbol and a.may_read;
 
+    select
+        freshness.refuse_streams(array_agg(p_streams[u.place]), array_agg(u.data_type), array_agg(u.symbol))
+    into v_refused
+    from unnest(v_open, v_open_types, v_open_symbols) as u (place, data_type, symbol)
+    where p_roles[u.place] <> 'service_role';
+    if v_refused <> '{}' then
+        select
+            coalesce(array_agg(u.stream), '{}'), coalesce(array_agg(u.data_type), '{}'),
+            coalesce(array_agg(u.symbol), '{}')
+        into v_open_streams, v_open_types, v_open_symbols
+        from unnest(v_open_streams, v_open_types, v_open_symbols) as u (stream, data_type, symbol)
+        where u.stream <> all (v_refused);
+    end if;
+
     -- First what exists, in one order for all: who adds keys holds nothing then that others wait for in a circle.
     perform freshness.hold_jobs(v_open_types, v_open_symbols);
-    perform freshness.watch_streams(
-        array(select p_streams[o] from unnest(v_open) with ordinality as u (o, n) order by u.n),
-        v_open_types, v_open_symbols, p_lease
-    );
+    perform freshness.watch_streams(v_open_streams, v_open_types, v_open_symbols, p_lease);
     return query
     select
-        k.place, coalesce(k.symbol, p_symbols[k.place]), coalesce(k.refusal, f.status, 'unknown_data_type'),
+        k.place, coalesce(k.symbol, p_symbols[k.place]),
+        coalesce(
+            k.refusal, case when p_streams[k.place] = any (v_refused) then 'too_many_watched' end, f.status,
+            'unknown_data_type'
+        ),
         f.fresh_until, f.due_at, f.version
     from unnest(p_data_types, v_symbols, v_refusals) with ordinality as k (data_type, symbol, refusal, place)
     left join freshness.follow_keys(v_open_types, v_open_symbols, p_backend) as f
@@ -6643,7 +6830,8 @@ $$;
 comment on function freshness.open_streams(text[], text[], text[], text[], interval, integer) is
     'Opens streams: stream p_streams[i] of a caller in role p_roles[i] watches (p_data_types[i], p_symbols[i]) for'
     ' p_lease. Returns for each place the symbol and the state as freshness.follow_keys; or, as its status,'
-    ' unknown_data_type, invalid_symbol, or forbidden, when the role may not select from the table.';
+    ' unknown_data_type, invalid_symbol, forbidden, when the role may not select from the table, or too_many_watched,'
+    ' when its user would watch too many keys (freshness.refuse_streams). A stream''s name: stream:<id>:<its user''s>.';
 -- <<<
 
 -- >>> sql/594_keep_streams.sql
@@ -6702,7 +6890,7 @@ declare
 begin
     delete from freshness.watches as w where w.watcher = any (p_streams) and w.lease_until is not null;
     get diagnostics v_ended = row_count;
-    perform freshness.stop_listening(p_backend, k.data_type, array_agg(k.symbol))
+    perform freshness.stop_listening(p_backend, k.data_type, array_agg(k.symbol), true)
     from unnest(p_data_types, p_symbols) as k (data_type, symbol)
     where p_backend is not null
     group by k.data_type;
@@ -6713,6 +6901,24 @@ $$;
 comment on function freshness.close_streams(text[], text[], text[], integer) is
     'Ends the leases of streams, and has nothing more told to backend p_backend of these keys, which nobody streams any'
     ' more. Returns how many leases ended.';
+-- <<<
+
+-- >>> sql/596_stream_figures.sql
+create function freshness.stream_figures(out streams bigint, out streamed_keys bigint)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+    select count(distinct w.watcher), count(distinct (w.data_type, w.symbol)) into streams, streamed_keys
+    from freshness.watches as w
+    where w.watcher like 'stream:%' and w.lease_until > clock_timestamp();
+end
+$$;
+
+comment on function freshness.stream_figures() is
+    'How many streams are open, in all processes, and on how many keys. Those of a process that was killed count until'
+    ' their leases end.';
 -- <<<
 
 -- >>> sql/600_workers_come_and_go.sql
@@ -8973,7 +9179,8 @@ begin
                 'announce_worker', 'heartbeat', 'dismiss_worker', 'claim', 'turn', 'finish', 'fail', 'next_moment',
                 'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
                 'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners',
-                'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams'
+                'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams', 'tell_lines',
+                'stream_figures'
             )
     loop
         execute format('alter function %s security definer', v_function);

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(3);
+select plan(4);
 
 select is(relpersistence, 'u', 'to say that one listens waits for no flush')
 from pg_class where oid = 'freshness.listeners'::regclass;
@@ -12,6 +12,11 @@ from freshness.listeners where data_type = 'pgtap_quote' and not is_told_of_star
 select throws_ok(
     $$ insert into freshness.listeners (data_type, symbol, backend) values ('pgtap_quote', 'A', 1) $$,
     '23505', null, 'each once'
+);
+select lives_ok(
+    $$
+    insert into freshness.listeners (data_type, symbol, backend, is_told_of_starts) values ('pgtap_quote', 'A', 1, true)
+    $$, 'or twice, when it waits for the key and streams it'
 );
 
 select * from finish();

@@ -16,10 +16,12 @@ from pyworker.job import Key, KeyState
 from pyworker.queue import Queue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application
+from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import WOULD_BREAK, Database
 from tests.web.data_api import SECRET_KEY, DataApi, running_data_api
 from tests.web.edge_function import DENO, running_function
 from tests.web.endpoint import Endpoint, running_endpoint
+from tests.web.stream_worker import Worker
 
 SECRET = "a-secret-of-the-tests-that-has-32-bytes-or-more"
 FRESH_UNTIL = datetime(2026, 1, 2, 5, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
@@ -129,6 +131,14 @@ def endpoint(database: Database, make_token: Callable[..., str]) -> Iterator[End
         database.url, make_token, SECRET, SUPABASE_SECRET_KEY=SECRET_KEY
     ) as running:
         yield running
+
+
+@pytest.fixture
+async def stream_worker(queue: Queue, quotes: DataType) -> AsyncIterator[Worker]:
+    """A worker that the test is, step by step."""
+    number = await queue.announce_worker("streams", 60)
+    yield Worker(queue, number, quotes)
+    await queue.dismiss_worker(number)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ its arguments, and turns errors into PostgREST's answers. The real PostgREST is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,6 +43,7 @@ class RequestError(Exception):
         super().__init__(message)
         self.status = status
         self.body = {"code": code, "message": message, "details": None, "hint": None, **more}
+        self.headers: Mapping[str, str] = {}
 
 
 @contextmanager
@@ -63,13 +64,17 @@ def running_data_api(database_url: str, secret: str) -> Iterator[DataApi]:
                 claims = _claims(self.headers, secret)
                 self._answer(200, _call(database_url, self.path, claims, body))
             except RequestError as error:
-                self._answer(error.status, error.body)
+                self._answer(error.status, error.body, error.headers)
 
-        def _answer(self, status: int, content: Any) -> None:
+        def _answer(
+            self, status: int, content: Any, headers: Mapping[str, str] | None = None
+        ) -> None:
             encoded = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json; charset=utf-8")
             self.send_header("Content-Length", str(len(encoded)))
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(encoded)
 
@@ -86,6 +91,20 @@ def running_data_api(database_url: str, secret: str) -> Iterator[DataApi]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _raised(message: str | None, detail: str | None) -> RequestError:
+    """What a function has chosen to answer: its body in the message, the rest in the detail."""
+    try:
+        body, rest = json.loads(message or ""), json.loads(detail or "")
+        more = {name: body[name] for name in ("details", "hint") if name in body}
+        raised = RequestError(int(rest["status"]), body["code"], body["message"], **more)
+        raised.headers = dict(rest["headers"])
+        # Texts, all of them.
+        "".join((*raised.headers.values(), *more.values()))
+    except (ValueError, KeyError, TypeError):
+        return RequestError(500, "PGRST121", "Could not parse JSON in the RAISE SQLSTATE 'PGRST'")
+    return raised
 
 
 def _claims(headers: Any, secret: str) -> dict[str, Any]:
@@ -148,9 +167,9 @@ def _become(connection: psycopg.Connection[Any], path: str, claims: dict[str, An
 
 def _translated(error: psycopg.Error, claims: dict[str, Any]) -> RequestError:
     code = error.sqlstate or "08000"
-    if code.startswith("PT"):
-        status = int(code[2:])
-    elif code == "42501":
+    if code == "PGRST":
+        return _raised(error.diag.message_primary, error.diag.message_detail)
+    if code == "42501":
         status = 401 if claims["role"] == "anon" else 403
     else:
         status = STATUS_BY_CLASS.get(code[:2], 400)

@@ -110,7 +110,7 @@ const supabase = createClient(url, "sb_publishable_of-the-tests", {
   global: { headers: { Authorization: `Bearer ${token}` } },
   auth: { persistSession: false, autoRefreshToken: false },
 });
-const shown = { rows: [], states: [], errors: [] };
+const shown = { rows: [], states: [], lines: [], errors: [] };
 const stop = showCard(supabase, {
   url,
   dataType,
@@ -119,6 +119,7 @@ const stop = showCard(supabase, {
   token: () => Promise.resolve(token),
   showRows: (found) => (shown.rows.push(found), happened()),
   showState: ({ status }) => (shown.states.push(status), happened()),
+  showLine: (line) => (shown.lines.push(line), happened()),
   showError: (error) => (shown.errors.push(error), happened()),
 });
 
@@ -138,10 +139,16 @@ await until(() => shown.rows.at(-1)?.[0]?.price === 2, "the changed row is shown
 // The stream's states are shown, cut anywhere; an older one is not.
 const text = state("refreshing", "refreshing", 7);
 stream.write(text.slice(0, 20));
-stream.write(text.slice(20) + state("fresh", "fresh", 6) + state("fresh", "stale", 8));
+stream.write(text.slice(20) + state("fresh", "fresh", 6));
+stream.write(state("fresh", "missing", 8) + state("stale", "stale", 8));
 await until(() => shown.states.includes("stale"), "states come from the stream");
 assert.ok(shown.states.includes("refreshing"));
 assert.ok(!shown.states.includes("fresh"));
+
+// What the refresher says is shown, and is no state.
+const line = { dataType, symbol: "AAPL", line: "page 1", saidAt: "", leftOut: 0 };
+stream.write(`event: log\ndata: ${JSON.stringify(line)}\n\n`);
+await until(() => shown.lines.includes("page 1"), "lines come from the stream");
 
 // A lost stream is opened again, from where it was.
 stream.end();

@@ -4,18 +4,22 @@ import { createClient } from "@supabase/supabase-js";
 
 async function call({ url, key, token, way, body }) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  let answer;
   const supabase = createClient(url, key, {
-    global: { headers },
+    // rpc shows no headers of an answer.
+    global: { headers, fetch: async (...asked) => (answer = await fetch(...asked)) },
     auth: { persistSession: false, autoRefreshToken: false },
   });
   if (way === "rpc") {
     const { data, error, status } = await supabase.rpc("on_card_add", { p_cards: body });
     if (!error) return { status, body: data };
     const told = error.details ? JSON.parse(error.details) : {};
+    const retryAfter = answer.headers.get("Retry-After");
     return {
       status,
-      body: { message: error.message, code: told.code ?? null },
-      retryAfter: told.retryAfter ?? null,
+      body: { message: error.message, code: told.status ? error.code : null },
+      retryAfter: retryAfter && Number(retryAfter),
+      told,
     };
   }
   const { data, error } = await supabase.functions.invoke("on-card-add", { body });

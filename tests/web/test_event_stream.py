@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from pyworker.event_listener import KeyLine
 from pyworker.events.channels import Channels
-from pyworker.events.stream import Stream
+from pyworker.events.stream import MOST_LINES, Stream
 from pyworker.events.texts import event_text
 from pyworker.job import Key
 from pyworker.stream_state import StreamState
@@ -75,7 +79,7 @@ def state(key: Key, version: int, status: str = "fresh") -> StreamState:
 
 def stream_of(*keys: Key) -> Stream:
     """A stream that was let in."""
-    stream = Stream("stream:1", "user:1", len(keys))
+    stream = Stream("stream:1:user:1", "user:1")
     stream.keys = set(keys)
     return stream
 
@@ -102,6 +106,56 @@ async def test_a_slow_client_gets_the_newest_state_of_each_key_and_holds_nobody_
     for page, task in zip((slow_page, fast_page), tasks, strict=True):
         page.is_gone.set()
         await task
+
+
+def line(number: int, left_out: int = 0, key: Key = A) -> KeyLine:
+    """What a refresher has said."""
+    return KeyLine(key.data_type, key.symbol, f"line {number}", datetime.now(UTC), left_out)
+
+
+def lines_in(text: bytes) -> list[tuple[str, int]]:
+    """The lines of an answer, and how many were left out before each."""
+    told = [json.loads(part) for part in re.findall(rb"event: log\ndata: (.*)", text)]
+    return [(each["line"], each["leftOut"]) for each in told]
+
+
+async def test_lines_of_refreshers_come_in_their_order_and_of_one_key() -> None:
+    channels = Channels()
+    stream, other = stream_of(A), stream_of(B)
+    channels.answered([state(A, 1), state(B, 1)])
+    channels.enter(stream)
+    channels.enter(other)
+    await other.take(0)
+    channels.hear_line(line(1))
+    channels.answered([state(A, 2, "queued")])
+    channels.hear_line(line(2, left_out=3))
+    told = await stream.take(0)
+    assert lines_in(told) == [("line 1", 0), ("line 2", 3)]
+    names = re.findall(rb"event: (\w+)", told)
+    assert names == [b"log", b"queued", b"log"]
+    # Whoever opens again goes on from a state.
+    assert b"\nid:" not in told.split(b"event: log")[-1]
+    assert await other.take(0) == b""
+    channels.hear_line(line(3))
+    assert lines_in(await stream.take(0)) == [("line 3", 0)]
+
+
+async def test_a_slow_client_loses_the_oldest_lines_and_is_told_how_many() -> None:
+    channels = Channels()
+    slow = stream_of(A, B)
+    channels.answered([state(A, 1), state(B, 1)])
+    channels.enter(slow)
+    channels.hear_line(line(0, left_out=7))
+    channels.hear_line(line(0, key=B))
+    for number in range(1, 1000):
+        channels.hear_line(line(number))
+    assert len(slow._pending) == 2 + MOST_LINES
+    told = await slow.take(0)
+    assert lines_in(told)[0] == ("line 900", 907)
+    assert lines_in(told)[1:] == [(f"line {number}", 0) for number in range(901, 1000)]
+    assert told.count(b"event: snapshot") == 2
+    channels.hear_line(line(1, key=B))
+    assert lines_in(await slow.take(0)) == [("line 1", 1)]
 
 
 async def test_no_state_goes_back() -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
 
-from pyworker.job import Job
+from pyworker.lines import Said
 from pyworker.queue import Queue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
@@ -19,60 +18,9 @@ from tests.fixtures.servers import Database
 from tests.web.conftest import EndpointManager
 from tests.web.endpoint import Endpoint
 from tests.web.stream_client import PATH, reading
+from tests.web.stream_worker import Worker, comes_true, one
 
 MakeToken = Callable[..., str]
-
-
-class Worker:
-    """Does a worker's steps one by one."""
-
-    def __init__(self, queue: Queue, number: int, quotes: DataType) -> None:
-        self._queue = queue
-        self._number = number
-        self._quotes = quotes
-
-    async def claim(self) -> Job:
-        """Claim the one key that is due."""
-        async with asyncio.timeout(10):
-            while True:
-                jobs = (await self._queue.turn(self._number, [self._quotes.name], 1)).jobs
-                if jobs:
-                    return jobs[0]
-
-    async def finish(self, job: Job, price: float = 1) -> None:
-        """End a refresh with a row that is fresh."""
-        await self._queue.finish(
-            job, [{"symbol": job.symbol, "price": price, "fetched_at": job.started_at}]
-        )
-
-    async def fail(self, job: Job) -> None:
-        """End a refresh with a failure."""
-        await self._queue.fail(job, "the source is gone")
-
-    async def refresh(self) -> None:
-        """Claim a key and finish it."""
-        await self.finish(await self.claim())
-
-
-@pytest.fixture
-async def worker(queue: Queue, quotes: DataType) -> AsyncIterator[Worker]:
-    number = await queue.announce_worker("streams", 60)
-    yield Worker(queue, number, quotes)
-    await queue.dismiss_worker(number)
-
-
-def one(connection: Connection, question: str, *values: Any) -> Any:
-    """The first value of an answer."""
-    row = connection.execute(question.encode(), values).fetchone()
-    return row and row[0]
-
-
-async def comes_true(connection: Connection, question: str, *values: Any) -> bool:
-    """Whether the answer becomes true within ten seconds."""
-    async with asyncio.timeout(10):
-        while not one(connection, question, *values):
-            await asyncio.to_thread(connection.execute, "select pg_sleep(0.01)")
-    return True
 
 
 NOBODY_WATCHES = "select not exists (select from freshness.watches where data_type = %s)"
@@ -101,20 +49,24 @@ async def test_a_stream_says_that_it_is_connected_and_then_the_latest_state_of_e
 
 
 async def test_a_refresh_is_told_from_its_queueing_to_its_end(
-    endpoint: Endpoint, connection: Connection, quotes: DataType, queue: Queue, worker: Worker
+    endpoint: Endpoint,
+    connection: Connection,
+    quotes: DataType,
+    queue: Queue,
+    stream_worker: Worker,
 ) -> None:
     quotes.store(connection, "AAPL", age_seconds=10)
     async with reading(endpoint, f"{quotes.name}:AAPL") as stream:
         await stream.until("snapshot")
         connection.execute("select freshness.request(%s, '{AAPL}', true)", [quotes.name])
         assert (await stream.next()).name == "queued"
-        job = await worker.claim()
+        job = await stream_worker.claim()
         assert (await stream.next()).name == "refreshing"
-        await worker.finish(job)
+        await stream_worker.finish(job)
         fresh = await stream.next()
         assert (fresh.name, fresh.data["status"]) == ("fresh", "fresh")
         connection.execute("select freshness.request(%s, '{AAPL}', true)", [quotes.name])
-        job = await worker.claim()
+        job = await stream_worker.claim()
         await queue.finish(job, None)
         assert (await stream.until("unchanged")).data["status"] == "fresh"
         versions = [event.id for event in stream.seen if event.id is not None]
@@ -122,10 +74,10 @@ async def test_a_refresh_is_told_from_its_queueing_to_its_end(
 
 
 async def test_a_failure_is_told_without_its_reason(
-    endpoint: Endpoint, quotes: DataType, worker: Worker
+    endpoint: Endpoint, quotes: DataType, stream_worker: Worker
 ) -> None:
     async with reading(endpoint, f"{quotes.name}:AAPL") as stream:
-        await worker.fail(await worker.claim())
+        await stream_worker.fail(await stream_worker.claim())
         failed = await stream.until("failed")
         assert failed.data["status"] == "failed"
         assert failed.data["dueAt"] is not None
@@ -133,31 +85,31 @@ async def test_a_failure_is_told_without_its_reason(
 
 
 async def test_notifications_that_are_none_of_ours_end_nothing(
-    endpoint: Endpoint, connection: Connection, quotes: DataType, worker: Worker
+    endpoint: Endpoint, connection: Connection, quotes: DataType, stream_worker: Worker
 ) -> None:
     async with reading(endpoint, f"{quotes.name}:AAPL") as stream:
         await stream.until("snapshot")
         for payload in ("", "x", "1", "[]", "{}", '{"id": 1}'):
             connection.execute("select pg_notify('freshness_events', %s)", [payload])
-        await worker.refresh()
+        await stream_worker.refresh()
         await stream.until("fresh")
         assert all(event.name != "mode" for event in stream.seen)
 
 
 async def test_two_clients_of_one_key_share_one_channel(
-    endpoint: Endpoint, connection: Connection, quotes: DataType, worker: Worker
+    endpoint: Endpoint, connection: Connection, quotes: DataType, stream_worker: Worker
 ) -> None:
     key = f"{quotes.name}:AAPL"
     async with reading(endpoint, key) as first, reading(endpoint, key) as second:
         listeners = "select count(*) from freshness.listeners where data_type = %s"
         assert one(connection, listeners, quotes.name) == 1
-        await worker.refresh()
+        await stream_worker.refresh()
         a, b = await first.until("fresh"), await second.until("fresh")
         assert a == b
 
 
 async def test_concurrent_first_joins_make_one_channel_and_one_ear(
-    endpoint: Endpoint, connection: Connection, quotes: DataType, worker: Worker
+    endpoint: Endpoint, connection: Connection, quotes: DataType, stream_worker: Worker
 ) -> None:
     async with AsyncExitStack() as stack:
         streams = await asyncio.gather(
@@ -176,7 +128,7 @@ async def test_concurrent_first_joins_make_one_channel_and_one_ear(
         )
         watches = "select count(*) from freshness.watches where data_type = %s"
         assert one(connection, watches, quotes.name) == 20
-        await worker.refresh()
+        await stream_worker.refresh()
         told = await asyncio.gather(*(stream.until("fresh") for stream in streams))
         assert len({event.id for event in told}) == 1
 
@@ -186,11 +138,11 @@ async def test_a_late_joiner_sees_the_latest_state_at_once_also_in_another_proce
     start_endpoint: Callable[[str], EndpointManager],
     database: Database,
     quotes: DataType,
-    worker: Worker,
+    stream_worker: Worker,
 ) -> None:
     key = f"{quotes.name}:AAPL"
     async with reading(endpoint, key) as early:
-        job = await worker.claim()
+        job = await stream_worker.claim()
         told = await early.until("refreshing")
         with start_endpoint(database.url) as other:
             for process in (endpoint, other):
@@ -201,7 +153,7 @@ async def test_a_late_joiner_sees_the_latest_state_at_once_also_in_another_proce
                     assert told.id is not None
                     assert snapshot.id >= told.id
             async with reading(other, key) as late:
-                await worker.finish(job)
+                await stream_worker.finish(job)
                 elsewhere = await late.until("fresh")
         here = await early.until("fresh")
         assert elsewhere.data == here.data
@@ -211,15 +163,15 @@ async def test_a_restart_loses_no_state_and_no_version_goes_back(
     start_endpoint: Callable[[str], EndpointManager],
     database: Database,
     quotes: DataType,
-    worker: Worker,
+    stream_worker: Worker,
 ) -> None:
     key = f"{quotes.name}:AAPL"
     with start_endpoint(database.url) as first:
         async with reading(first, key) as stream:
-            job = await worker.claim()
+            job = await stream_worker.claim()
             last = await stream.until("refreshing")
             first.process.kill()
-    await worker.finish(job)
+    await stream_worker.finish(job)
     with start_endpoint(database.url) as second:
         headers = {"Last-Event-ID": str(last.id)}
         async with reading(second, key, headers=headers) as stream:
@@ -255,14 +207,14 @@ async def test_a_client_that_leaves_is_forgotten_at_once(
 
 
 async def test_nobody_is_notified_when_nobody_streams(
-    endpoint: Endpoint, connection: Connection, quotes: DataType, worker: Worker
+    endpoint: Endpoint, connection: Connection, quotes: DataType, stream_worker: Worker
 ) -> None:
     async with reading(endpoint, f"{quotes.name}:AAPL"):
         pass
     assert await comes_true(connection, NOBODY_LISTENS, quotes.name)
     connection.execute("listen freshness_events")
     connection.execute("select freshness.request(%s, '{AAPL}')", [quotes.name])
-    await worker.refresh()
+    await stream_worker.refresh()
     heard = [
         notification.payload
         for notification in connection.notifies(timeout=0.2)
@@ -344,7 +296,7 @@ async def test_a_server_that_stops_says_so_and_leaves_nothing_behind(
 
 
 async def test_without_an_ear_one_poll_carries_all_streams_and_each_is_told(
-    endpoint: Endpoint, connection: Connection, quotes: DataType, worker: Worker
+    endpoint: Endpoint, connection: Connection, quotes: DataType, stream_worker: Worker
 ) -> None:
     async with (
         reading(endpoint, f"{quotes.name}:AAPL") as first,
@@ -357,7 +309,7 @@ async def test_without_an_ear_one_poll_carries_all_streams_and_each_is_told(
         )
         for stream in (first, second):
             assert (await stream.until("mode")).data == {"mode": "poll"}
-        await worker.refresh()
+        await stream_worker.refresh()
         for stream in (first, second):
             assert (await stream.until("fresh")).data["status"] == "fresh"
         for stream in (first, second):
@@ -367,3 +319,19 @@ async def test_without_an_ear_one_poll_carries_all_streams_and_each_is_told(
         assert await comes_true(connection, listeners, quotes.name)
         connection.execute("select freshness.request(%s, '{AAPL}', true)", [quotes.name])
         assert (await first.until("queued")).name == "queued"
+
+
+async def test_what_a_refresher_says_is_told_while_its_key_is_streamed(
+    endpoint: Endpoint, quotes: DataType, queue: Queue, stream_worker: Worker
+) -> None:
+    said = [Said(quotes.name, ("AAPL", "MSFT"), ["page 1", "page 2"], 4)]
+    async with reading(endpoint, f"{quotes.name}:AAPL") as stream:
+        await stream.until("snapshot")
+        assert await queue.tell_lines(said) == 2
+        first, second = await stream.until("log"), await stream.until("log")
+        assert datetime.fromisoformat(first.data.pop("saidAt")) <= datetime.now(UTC)
+        key = {"dataType": quotes.name, "symbol": "AAPL"}
+        assert (first.id, first.data) == (None, {**key, "line": "page 1", "leftOut": 4})
+        assert (second.data["line"], second.data["leftOut"]) == ("page 2", 0)
+        await stream_worker.refresh()
+        assert (await stream.until("fresh")).data["status"] == "fresh"

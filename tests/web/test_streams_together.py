@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from pyworker.errors import DatabaseUnavailable
-from pyworker.event_listener import EventListener, KeyEvent
+from pyworker.event_listener import EventListener, KeyEvent, KeyLine
 from pyworker.events import Refusal, Stream, Streams, TooManyStreams, streams
 from pyworker.job import Key
 from pyworker.queue import Queue, open_queue
@@ -28,7 +28,10 @@ class Deaf(EventListener):
     """Hears nothing."""
 
     async def run(
-        self, _hear: Callable[[KeyEvent], None], _changed: Callable[[], None]
+        self,
+        _hear: Callable[[KeyEvent], None],
+        _changed: Callable[[], None],
+        _hear_line: Callable[[KeyLine], None] | None = None,
     ) -> NoReturn:
         """Wait for ever."""
         self.tried.set()
@@ -40,7 +43,10 @@ class Refused(Deaf):
     """May not listen."""
 
     async def run(
-        self, _hear: Callable[[KeyEvent], None], _changed: Callable[[], None]
+        self,
+        _hear: Callable[[KeyEvent], None],
+        _changed: Callable[[], None],
+        _hear_line: Callable[[KeyLine], None] | None = None,
     ) -> NoReturn:
         """Fail, not because of a connection."""
         raise psycopg.errors.FeatureNotSupported("cannot execute LISTEN during recovery")
@@ -86,7 +92,7 @@ class Unreachable(CountingQueue):
 @asynccontextmanager
 async def deaf_streams(queue: Queue, lease: float = 60) -> AsyncIterator[Streams]:
     """Streams of a process that hears nothing."""
-    found = Streams(queue, Deaf("postgresql://nowhere"), lease=lease, most=3, most_keys=2)
+    found = Streams(queue, Deaf("postgresql://nowhere"), lease=lease, most=3, most_of_one=2)
     try:
         yield found
     finally:
@@ -174,7 +180,7 @@ async def test_a_lease_is_renewed_as_long_as_its_stream_is_open(
     assert gone == (None,)
 
 
-async def test_nobody_streams_more_keys_than_there_is_room_for(
+async def test_nobody_has_more_streams_than_there_is_room_for(
     queue: Queue, quotes: DataType
 ) -> None:
     keys = [Key(quotes.name, "A")]

@@ -13,6 +13,7 @@ from pyworker.listener import Listener
 from pyworker.queue import open_queue
 from pyworker.refreshers import Context, Refresher, by_data_type
 from pyworker.runner import Runner, open_context
+from pyworker.telling import telling
 from pyworker.wake_token import WakeToken
 from pyworker.worker import Worker
 from tests.worker.modes import in_this_mode, way_to
@@ -85,6 +86,7 @@ async def working(
     async with (
         open_queue(way, given["concurrency"] + 3, limit) as queue,
         open_context(5) as context,
+        telling(context.lines, queue),
     ):
         runner = Runner(queue, by_data_type(refreshers), context, fetch_timeout=10)
         listener = Listener(

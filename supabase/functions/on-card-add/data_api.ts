@@ -36,22 +36,22 @@ export async function onCardAdd(
   if (answer.ok) {
     return content;
   }
-  throw translated(answer.status, (content ?? {}) as DatabaseError);
+  throw translated(answer, (content ?? {}) as DatabaseError);
 }
 
-/** The problem that an error of the Data API stands for: ours are marked by PT and the status. */
-function translated(status: number, error: DatabaseError): Problem {
+/** The problem that an error of the Data API stands for. */
+function translated(answer: Response, error: DatabaseError): Problem {
+  const { status } = answer;
   const { code = "", message = "" } = error;
-  if (/^PT4\d\d$/.test(code)) {
-    const told = JSON.parse(error.details ?? "{}");
+  if (isRefusal(error)) {
     const headers: Record<string, string> = {};
-    if (told.retryAfter !== undefined) {
-      headers["Retry-After"] = String(told.retryAfter);
+    for (const name of ["Retry-After", "WWW-Authenticate"]) {
+      const value = answer.headers.get(name);
+      if (value !== null) {
+        headers[name] = value;
+      }
     }
-    if (status === 401) {
-      headers["WWW-Authenticate"] = "Bearer";
-    }
-    return new Problem(status, told.code, message, headers);
+    return new Problem(status, code, message, headers);
   }
   if (status === 401 || code === "42501") {
     return new Problem(
@@ -74,6 +74,15 @@ function translated(status: number, error: DatabaseError): Problem {
     );
   }
   return unavailable(`${status} ${code} ${message}`);
+}
+
+/** Whether the function has refused the call: its details are JSON and say the status. */
+function isRefusal({ details }: DatabaseError): boolean {
+  try {
+    return typeof JSON.parse(details ?? "null")?.status === "number";
+  } catch {
+    return false;
+  }
 }
 
 function nestedTooDeeply(): Problem {
