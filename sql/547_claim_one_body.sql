@@ -75,8 +75,8 @@ begin
         return;
     end if;
 
-    update freshness.workers as w set seen_at = clock_timestamp()
-    where w.id = p_worker and w.seen_at <= clock_timestamp() + interval '1 second';
+    update freshness.workers as w set seen_at = v_now
+    where w.id = p_worker and w.seen_at <= v_now + interval '1 second';
     if not found then
         return;
     end if;

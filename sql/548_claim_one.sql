@@ -1,3 +1,9 @@
+-- A job that was claimed, and when something is due next.
+create type freshness.claimed_one as (
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
+    due_at timestamptz, validators jsonb, alone boolean, next_moment timestamptz
+);
+
 create function freshness.define_claim_one(p_waits boolean default true)
 returns void
 language plpgsql
@@ -20,8 +26,7 @@ begin
     end if;
     execute format(
         'create or replace function freshness.claim_one(p_worker bigint, p_data_types text[], p_lead interval)'
-        ' returns table (data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz,'
-        ' attempts integer, due_at timestamptz, validators jsonb, alone boolean, next_moment timestamptz)'
+        ' returns setof freshness.claimed_one'
         ' language plpgsql rows 1 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
         ' revoke all on function freshness.claim_one(bigint, text[], interval) from public',
         freshness.claim_one_body()

@@ -12,7 +12,7 @@ declare
     v_held text[];
     v_with text[];
     v_stream record;
-    v_refused text[] := '{}';
+    v_refused text[] := array[]::text[];
 begin
     -- As cards do (freshness.refuse_too_many), before any job is locked, and in one order for all.
     perform pg_advisory_xact_lock(o.lock)

@@ -9,7 +9,7 @@ create table freshness_pgtap.quotes (symbol text primary key, price numeric, fet
 create function freshness_pgtap.closed_until(symbol text) returns timestamptz
 language sql as $$ select null::timestamptz $$;
 delete from freshness.data_types;
-select is(freshness.looks_at_one(), e'\n    return;', 'without data types there is nothing to look at');
+select unalike(freshness.looks_at_one(), '%t.data_type%', 'without data types there is nothing to look at');
 do $$
 begin
     perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute');
@@ -17,10 +17,10 @@ end
 $$;
 select matches(freshness.looks_at_one(), 'if t.data_type = ''pgtap_quote'' then', 'each data type has a look');
 update freshness.data_types set not_before_function = 'freshness_pgtap.closed_until' where name = 'pgtap_quote';
-select is(freshness.looks_at_one(), e'\n    return;', 'but those whose functions have to be asked at the claim');
+select unalike(freshness.looks_at_one(), '%t.data_type%', 'but those whose functions have to be asked at the claim');
 update freshness.data_types set not_before_function = null where name = 'pgtap_quote';
 alter table freshness_pgtap.quotes drop column fetched_at cascade;
-select is(freshness.looks_at_one(), e'\n    return;', 'and those whose columns are gone');
+select unalike(freshness.looks_at_one(), '%t.data_type%', 'and those whose columns are gone');
 
 select * from finish();
 rollback;
