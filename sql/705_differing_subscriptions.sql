@@ -5,6 +5,8 @@ returns text
 language sql
 stable
 set search_path = ''
+-- It reads a few rows of a large catalog, also for a caller that compares all with all.
+set enable_nestloop = on
 as $$
     select case
         when c.names @> array['column_name', 'op', 'value'] then
@@ -33,6 +35,8 @@ create function freshness.differing_subscriptions(out plain bigint[], out others
 language plpgsql
 stable
 set search_path = ''
+-- All are compared with all, however few the planner takes them for while a sweep is filling an empty table.
+set enable_nestloop = off
 as $$
 begin
     plain := '{}';
@@ -45,11 +49,13 @@ begin
         with tables as materialized (
             select
                 e.entity, t.name, t.symbol_column,
-                t.symbol_column is null or a.atttypid in ('text'::regtype, 'varchar'::regtype) as is_text
+                t.symbol_column is null or (
+                    select a.atttypid in ('text'::regtype, 'varchar'::regtype)
+                    from pg_catalog.pg_attribute as a
+                    where a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
+                ) as is_text
             from (select distinct s.entity from realtime.subscription as s) as e
             join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
-            left join pg_catalog.pg_attribute as a
-                on a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
         ),
 
         named as (

@@ -71,6 +71,7 @@ create function freshness.watch_plain_subscriptions(p_rows bigint[])
 returns integer
 language plpgsql
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     v_added integer;
@@ -97,9 +98,8 @@ begin
         from named as n
         where
             length(n.symbol) between 1 and 200
-            and not exists (
-                select from freshness.watches as w where w.subscription_row = n.id and w.data_type = n.name
-            )
+            -- Row by row, by their index: the planner may take a table for empty that a long sweep is filling.
+            and n.name <> all (array(select w.data_type from freshness.watches as w where w.subscription_row = n.id))
         order by n.name, n.symbol
         $query$,
         freshness.plain_symbol()

@@ -4,6 +4,7 @@ create function freshness.add_jobs(p_data_type text, p_symbols text[])
 returns integer
 language plpgsql
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -17,14 +18,16 @@ begin
         t.estimated_size_bytes
     from freshness.data_types as t
     cross join lateral freshness.look(t.name, p_symbols) as l
-    join (
-        select w.symbol, count(*)::integer as viewers
+    -- Key by key, by their indexes: what the planner takes for few keys can be 100,000, and no join of all with all
+    -- would end.
+    cross join lateral (
+        select count(*)::integer as viewers
         from freshness.watches as w
-        where w.data_type = p_data_type and w.symbol = any (p_symbols)
-        group by w.symbol
-    ) as w on w.symbol = l.symbol
+        where w.data_type = p_data_type and w.symbol = l.symbol
+    ) as w
     where
         t.name = p_data_type
+        and w.viewers > 0
         and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
     order by l.symbol;
     get diagnostics v_added = row_count;

@@ -7430,6 +7430,8 @@ returns text
 language sql
 stable
 set search_path = ''
+-- It reads a few rows of a large catalog, also for a caller that compares all with all.
+set enable_nestloop = on
 as $$
     select case
         when c.names @> array['column_name', 'op', 'value'] then
@@ -7458,6 +7460,8 @@ create function freshness.differing_subscriptions(out plain bigint[], out others
 language plpgsql
 stable
 set search_path = ''
+-- All are compared with all, however few the planner takes them for while a sweep is filling an empty table.
+set enable_nestloop = off
 as $$
 begin
     plain := '{}';
@@ -7470,11 +7474,13 @@ begin
         with tables as materialized (
             select
                 e.entity, t.name, t.symbol_column,
-                t.symbol_column is null or a.atttypid in ('text'::regtype, 'varchar'::regtype) as is_text
+                t.symbol_column is null or (
+                    select a.atttypid in ('text'::regtype, 'varchar'::regtype)
+                    from pg_catalog.pg_attribute as a
+                    where a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
+                ) as is_text
             from (select distinct s.entity from realtime.subscription as s) as e
             join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
-            left join pg_catalog.pg_attribute as a
-                on a.attrelid = t.data_table and a.attname = t.symbol_column and not a.attisdropped
         ),
 
         named as (
@@ -7590,6 +7596,7 @@ create function freshness.watch_plain_subscriptions(p_rows bigint[])
 returns integer
 language plpgsql
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     v_added integer;
@@ -7616,9 +7623,8 @@ begin
         from named as n
         where
             length(n.symbol) between 1 and 200
-            and not exists (
-                select from freshness.watches as w where w.subscription_row = n.id and w.data_type = n.name
-            )
+            -- Row by row, by their index: the planner may take a table for empty that a long sweep is filling.
+            and n.name <> all (array(select w.data_type from freshness.watches as w where w.subscription_row = n.id))
         order by n.name, n.symbol
         $query$,
         freshness.plain_symbol()
@@ -7845,6 +7851,7 @@ create function freshness.add_jobs(p_data_type text, p_symbols text[])
 returns integer
 language plpgsql
 set search_path = ''
+set enable_seqscan = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -7858,14 +7865,16 @@ begin
         t.estimated_size_bytes
     from freshness.data_types as t
     cross join lateral freshness.look(t.name, p_symbols) as l
-    join (
-        select w.symbol, count(*)::integer as viewers
+    -- Key by key, by their indexes: what the planner takes for few keys can be 100,000, and no join of all with all
+    -- would end.
+    cross join lateral (
+        select count(*)::integer as viewers
         from freshness.watches as w
-        where w.data_type = p_data_type and w.symbol = any (p_symbols)
-        group by w.symbol
-    ) as w on w.symbol = l.symbol
+        where w.data_type = p_data_type and w.symbol = l.symbol
+    ) as w
     where
         t.name = p_data_type
+        and w.viewers > 0
         and not exists (select from freshness.jobs as j where j.data_type = p_data_type and j.symbol = l.symbol)
     order by l.symbol;
     get diagnostics v_added = row_count;
