@@ -42,8 +42,8 @@ _PASSING = ("08", "40", "53", "55P03", "57P", "58")
 # Text that is no value of its column's type, a column that must not be empty, unknown columns.
 _MISMATCHES = ("22P02", "22007", "23502", "42", "FR007")
 
-
-_CHECKING = 3.0
+PATIENCE = 3.0
+"""Seconds that a connection has to answer when it is not known whether it still stands."""
 
 
 @asynccontextmanager
@@ -76,7 +76,7 @@ async def open_pool(
         if now - asked.get(connection, float("-inf")) < trusted_for and not has_news(connection):
             return
         try:
-            await make_round_trip(connection, _CHECKING)
+            await make_round_trip(connection, PATIENCE)
             asked[connection] = now
         except psycopg.OperationalError:
             # Postgres was restarted, or the network is cut: replace all at once, not one after

@@ -36,7 +36,7 @@ class Listener:
     """Says when it is time to look. What a token carries is a hint; the database has the data.
 
     `sleeper` is how we can be woken while a connection stands, and None while none does; `losses`
-    is how many have been lost without their end being told, as when the network is cut.
+    is how many that stood have been lost, for whatever reason.
 
     Args:
         database_url: where to listen.

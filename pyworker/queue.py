@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
 from pyworker.connections import make_round_trip, severed_after
-from pyworker.database import Pool, is_mismatch, open_pool, translated
+from pyworker.database import PATIENCE, Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
 from pyworker.job import Ended, Ending, Job, Key, KeyState, Look, Row, Sleeper, Turned
 from pyworker.key_freshness import StoredRows, WaitState
@@ -33,9 +33,6 @@ _TURN = (
 
 # As the limit of a call: that of the queue.
 _OWN = -1.0
-
-# Seconds that a connection has to answer when it is not known whether it still stands.
-_DOUBTING = 3.0
 
 
 class Queue:
@@ -67,7 +64,7 @@ class Queue:
         """Ask a connection whether it still stands; if it does not, all are replaced."""
         try:
             async with self._connection() as connection:
-                await make_round_trip(connection, _DOUBTING)
+                await make_round_trip(connection, PATIENCE)
         except DatabaseUnavailable as error:
             if not isinstance(error.__cause__, PoolTimeout):
                 await self._pool.drain()
