@@ -24,7 +24,6 @@ CHANNEL = "freshness_events"
 _log = logging.getLogger(__name__)
 
 _PATIENCE = 3.0
-_ROUND_TRIP_INTERVAL = 30.0
 _SILENT_FOR = 300.0
 _REFUSED_FOR = 60.0
 _CONNECTING_AGAIN = (0.2, 10.0)
@@ -110,9 +109,14 @@ class EventListener:
     All who want to know share it: each calls `run`, and while somebody does there is one
     connection. `backend` is what the database has to tell, and None while nothing can be heard:
     then those who wait have to poll. `tried` is set once that is known.
+
+    Args:
+        database_url: where to listen.
+        round_trip_interval: seconds after which the connection has to show that it stands.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, round_trip_interval: float = 7.5) -> None:
+        self._round_trip_interval = round_trip_interval
         channels = (CHANNEL, f"{CHANNEL}_{uuid4().hex[:16]}")
         self._ear = Ear(database_url, "freshness event listener", channels, _PATIENCE)
         self._backoff = Backoff(*_CONNECTING_AGAIN)
@@ -179,7 +183,7 @@ class EventListener:
         _log.info("listening")
         self.tried.set()
         self._changed()
-        notifications = self._ear.notifications(connection, _ROUND_TRIP_INTERVAL)
+        notifications = self._ear.notifications(connection, self._round_trip_interval)
         async with aclosing(notifications):
             async for notification in notifications:
                 if notification.channel == CHANNEL:

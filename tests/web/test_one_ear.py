@@ -14,6 +14,7 @@ from pyworker import event_listener
 from pyworker.event_listener import EventListener, KeyEvent
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
+from tests.fixtures.half_open import network_to
 from tests.fixtures.servers import Database
 from tests.web.conftest import EndpointManager
 from tests.web.endpoint import PATH, Endpoint
@@ -141,6 +142,24 @@ async def test_when_the_connection_is_lost_all_are_told(
     finally:
         for each in both:
             await each.leave()
+
+
+async def test_a_connection_that_went_half_open_is_replaced(database: Database) -> None:
+    """Nothing is refused and nothing ends; only the round trip does not come back."""
+    async with network_to(database.url) as network:
+        listener = EventListener(network.url(database.url), round_trip_interval=0.2)
+        heard = Heard(listener)
+        async with asyncio.timeout(PATIENCE):
+            await listener.tried.wait()
+            backend = said_of(listener)
+            heard.changes.clear()
+            network.freeze()
+            await heard.changes.wait()
+            assert said_of(listener) is None
+            heard.changes.clear()
+            await heard.changes.wait()
+        assert said_of(listener) not in (None, backend)
+        await heard.leave()
 
 
 async def test_where_listening_is_refused_it_is_tried_again(
