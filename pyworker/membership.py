@@ -12,6 +12,9 @@ from pyworker.errors import DatabaseUnavailable
 from pyworker.pulse import Pulse
 from pyworker.queue import Queue
 
+# A claim says again that we live when that was last said longer ago than this (s).
+_REPEATED = 5.0
+
 
 class Membership:
     """Under which id a worker is known, and whether it still is.
@@ -29,7 +32,8 @@ class Membership:
         self._heartbeat_limit = heartbeat_limit
         self._data_types = data_types
         self._log = structlog.get_logger("worker").bind(worker=name)
-        self.pulse = Pulse(heartbeat_limit)
+        # The last word of us that a claim leaves standing may be that much older than the claim.
+        self.pulse = Pulse(heartbeat_limit - min(heartbeat_limit / 8, _REPEATED))
         self.id = 0
         self.is_known = False
         self.is_in_doubt = False

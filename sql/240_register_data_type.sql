@@ -79,7 +79,7 @@ begin
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
     perform freshness.define_subscription_trigger();
-    perform freshness.define_claim_one();
+    perform freshness.define_claims();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;

@@ -17,7 +17,7 @@ begin
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
     perform freshness.define_subscription_trigger();
-    perform freshness.define_claim_one();
+    perform freshness.define_claims();
     return true;
 end
 $$;

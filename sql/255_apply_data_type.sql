@@ -84,7 +84,7 @@ begin
     perform freshness.renew_update_trigger(old, new) where tg_op = 'UPDATE';
     perform freshness.define_not_before(new.name);
     perform freshness.define_subscription_trigger();
-    perform freshness.define_claim_one();
+    perform freshness.define_claims();
     perform freshness.pull_all_keys(new.name);
     return null;
 end

@@ -4,7 +4,7 @@
 -- last, at c. The window ends after c, so it begins after c - 60 s, and each other call in it ended later than that: at
 -- c it was either running or among the calls spent in the last 60 s, and was counted. Claims of one source wait for
 -- each other at its row, so none is missed.
-create function freshness.allowance(p_source freshness.sources)
+create function freshness.allowance(p_source freshness.sources, p_used freshness.used_calls default null)
 returns table (calls integer, bytes bigint, opens_at timestamptz)
 language plpgsql
 rows 1
@@ -14,31 +14,13 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_used record;
+    v_used freshness.used_calls := coalesce(p_used, freshness.used_calls(p_source.name));
     v_tokens double precision := freshness.tokens(p_source, v_now);
     v_over integer;
 begin
-    -- One statement, one snapshot: a call that ends at this moment is either running or spent.
-    select r.calls, r.bytes, s.calls as recent, s.bytes as spent
-    into v_used
-    from (
-        select coalesce(sum(j.calls), 0)::integer as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes
-        from freshness.jobs as j
-        where
-            j.state = 'running' and j.calls > 0
-            and j.data_type in (select t.name from freshness.data_types as t where t.source = p_source.name)
-    ) as r
-    cross join (
-        select
-            coalesce(sum(c.calls) filter (where c.spent_at > v_now - interval '60 seconds'), 0)::integer as calls,
-            coalesce(sum(c.bytes), 0) as bytes
-        from freshness.spent_calls as c
-        where c.source = p_source.name
-    ) as s;
-
     calls := least(
         p_source.calls_per_minute - v_used.calls - v_used.recent,
-        floor(v_tokens)::integer,
+        floor(v_tokens)::bigint,
         p_source.calls_in_flight - v_used.calls,
         -- After a pause that failures caused, one call tries whether the source is back.
         case when p_source.pauses > 0 then 1 - v_used.calls end
@@ -84,8 +66,9 @@ begin
 end
 $$;
 
-comment on function freshness.allowance(freshness.sources) is
-    'Calls and bytes that a source (its row, locked) allows now; null: no limit. opens_at: when to ask again if none.';
+comment on function freshness.allowance(freshness.sources, freshness.used_calls) is
+    'Calls and bytes that a source (its row, locked) allows now; null: no limit. opens_at: when to ask again if none.'
+    ' p_used: what it has to count, if that is known.';
 
 create function freshness.tokens(p_source freshness.sources, p_now timestamptz)
 returns double precision

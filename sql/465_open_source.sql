@@ -9,22 +9,19 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_source freshness.sources;
+    v_used freshness.used_calls;
 begin
     select * into v_source from freshness.sources as s where s.name = p_source for no key update;
     if not found then
         return query select null::integer, null::bigint;
         return;
     end if;
-    perform from (
-        select min(c.spent_at) as oldest, max(c.spent_at) as newest
-        from freshness.spent_calls as c
-        where c.source = p_source
-    ) as c
-    where c.oldest < clock_timestamp() - interval '90 seconds' or c.newest > clock_timestamp() + interval '1 second';
-    if found then
-        perform freshness.fold_spent_calls(p_source);
+    v_used := freshness.used_calls(p_source);
+    if v_used.is_untidy then
+        perform freshness.tidy_spent_calls(p_source, v_used);
+        v_used := freshness.used_calls(p_source);
     end if;
-    return query select a.calls, a.bytes from freshness.allowance(v_source) as a;
+    return query select a.calls, a.bytes from freshness.allowance(v_source, v_used) as a;
 end
 $$;
 

@@ -1,5 +1,4 @@
--- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call, which
--- takes longer than running them.
+-- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call.
 create function freshness.claim(
     p_worker bigint,
     p_data_types text[],
@@ -22,70 +21,86 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    v_found record;
-    v_type record;
-    v_now timestamptz;
-    v_allowed jsonb;
+    v_best record;
+    v_now timestamptz := clock_timestamp();
     v_left integer := p_limit;
     v_claimed integer;
-    v_asked integer;
-    v_is_set_back boolean;
+    v_is record;
+    v_is_done boolean := false;
 begin
-    v_is_set_back := freshness.seen(p_worker);
-    if v_is_set_back is null then
+    -- Locked, so that whoever takes the worker from the list waits for its claims. Heard of is written down rarely: two
+    -- claims of one worker need not wait for each other.
+    select
+        w.seen_at > v_now + interval '1 second' as is_set_back,
+        w.seen_at < v_now - least(w.heartbeat_limit / 8, interval '5 seconds') as is_long_ago,
+        exists (select from freshness.pulls) as has_pulls,
+        exists (select from freshness.jobs as j where j.state = 'running' and j.worker < p_worker)
+        or exists (select from freshness.jobs as j where j.state = 'running' and j.worker > p_worker) as others_run,
+        exists (select from freshness.sleepers as s where s.worker <> p_worker) as others_sleep,
+        exists (select from freshness.sleepers as s where s.channel = p_channel) as is_asleep,
+        exists (select from freshness.listeners as l where l.is_told_of_starts) as is_told
+    into v_is
+    from freshness.workers as w
+    where w.id = p_worker
+    for key share of w;
+    if not found then
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
     end if;
-    -- The clock was set back: what waits for its deadline would wait that much longer.
-    if v_is_set_back then
+    if v_is.is_set_back or v_is.is_long_ago then
+        perform freshness.heartbeat(p_worker);
+    end if;
+    if v_is.is_set_back then
+        -- The clock was: what waits for its deadline would wait that much longer.
         perform freshness.pull_all_keys(t.name) from freshness.data_types as t order by t.name;
     end if;
-    if exists (select from freshness.pulls) then
+    if v_is.has_pulls or v_is.is_set_back then
         perform freshness.fold_pulls();
     end if;
-    if freshness.somebody_died() then
+    if v_is.others_run and freshness.somebody_died() then
         perform freshness.take_over();
     end if;
 
-    -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
-    for v_round in 1..10 loop
-        v_now := clock_timestamp();
-        v_asked := v_left;
-        v_allowed := freshness.open_sources(p_data_types, p_lead);
-        v_found := freshness.due_jobs(p_data_types, v_left, p_lead, v_allowed);
-
-        for v_type in
-            select
-                t as registered,
-                -- Set aside before, or the table has another name than the look function knows.
-                bool_or(d.state = 'failed' or t.data_table::text <> t.look_reads) as is_doubtful
-            from unnest(v_found.due) as d
-            join freshness.data_types as t on t.name = d.data_type
-            group by t.name
-            order by t.name
-        loop
-            return query
-            select *
-            from freshness.decide(
-                p_worker, v_type.registered, v_found.places, v_found.due, v_now + p_lead,
-                case when v_type.is_doubtful then freshness.renew_look((v_type.registered).name) end
-            );
+    v_now := clock_timestamp();
+    begin
+        v_best := freshness.lock_best(p_data_types, p_limit, p_lead);
+        if v_best.places is null then
+            v_is_done := v_best.are_all;
+        elsif freshness.have_plenty(v_best.sources, greatest(p_limit, 5000) * v_best.most_calls) then
+            -- Only what returns all its rows or none: those that were returned before an error would stay.
+            if v_is.is_told then
+                return query select * from freshness.claim_told(
+                    p_worker, v_best.data_types, v_best.places, v_best.sources, v_now + p_lead
+                );
+            else
+                return query select * from freshness.claim_plain(
+                    p_worker, v_best.data_types, v_best.places, v_best.sources, v_now + p_lead
+                );
+            end if;
             get diagnostics v_claimed = row_count;
             v_left := v_left - v_claimed;
-        end loop;
-        if v_allowed <> '{}' then
-            perform freshness.charge_sources(p_worker, v_now, array(select jsonb_object_keys(v_allowed)), v_found.short);
+            v_is_done := v_best.are_all and v_claimed = cardinality(v_best.places);
         end if;
-        -- Fewer were due than were asked for, and each has been claimed: no more are.
-        exit when v_left <= 0 or cardinality(v_found.due) = 0 or v_asked - v_left = cardinality(v_found.due);
-    end loop;
+    exception
+        -- One of its keys or tables spoils it: what follows finds out which.
+        when others then
+            null;
+    end;
 
-    if v_left < p_limit then
+    if v_left > 0 and not v_is_done then
+        return query select * from freshness.claim_in_rounds(p_worker, p_data_types, v_left, p_lead);
+        get diagnostics v_claimed = row_count;
+        v_left := v_left - v_claimed;
+    end if;
+
+    if v_left < p_limit and v_is.others_sleep then
         perform freshness.call_understudy(p_worker, p_data_types);
     end if;
     -- Without a free slot it must not be taken for one that can be woken.
     if v_left <= 0 then
-        perform freshness.disarm(p_channel);
+        if v_is.is_asleep then
+            perform freshness.disarm(p_channel);
+        end if;
     elsif p_channel is null then
         null;
     elsif p_listener is null then

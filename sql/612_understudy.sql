@@ -25,7 +25,10 @@ begin
         (
             select min(w.seen_at + w.heartbeat_limit)
             from freshness.workers as w
-            where w.id <> p_worker and w.seen_at > clock_timestamp() - interval '1 second'
+            where
+                w.id <> p_worker
+                -- A claim need not have written down that it was heard of.
+                and w.seen_at > clock_timestamp() - interval '1 second' - least(w.heartbeat_limit / 8, interval '5 seconds')
         )
     );
 end

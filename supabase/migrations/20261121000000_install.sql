@@ -705,6 +705,77 @@ comment on function freshness.look(text, text[], timestamptz[]) is
     ' is used.';
 -- <<<
 
+-- >>> sql/213_look_joins.sql
+-- The look itself, as it stands in each statement that looks at keys of one data type: what is stored, until when it is
+-- fresh, and when its refresh is due. A timestamp far in the future, or infinite, is passed over, so that it cannot
+-- hide that the data is old. And what a fetch has verified counts only while the rows are those, not when they were
+-- deleted or went back.
+create function freshness.look_joins(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+declare
+    v_timestamp oid := freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column);
+    v_ttl oid := freshness.find_ttl_column(p_type.data_table, p_type.ttl_column);
+begin
+    return format(
+        $body$
+        left join lateral (
+            select
+                true as present,
+                %3$s as stored_at,
+                %4$s as ttl
+            from %1$s as r
+            where
+                %2$s
+                and isfinite(r.%5$I)
+                and %3$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
+            order by r.%5$I desc
+            limit 1
+        ) as n on true
+        cross join lateral (
+            select
+                n.present,
+                n.stored_at,
+                coalesce(n.ttl, t.ttl) as ttl,
+                greatest(
+                    case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
+                    case
+                        when k.verified_at is not null then k.verified_at
+                        when
+                            coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
+                            and j.verified_at <= clock_timestamp() + least(t.ttl, interval '1 minute')
+                            then least(j.verified_at, clock_timestamp())
+                    end
+                ) as counted_at
+        ) as d
+        cross join lateral (
+            select case when d.counted_at is not null then %6$s end as fresh_until
+        ) as f
+        cross join lateral (
+            select
+                case when isfinite(f.fresh_until)
+                    then greatest(f.fresh_until - (%7$s), d.counted_at + (f.fresh_until - d.counted_at) / 2)
+                    else f.fresh_until
+                end as refresh_at
+        ) as a
+        $body$,
+        freshness.find_table_again(p_type)::text, freshness.row_condition(p_type),
+        freshness.timestamp_expression(v_timestamp, p_type.time_zone, format('r.%I', p_type.timestamp_column)),
+        freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
+        p_type.timestamp_column, freshness.deadline_expression(p_type), freshness.ahead_expression(p_type)
+    );
+end
+$define$;
+
+comment on function freshness.look_joins(freshness.data_types) is
+    'SQL that joins what is known of a key: n (present), d (stored_at), f (fresh_until) and a (refresh_at), to t, the row'
+    ' of the registry, k (symbol, and verified_at of a fetch that has just succeeded or null) and j (stored_at and'
+    ' verified_at of its job). FR002 names the table or column that is gone.';
+-- <<<
+
 -- >>> sql/215_define_look.sql
 create function freshness.define_look(p_data_type text)
 returns void
@@ -715,17 +786,10 @@ declare
     v_type freshness.data_types;
     v_table text;
     v_name text := 'look_' || p_data_type;
-    v_timestamp oid;
-    v_ttl oid;
     v_body text;
 begin
     select * into strict v_type from freshness.data_types as t where t.name = p_data_type;
     v_table := freshness.find_table_again(v_type)::text;
-    v_timestamp := freshness.find_timestamp_column(v_type.data_table, v_type.timestamp_column);
-    v_ttl := freshness.find_ttl_column(v_type.data_table, v_type.ttl_column);
-
-    -- A timestamp far in the future, or infinite, is passed over, so that it cannot hide that the data is old. And what
-    -- a fetch has verified counts only while the rows are those, not when they were deleted or went back.
     v_body := format(
         $body$
         begin
@@ -735,10 +799,7 @@ begin
                 coalesce(d.present, exists (select from %1$s as r where %2$s)),
                 d.stored_at,
                 f.fresh_until,
-                case when isfinite(f.fresh_until)
-                    then greatest(f.fresh_until - (%8$s), d.counted_at + (f.fresh_until - d.counted_at) / 2)
-                    else f.fresh_until
-                end
+                a.refresh_at
             from unnest(p_symbols, p_verified_at) as k (symbol, verified_at)
             join freshness.data_types as t on t.name = %3$L
             -- With a limit, so that no plan made while there are few jobs reads all of a data type's.
@@ -747,45 +808,10 @@ begin
                 from freshness.jobs as o
                 where o.data_type = %3$L and o.symbol = k.symbol
                 limit 1
-            ) as j on true
-            left join lateral (
-                select
-                    true as present,
-                    %4$s as stored_at,
-                    %5$s as ttl
-                from %1$s as r
-                where
-                    %2$s
-                    and isfinite(r.%6$I)
-                    and %4$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
-                order by r.%6$I desc
-                limit 1
-            ) as n on true
-            cross join lateral (
-                select
-                    n.present,
-                    n.stored_at,
-                    coalesce(n.ttl, t.ttl) as ttl,
-                    greatest(
-                        case when n.stored_at > clock_timestamp() then clock_timestamp() else n.stored_at end,
-                        case
-                            when k.verified_at is not null then k.verified_at
-                            when
-                                coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
-                                and j.verified_at <= clock_timestamp() + least(t.ttl, interval '1 minute')
-                                then least(j.verified_at, clock_timestamp())
-                        end
-                    ) as counted_at
-            ) as d
-            cross join lateral (
-                select case when d.counted_at is not null then %7$s end as fresh_until
-            ) as f;
+            ) as j on true %4$s;
         end
         $body$,
-        v_table, freshness.row_condition(v_type), v_type.name,
-        freshness.timestamp_expression(v_timestamp, v_type.time_zone, format('r.%I', v_type.timestamp_column)),
-        freshness.ttl_expression(v_ttl, 'r.' || quote_ident(v_type.ttl_column)),
-        v_type.timestamp_column, freshness.deadline_expression(v_type), freshness.ahead_expression(v_type)
+        v_table, freshness.row_condition(v_type), v_type.name, freshness.look_joins(v_type)
     );
     update freshness.data_types as t set look_reads = v_table
     where t.name = p_data_type and t.look_reads is distinct from v_table;
@@ -1157,7 +1183,7 @@ begin
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
     perform freshness.define_subscription_trigger();
-    perform freshness.define_claim_one();
+    perform freshness.define_claims();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;
@@ -1192,7 +1218,7 @@ begin
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
     perform freshness.define_subscription_trigger();
-    perform freshness.define_claim_one();
+    perform freshness.define_claims();
     return true;
 end
 $$;
@@ -1400,7 +1426,7 @@ begin
     perform freshness.renew_update_trigger(old, new) where tg_op = 'UPDATE';
     perform freshness.define_not_before(new.name);
     perform freshness.define_subscription_trigger();
-    perform freshness.define_claim_one();
+    perform freshness.define_claims();
     perform freshness.pull_all_keys(new.name);
     return null;
 end
@@ -1426,7 +1452,7 @@ begin
     perform freshness.define_look(p_data_type);
     perform freshness.define_data_trigger(p_data_type);
     perform freshness.define_subscription_trigger(p_waits => false);
-    perform freshness.define_claim_one(p_waits => false);
+    perform freshness.define_claims(p_waits => false);
     return null;
 exception
     when others then
@@ -3560,6 +3586,55 @@ comment on function freshness.unregister_source(text) is
     'Removes a source with all that it has spent; its data types go on without a budget. False when there was none.';
 -- <<<
 
+-- >>> sql/453_used_calls.sql
+-- What a source has used of its budget: the calls that run, and those that ended lately.
+create type freshness.used_calls as (
+    calls bigint, bytes numeric, recent bigint, spent numeric, oldest timestamptz, newest timestamptz, is_untidy boolean
+);
+
+comment on type freshness.used_calls is
+    'Of a source: calls and bytes that run, recent calls and spent bytes of those that ended, from when to when, and'
+    ' whether freshness.tidy_spent_calls has something to do.';
+
+create function freshness.used_calls(p_source text)
+returns freshness.used_calls
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+-- A plan made while there are few would read all of them.
+set enable_seqscan = off
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_used freshness.used_calls;
+begin
+    -- One statement, one snapshot: a call that ends at this moment is either running or spent.
+    select
+        r.calls, r.bytes, s.recent, s.spent, s.oldest, s.newest,
+        s.rows > 200 or s.oldest < v_now - interval '90 seconds' or s.newest > v_now + interval '1 second'
+    into v_used
+    from (
+        select coalesce(sum(j.calls), 0) as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes
+        from freshness.jobs as j
+        where
+            j.state = 'running' and j.calls > 0
+            and j.data_type = any (array(select t.name from freshness.data_types as t where t.source = p_source))
+    ) as r
+    cross join (
+        select
+            coalesce(sum(c.calls) filter (where c.spent_at > v_now - interval '60 seconds'), 0) as recent,
+            coalesce(sum(c.bytes), 0) as spent, min(c.spent_at) as oldest, max(c.spent_at) as newest, count(*) as rows
+        from freshness.spent_calls as c
+        where c.source = p_source
+    ) as s;
+    return v_used;
+end
+$$;
+
+comment on function freshness.used_calls(text) is
+    'What a source has to count at this moment; nothing is missed while its row is locked.';
+-- <<<
+
 -- >>> sql/455_allowance.sql
 -- How many calls a source allows at this moment, and if none, when to ask again.
 --
@@ -3567,7 +3642,7 @@ comment on function freshness.unregister_source(text) is
 -- last, at c. The window ends after c, so it begins after c - 60 s, and each other call in it ended later than that: at
 -- c it was either running or among the calls spent in the last 60 s, and was counted. Claims of one source wait for
 -- each other at its row, so none is missed.
-create function freshness.allowance(p_source freshness.sources)
+create function freshness.allowance(p_source freshness.sources, p_used freshness.used_calls default null)
 returns table (calls integer, bytes bigint, opens_at timestamptz)
 language plpgsql
 rows 1
@@ -3577,31 +3652,13 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_now timestamptz := clock_timestamp();
-    v_used record;
+    v_used freshness.used_calls := coalesce(p_used, freshness.used_calls(p_source.name));
     v_tokens double precision := freshness.tokens(p_source, v_now);
     v_over integer;
 begin
-    -- One statement, one snapshot: a call that ends at this moment is either running or spent.
-    select r.calls, r.bytes, s.calls as recent, s.bytes as spent
-    into v_used
-    from (
-        select coalesce(sum(j.calls), 0)::integer as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes
-        from freshness.jobs as j
-        where
-            j.state = 'running' and j.calls > 0
-            and j.data_type in (select t.name from freshness.data_types as t where t.source = p_source.name)
-    ) as r
-    cross join (
-        select
-            coalesce(sum(c.calls) filter (where c.spent_at > v_now - interval '60 seconds'), 0)::integer as calls,
-            coalesce(sum(c.bytes), 0) as bytes
-        from freshness.spent_calls as c
-        where c.source = p_source.name
-    ) as s;
-
     calls := least(
         p_source.calls_per_minute - v_used.calls - v_used.recent,
-        floor(v_tokens)::integer,
+        floor(v_tokens)::bigint,
         p_source.calls_in_flight - v_used.calls,
         -- After a pause that failures caused, one call tries whether the source is back.
         case when p_source.pauses > 0 then 1 - v_used.calls end
@@ -3647,8 +3704,9 @@ begin
 end
 $$;
 
-comment on function freshness.allowance(freshness.sources) is
-    'Calls and bytes that a source (its row, locked) allows now; null: no limit. opens_at: when to ask again if none.';
+comment on function freshness.allowance(freshness.sources, freshness.used_calls) is
+    'Calls and bytes that a source (its row, locked) allows now; null: no limit. opens_at: when to ask again if none.'
+    ' p_used: what it has to count, if that is known.';
 
 create function freshness.tokens(p_source freshness.sources, p_now timestamptz)
 returns double precision
@@ -3738,6 +3796,63 @@ comment on function freshness.fold_spent_calls(text) is
     'Moves calls that no minute counts any more into the day''s sum. Called with the source''s row locked.';
 -- <<<
 
+-- >>> sql/461_tidy_spent_calls.sql
+-- Each end of refreshes appends a row to what a source has spent, and each claim adds them up: under load those of a
+-- second are made one. It counts from the last of them, so that none leaves the account before its minute is over.
+create function freshness.gather_spent_calls(p_source text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    with gone as (
+        delete from freshness.spent_calls as c
+        where c.ctid = any (
+            array(
+                select m.place
+                from (
+                    select o.ctid as place, count(*) over (partition by date_bin('1 second', o.spent_at, 'epoch')) as many
+                    from freshness.spent_calls as o
+                    where o.source = p_source
+                ) as m
+                where m.many > 1
+            )
+        )
+        returning c.spent_at, c.calls, c.bytes
+    )
+
+    insert into freshness.spent_calls (source, spent_at, calls, bytes)
+    select p_source, max(g.spent_at), sum(g.calls), sum(g.bytes)
+    from gone as g
+    group by date_bin('1 second', g.spent_at, 'epoch');
+end
+$$;
+
+comment on function freshness.gather_spent_calls(text) is
+    'Makes the calls that ended within the same second one row of spent_calls. Called with the source''s row locked.';
+
+create function freshness.tidy_spent_calls(p_source text, p_used freshness.used_calls)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if
+        p_used.oldest < clock_timestamp() - interval '90 seconds'
+        or p_used.newest > clock_timestamp() + interval '1 second'
+    then
+        perform freshness.fold_spent_calls(p_source);
+    else
+        perform freshness.gather_spent_calls(p_source);
+    end if;
+end
+$$;
+
+comment on function freshness.tidy_spent_calls(text, freshness.used_calls) is
+    'Keeps what a source has spent short, when freshness.used_calls finds it untidy: moves away what no minute counts any'
+    ' more, or gathers the others. Called with the source''s row locked.';
+-- <<<
+
 -- >>> sql/465_open_source.sql
 -- The budget side of a claim: opened before it chooses, charged with what it chose. The row of the source stays locked
 -- until the claim commits.
@@ -3750,22 +3865,19 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
     v_source freshness.sources;
+    v_used freshness.used_calls;
 begin
     select * into v_source from freshness.sources as s where s.name = p_source for no key update;
     if not found then
         return query select null::integer, null::bigint;
         return;
     end if;
-    perform from (
-        select min(c.spent_at) as oldest, max(c.spent_at) as newest
-        from freshness.spent_calls as c
-        where c.source = p_source
-    ) as c
-    where c.oldest < clock_timestamp() - interval '90 seconds' or c.newest > clock_timestamp() + interval '1 second';
-    if found then
-        perform freshness.fold_spent_calls(p_source);
+    v_used := freshness.used_calls(p_source);
+    if v_used.is_untidy then
+        perform freshness.tidy_spent_calls(p_source, v_used);
+        v_used := freshness.used_calls(p_source);
     end if;
-    return query select a.calls, a.bytes from freshness.allowance(v_source) as a;
+    return query select a.calls, a.bytes from freshness.allowance(v_source, v_used) as a;
 end
 $$;
 
@@ -3853,6 +3965,55 @@ $$;
 comment on function freshness.charge_sources(bigint, timestamptz, text[], text[]) is
     'Takes what a worker has claimed since p_since from the sources'' even pace, and writes down which of them due jobs'
     ' have to wait for, and until when.';
+-- <<<
+
+-- >>> sql/467_have_plenty.sql
+-- Most sources are far from their limits most of the time: then a claim need not choose by what they allow, and there is
+-- nothing to write down.
+create function freshness.have_plenty(p_sources text[], p_calls integer)
+returns boolean
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_name text;
+    v_source record;
+    v_used freshness.used_calls;
+begin
+    -- In one order for all: each is locked.
+    foreach v_name in array p_sources loop
+        select
+            s.calls_per_minute, s.calls_in_flight,
+            s.burst is not null or s.bytes_per_30_days is not null or s.short_since is not null
+            or s.opens_at is not null or s.pauses > 0 or s.paused_until > clock_timestamp() as is_special
+        into v_source
+        from freshness.sources as s
+        where s.name = v_name
+        for no key update;
+        if found then
+            if v_source.is_special then
+                return false;
+            end if;
+            v_used := freshness.used_calls(v_name);
+            if v_used.is_untidy then
+                perform freshness.tidy_spent_calls(v_name, v_used);
+            end if;
+            if
+                v_source.calls_per_minute - v_used.calls - v_used.recent < p_calls
+                or v_source.calls_in_flight - v_used.calls < p_calls
+            then
+                return false;
+            end if;
+        end if;
+    end loop;
+    return true;
+end
+$$;
+
+comment on function freshness.have_plenty(text[], integer) is
+    'Locks sources, given in order, and says whether each of them allows so many calls now, without a pace, bytes or a'
+    ' shortage to keep account of. One that is not registered allows any.';
 -- <<<
 
 -- >>> sql/470_pause_source.sql
@@ -4571,9 +4732,227 @@ comment on function freshness.due_jobs(text[], integer, interval, jsonb) is
     ' places: where the locked rows are.';
 -- <<<
 
+-- >>> sql/531_lock_best.sql
+-- Most claims find no source short and get what they ask for: then the best of those that have waited longest are
+-- chosen without adding anything up, and locked by the same statement.
+create function freshness.lock_best(
+    p_data_types text[],
+    p_limit integer,
+    p_lead interval,
+    out places tid[],
+    out data_types text[],
+    out sources text[],
+    out most_calls integer,
+    out are_all boolean
+)
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+-- The places are known: nothing else is read, however few rows the plan was made for.
+set enable_seqscan = off
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_first text;
+    v_last text;
+    v_source text;
+begin
+    select
+        array_agg(l.place), max(l.calls_per_refresh), min(l.data_type), max(l.data_type), min(l.source)
+    into places, most_calls, v_first, v_last, v_source
+    from (
+        select j.ctid as place, j.data_type, r.source, r.calls_per_refresh
+        from (
+            select d.ctid as place, t.source, t.calls_per_refresh
+            from freshness.data_types as t
+            cross join generate_series(9, 0, -1) as class (priority)
+            cross join lateral (
+                select j.ctid, j.priority, j.run_at, j.requested_at, j.stored_at, j.verified_at, j.viewers
+                from freshness.jobs as j
+                where
+                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                    -- A staleness function knows nothing ahead: it is asked at the deadline.
+                    and j.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
+                order by j.due_at
+                limit greatest(2 * p_limit, 50)
+            ) as d
+            where t.name = any (p_data_types)
+            -- As due_jobs ranks them.
+            order by
+                d.priority + floor(date_part('epoch', v_now - d.run_at) / (10 * date_part('epoch', t.ttl))) desc,
+                d.requested_at is not null or (d.stored_at is null and d.verified_at is null) desc,
+                greatest(d.viewers, 1) * date_part('epoch', v_now - d.run_at + t.ttl) desc,
+                d.ctid
+            -- Twice as many as asked for: others may hold some of them.
+            limit 2 * p_limit
+        ) as r
+        join freshness.jobs as j on j.ctid = r.place
+        where j.worker is null and j.due_at <= v_now + p_lead
+        limit p_limit
+        for update of j skip locked
+    ) as l;
+
+    if v_first = v_last then
+        data_types := array[v_first];
+        sources := array_remove(array[v_source], null);
+    else
+        data_types := array(select distinct j.data_type from freshness.jobs as j where j.ctid = any (places) order by 1);
+        sources := array(
+            select distinct t.source
+            from freshness.data_types as t
+            where t.name = any (data_types) and t.source is not null
+            order by 1
+        );
+    end if;
+    are_all := coalesce(cardinality(places), 0) < p_limit and coalesce(cardinality(places), 0) = (
+        select count(*)
+        from (
+            select
+            from freshness.data_types as t
+            cross join generate_series(9, 0, -1) as class (priority)
+            cross join lateral (
+                select
+                from freshness.jobs as j
+                where
+                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                    and j.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
+                order by j.due_at
+                limit p_limit
+            ) as d
+            where t.name = any (p_data_types)
+            limit p_limit
+        ) as d
+    );
+end
+$$;
+
+comment on function freshness.lock_best(text[], integer, interval) is
+    'Part of claim: locks up to p_limit jobs of these data types that are due within p_lead, the best first'
+    ' (freshness.due_jobs), as if no source were short. places: where they are; sources: those they need; most_calls:'
+    ' of one of them; are_all: no others are due.';
+-- <<<
+
+-- >>> sql/533_claim_plain_body.sql
+-- What a claim says of a job that it hands out.
+create type freshness.claimed_job as (
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
+    due_at timestamptz, validators jsonb, alone boolean
+);
+
+-- The claim decides about sets of any data type, which takes it longer than the rest. Nearly all due jobs are plain:
+-- still wanted, stale, of a table that can be read. These are looked at and set running by one statement, written for
+-- each table that is registered, like the look. All others are left as they are, locked.
+create function freshness.claims_plain(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+begin
+    return format(
+        $body$
+        return query
+        update freshness.jobs as o
+        set
+            state = 'running', run_at = 'infinity', worker = p_worker, fence = nextval('freshness.fences'),
+            started_at = clock_timestamp(), waited = greatest(date_part('epoch', clock_timestamp() - g.due_at), 0),
+            calls = g.calls, unwatched_at = null, viewers = g.viewers, stored_at = g.stored_at,
+            fresh_until = g.fresh_until,
+            verified_at = case
+                when coalesce(g.stored_at, '-infinity') >= coalesce(o.stored_at, '-infinity') then o.verified_at
+            end
+        from (
+            select
+                p.place, d.stored_at, f.fresh_until, w.viewers,
+                greatest(j.due_at, case when j.required_as_of is null then a.refresh_at end) as due_at,
+                case when t.source = any (p_sources) then t.calls_per_refresh else 0 end as calls
+            from freshness.data_types as t
+            cross join unnest(p_places) as p (place)
+            join freshness.jobs as j on j.ctid = p.place and j.data_type = %1$L and j.state = 'scheduled'
+            cross join lateral (select j.symbol, null::timestamptz as verified_at) as k
+            %2$s
+            cross join lateral (
+                select count(*)::integer as viewers
+                from freshness.watches as i
+                left join realtime.subscription as s on s.id = i.subscription_row and s.subscription_id = i.subscription_id
+                where
+                    i.data_type = %1$L and i.symbol = k.symbol
+                    and (s.id is not null or i.lease_until > clock_timestamp())
+            ) as w
+            where
+                t.name = %1$L and t.data_table::text = t.look_reads
+                and (
+                    j.required_as_of is not null
+                    or ((w.viewers > 0 or j.requested_at is not null) and (a.refresh_at > p_horizon) is not true)
+                )
+        ) as g
+        where o.ctid = g.place
+        returning
+            o.data_type, o.symbol, o.fence, o.started_at, o.stored_at, o.attempts, g.due_at,
+            case when o.verified_at is not null then o.validators end, o.alone;$body$,
+        p_type.name, freshness.look_joins(p_type)
+    );
+end
+$define$;
+
+comment on function freshness.claims_plain(freshness.data_types) is
+    'PL/pgSQL that sets running those of the scheduled jobs at p_places that are of this data type, wanted and stale,'
+    ' and returns them as freshness.claimed_job.';
+
+create function freshness.claim_plain_body()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+declare
+    v_type freshness.data_types;
+    v_body text := '';
+begin
+    for v_type in
+        select t.* from freshness.data_types as t
+        join pg_catalog.pg_class as c on c.oid = t.data_table
+        where t.staleness_function is null and t.not_before_function is null
+        order by t.name
+        -- A session compiles all of it at its first claim.
+        limit 50
+    loop
+        begin
+            v_body := v_body || format(
+                e'\n        %s v_type = %L then%s',
+                case v_body when '' then 'if' else 'elsif' end, v_type.name, freshness.claims_plain(v_type)
+            );
+        exception
+            -- A column is gone: the claim knows what to do.
+            when others then
+                null;
+        end;
+    end loop;
+    return format(
+        $body$
+#variable_conflict use_column
+declare
+    v_type text;
+begin
+    -- Realtime can be switched off, and then its table is not there.
+    if to_regclass('realtime.subscription') is null then
+        return;
+    end if;
+    foreach v_type in array p_data_types loop%s
+    end loop;
+end
+$body$,
+        case v_body when '' then e'\n        null;' else v_body || e'\n        end if;' end
+    );
+end
+$define$;
+
+comment on function freshness.claim_plain_body() is
+    'PL/pgSQL of freshness.claim_plain for the data types that are registered.';
+-- <<<
+
 -- >>> sql/535_claim.sql
--- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call, which
--- takes longer than running them.
+-- Plans are kept: with the arrays' lengths in view Postgres would plan most of these statements at each call.
 create function freshness.claim(
     p_worker bigint,
     p_data_types text[],
@@ -4596,6 +4975,121 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
+    v_best record;
+    v_now timestamptz := clock_timestamp();
+    v_left integer := p_limit;
+    v_claimed integer;
+    v_is record;
+    v_is_done boolean := false;
+begin
+    -- Locked, so that whoever takes the worker from the list waits for its claims. Heard of is written down rarely: two
+    -- claims of one worker need not wait for each other.
+    select
+        w.seen_at > v_now + interval '1 second' as is_set_back,
+        w.seen_at < v_now - least(w.heartbeat_limit / 8, interval '5 seconds') as is_long_ago,
+        exists (select from freshness.pulls) as has_pulls,
+        exists (select from freshness.jobs as j where j.state = 'running' and j.worker < p_worker)
+        or exists (select from freshness.jobs as j where j.state = 'running' and j.worker > p_worker) as others_run,
+        exists (select from freshness.sleepers as s where s.worker <> p_worker) as others_sleep,
+        exists (select from freshness.sleepers as s where s.channel = p_channel) as is_asleep,
+        exists (select from freshness.listeners as l where l.is_told_of_starts) as is_told
+    into v_is
+    from freshness.workers as w
+    where w.id = p_worker
+    for key share of w;
+    if not found then
+        raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
+            hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
+    end if;
+    if v_is.is_set_back or v_is.is_long_ago then
+        perform freshness.heartbeat(p_worker);
+    end if;
+    if v_is.is_set_back then
+        -- The clock was: what waits for its deadline would wait that much longer.
+        perform freshness.pull_all_keys(t.name) from freshness.data_types as t order by t.name;
+    end if;
+    if v_is.has_pulls or v_is.is_set_back then
+        perform freshness.fold_pulls();
+    end if;
+    if v_is.others_run and freshness.somebody_died() then
+        perform freshness.take_over();
+    end if;
+
+    v_now := clock_timestamp();
+    begin
+        v_best := freshness.lock_best(p_data_types, p_limit, p_lead);
+        if v_best.places is null then
+            v_is_done := v_best.are_all;
+        elsif freshness.have_plenty(v_best.sources, greatest(p_limit, 5000) * v_best.most_calls) then
+            -- Only what returns all its rows or none: those that were returned before an error would stay.
+            if v_is.is_told then
+                return query select * from freshness.claim_told(
+                    p_worker, v_best.data_types, v_best.places, v_best.sources, v_now + p_lead
+                );
+            else
+                return query select * from freshness.claim_plain(
+                    p_worker, v_best.data_types, v_best.places, v_best.sources, v_now + p_lead
+                );
+            end if;
+            get diagnostics v_claimed = row_count;
+            v_left := v_left - v_claimed;
+            v_is_done := v_best.are_all and v_claimed = cardinality(v_best.places);
+        end if;
+    exception
+        -- One of its keys or tables spoils it: what follows finds out which.
+        when others then
+            null;
+    end;
+
+    if v_left > 0 and not v_is_done then
+        return query select * from freshness.claim_in_rounds(p_worker, p_data_types, v_left, p_lead);
+        get diagnostics v_claimed = row_count;
+        v_left := v_left - v_claimed;
+    end if;
+
+    if v_left < p_limit and v_is.others_sleep then
+        perform freshness.call_understudy(p_worker, p_data_types);
+    end if;
+    -- Without a free slot it must not be taken for one that can be woken.
+    if v_left <= 0 then
+        if v_is.is_asleep then
+            perform freshness.disarm(p_channel);
+        end if;
+    elsif p_channel is null then
+        null;
+    elsif p_listener is null then
+        perform freshness.stay_awake(p_channel);
+    else
+        perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
+    end if;
+end
+$$;
+
+comment on function freshness.claim(bigint, text[], integer, text, integer, interval) is
+    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker, as far as their'
+    ' sources allow, the best first (freshness.due_jobs). Looks before it hands out: what nobody wants or what is fresh'
+    ' goes away or to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of",'
+    ' fence what finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if'
+    ' it has a slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and'
+    ' claims again within a second. FR004: the worker is not announced.';
+-- <<<
+
+-- >>> sql/537_claim_in_rounds.sql
+-- The claim of whatever is due: of sources that are short, of keys that turn out to be fresh or unwanted, of data types
+-- whose functions have to be asked, of tables that cannot be read.
+create function freshness.claim_in_rounds(p_worker bigint, p_data_types text[], p_limit integer, p_lead interval)
+returns table (
+    data_type text, symbol text, fence bigint, started_at timestamptz, stored_at timestamptz, attempts integer,
+    due_at timestamptz, validators jsonb, alone boolean
+)
+language plpgsql
+rows 10
+set search_path = ''
+set jit = off
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
     v_found record;
     v_type record;
     v_now timestamptz;
@@ -4603,24 +5097,7 @@ declare
     v_left integer := p_limit;
     v_claimed integer;
     v_asked integer;
-    v_is_set_back boolean;
 begin
-    v_is_set_back := freshness.seen(p_worker);
-    if v_is_set_back is null then
-        raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
-            hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
-    end if;
-    -- The clock was set back: what waits for its deadline would wait that much longer.
-    if v_is_set_back then
-        perform freshness.pull_all_keys(t.name) from freshness.data_types as t order by t.name;
-    end if;
-    if exists (select from freshness.pulls) then
-        perform freshness.fold_pulls();
-    end if;
-    if freshness.somebody_died() then
-        perform freshness.take_over();
-    end if;
-
     -- What turns out to need no fetch makes room for more, within bounds: a claim stays a short transaction.
     for v_round in 1..10 loop
         v_now := clock_timestamp();
@@ -4653,30 +5130,11 @@ begin
         -- Fewer were due than were asked for, and each has been claimed: no more are.
         exit when v_left <= 0 or cardinality(v_found.due) = 0 or v_asked - v_left = cardinality(v_found.due);
     end loop;
-
-    if v_left < p_limit then
-        perform freshness.call_understudy(p_worker, p_data_types);
-    end if;
-    -- Without a free slot it must not be taken for one that can be woken.
-    if v_left <= 0 then
-        perform freshness.disarm(p_channel);
-    elsif p_channel is null then
-        null;
-    elsif p_listener is null then
-        perform freshness.stay_awake(p_channel);
-    else
-        perform freshness.arm(p_channel, p_worker, p_data_types, p_listener);
-    end if;
 end
 $$;
 
-comment on function freshness.claim(bigint, text[], integer, text, integer, interval) is
-    'Takes up to p_limit jobs of these data types that are due or will be within p_lead, for a worker, as far as their'
-    ' sources allow, the best first (freshness.due_jobs). Looks before it hands out: what nobody wants or what is fresh'
-    ' goes away or to its deadline instead. Commit, and wait for due_at, before the fetch. started_at is its "as of",'
-    ' fence what finish and fail ask for. With p_channel and p_listener the worker is among the sleepers afterwards if'
-    ' it has a slot left (freshness.arm), and must settle before it sleeps; with p_channel alone it stays awake and'
-    ' claims again within a second. FR004: the worker is not announced.';
+comment on function freshness.claim_in_rounds(bigint, text[], integer, interval) is
+    'Part of claim: takes up to p_limit due jobs, the best first, or says of those that it looks at why not.';
 -- <<<
 
 -- >>> sql/540_decide.sql
@@ -5056,17 +5514,20 @@ create type freshness.claimed_one as (
     due_at timestamptz, validators jsonb, alone boolean, next_moment timestamptz
 );
 
-create function freshness.define_claim_one(p_waits boolean default true)
+create function freshness.define_claims(p_waits boolean default true)
 returns void
 language plpgsql
 set search_path = ''
 as $define$
+declare
+    v_one text := freshness.claim_one_body();
+    v_plain text := freshness.claim_plain_body();
 begin
-    if exists (
-        select from pg_catalog.pg_proc as f
+    if (
+        select count(*) = 2 from pg_catalog.pg_proc as f
         where
-            f.pronamespace = 'freshness'::regnamespace and f.proname = 'claim_one'
-            and f.prosrc = freshness.claim_one_body()
+            f.pronamespace = 'freshness'::regnamespace
+            and (f.proname, f.prosrc) in (('claim_one', v_one), ('claim_plain', v_plain))
     ) then
         return;
     end if;
@@ -5083,18 +5544,64 @@ begin
         ' revoke all on function freshness.claim_one(bigint, text[], interval) from public',
         freshness.claim_one_body()
     );
+    execute format(
+        'create or replace function freshness.claim_plain('
+        'p_worker bigint, p_data_types text[], p_places tid[], p_sources text[], p_horizon timestamptz)'
+        ' returns setof freshness.claimed_job'
+        ' language plpgsql rows 10 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off'
+        ' set plan_cache_mode = force_generic_plan as %L;'
+        ' revoke all on function freshness.claim_plain(bigint, text[], tid[], text[], timestamptz) from public',
+        freshness.claim_plain_body()
+    );
 end
 $define$;
 
-comment on function freshness.define_claim_one(boolean) is
-    'Writes freshness.claim_one for the data types that are registered, if it differs. p_waits false: not while'
-    ' somebody else does.';
+comment on function freshness.define_claims(boolean) is
+    'Writes freshness.claim_one and claim_plain for the data types that are registered, if they differ. p_waits false:'
+    ' not while somebody else does.';
 
-select freshness.define_claim_one();
+select freshness.define_claims();
 
 comment on function freshness.claim_one(bigint, text[], interval) is
     'Part of turn: claims the one job that is due within p_lead, as freshness.claim does, and says when something is'
     ' due next (freshness.next_moment). No row: that is for the claim. Written anew when data types change.';
+comment on function freshness.claim_plain(bigint, text[], tid[], text[], timestamptz) is
+    'Part of claim: sets running what it can of the jobs that are locked at p_places, of these data types; p_sources:'
+    ' those with a budget. Written anew when data types change.';
+-- <<<
+
+-- >>> sql/549_claim_told.sql
+-- A start is known by its end: it is on record for those alone who are told of it.
+create function freshness.claim_told(
+    p_worker bigint, p_data_types text[], p_places tid[], p_sources text[], p_horizon timestamptz
+)
+returns setof freshness.claimed_job
+language plpgsql
+rows 10
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_claimed freshness.claimed_job[] := array(
+        select c from freshness.claim_plain(p_worker, p_data_types, p_places, p_sources, p_horizon) as c
+    );
+begin
+    insert into freshness.events (kind, data_type, symbol, worker, fence, waited)
+    select 'refreshing', j.data_type, j.symbol, j.worker, j.fence, j.waited
+    from unnest(v_claimed) as c
+    cross join lateral (
+        select o.* from freshness.jobs as o where o.data_type = c.data_type and o.symbol = c.symbol limit 1
+    ) as j
+    where exists (
+        select from freshness.listeners as l
+        where l.data_type = j.data_type and l.symbol = j.symbol and l.is_told_of_starts
+    );
+    return query select * from unnest(v_claimed);
+end
+$$;
+
+comment on function freshness.claim_told(bigint, text[], tid[], text[], timestamptz) is
+    'As freshness.claim_plain, when somebody is told of starts.';
 -- <<<
 
 -- >>> sql/550_prepare_rows.sql
@@ -6954,25 +7461,6 @@ $$;
 comment on function freshness.heartbeat(bigint) is
     'Says that a worker is alive. False: it was taken for dead, and has to be announced anew.';
 
-create function freshness.seen(p_worker bigint)
-returns boolean
-language plpgsql
-set search_path = ''
-set plan_cache_mode = force_generic_plan
-as $$
-declare
-    v_worker freshness.workers;
-begin
-    select * into v_worker from freshness.workers as w where w.id = p_worker;
-    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
-    return v_worker.seen_at > clock_timestamp() + interval '1 second';
-end
-$$;
-
-comment on function freshness.seen(bigint) is
-    'Part of claim: notes that a worker is alive. True: it was seen in the future, so the clock was set back; null: it'
-    ' is not on the list.';
-
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer
 language plpgsql
@@ -7241,7 +7729,10 @@ begin
         (
             select min(w.seen_at + w.heartbeat_limit)
             from freshness.workers as w
-            where w.id <> p_worker and w.seen_at > clock_timestamp() - interval '1 second'
+            where
+                w.id <> p_worker
+                -- A claim need not have written down that it was heard of.
+                and w.seen_at > clock_timestamp() - interval '1 second' - least(w.heartbeat_limit / 8, interval '5 seconds')
         )
     );
 end
