@@ -14,6 +14,7 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 -- A plan made while there are few would read all of them.
 set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -22,7 +23,7 @@ begin
     -- One statement, one snapshot: a call that ends at this moment is either running or spent.
     select
         r.calls, r.bytes, s.recent, s.spent, s.oldest, s.newest,
-        s.rows > 200 or s.oldest < v_now - interval '90 seconds' or s.newest > v_now + interval '1 second'
+        s.rows > 100 or s.oldest < v_now - interval '90 seconds' or s.newest > v_now + interval '1 second'
     into v_used
     from (
         select coalesce(sum(j.calls), 0) as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes

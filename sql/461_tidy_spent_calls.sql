@@ -1,5 +1,5 @@
--- Each end of refreshes appends a row to what a source has spent, and each claim adds them up: under load those of a
--- second are made one. It counts from the last of them, so that none leaves the account before its minute is over.
+-- Each end of refreshes appends a row to what a source has spent, and each claim adds them up: under load those of two
+-- seconds are made one. It counts from the last of them, so that none leaves the account before its minute is over.
 create function freshness.gather_spent_calls(p_source text)
 returns void
 language plpgsql
@@ -12,7 +12,7 @@ begin
             array(
                 select m.place
                 from (
-                    select o.ctid as place, count(*) over (partition by date_bin('1 second', o.spent_at, 'epoch')) as many
+                    select o.ctid as place, count(*) over (partition by date_bin('2 seconds', o.spent_at, 'epoch')) as many
                     from freshness.spent_calls as o
                     where o.source = p_source
                 ) as m
@@ -25,12 +25,12 @@ begin
     insert into freshness.spent_calls (source, spent_at, calls, bytes)
     select p_source, max(g.spent_at), sum(g.calls), sum(g.bytes)
     from gone as g
-    group by date_bin('1 second', g.spent_at, 'epoch');
+    group by date_bin('2 seconds', g.spent_at, 'epoch');
 end
 $$;
 
 comment on function freshness.gather_spent_calls(text) is
-    'Makes the calls that ended within the same second one row of spent_calls. Called with the source''s row locked.';
+    'Makes the calls that ended within the same two seconds one row of spent_calls. Called with the source''s row locked.';
 
 create function freshness.tidy_spent_calls(p_source text, p_used freshness.used_calls)
 returns void

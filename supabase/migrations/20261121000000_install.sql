@@ -3603,6 +3603,7 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 -- A plan made while there are few would read all of them.
 set enable_seqscan = off
+set jit = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -3611,7 +3612,7 @@ begin
     -- One statement, one snapshot: a call that ends at this moment is either running or spent.
     select
         r.calls, r.bytes, s.recent, s.spent, s.oldest, s.newest,
-        s.rows > 200 or s.oldest < v_now - interval '90 seconds' or s.newest > v_now + interval '1 second'
+        s.rows > 100 or s.oldest < v_now - interval '90 seconds' or s.newest > v_now + interval '1 second'
     into v_used
     from (
         select coalesce(sum(j.calls), 0) as calls, coalesce(sum(j.estimated_size_bytes), 0) as bytes
@@ -3797,8 +3798,8 @@ comment on function freshness.fold_spent_calls(text) is
 -- <<<
 
 -- >>> sql/461_tidy_spent_calls.sql
--- Each end of refreshes appends a row to what a source has spent, and each claim adds them up: under load those of a
--- second are made one. It counts from the last of them, so that none leaves the account before its minute is over.
+-- Each end of refreshes appends a row to what a source has spent, and each claim adds them up: under load those of two
+-- seconds are made one. It counts from the last of them, so that none leaves the account before its minute is over.
 create function freshness.gather_spent_calls(p_source text)
 returns void
 language plpgsql
@@ -3811,7 +3812,7 @@ begin
             array(
                 select m.place
                 from (
-                    select o.ctid as place, count(*) over (partition by date_bin('1 second', o.spent_at, 'epoch')) as many
+                    select o.ctid as place, count(*) over (partition by date_bin('2 seconds', o.spent_at, 'epoch')) as many
                     from freshness.spent_calls as o
                     where o.source = p_source
                 ) as m
@@ -3824,12 +3825,12 @@ begin
     insert into freshness.spent_calls (source, spent_at, calls, bytes)
     select p_source, max(g.spent_at), sum(g.calls), sum(g.bytes)
     from gone as g
-    group by date_bin('1 second', g.spent_at, 'epoch');
+    group by date_bin('2 seconds', g.spent_at, 'epoch');
 end
 $$;
 
 comment on function freshness.gather_spent_calls(text) is
-    'Makes the calls that ended within the same second one row of spent_calls. Called with the source''s row locked.';
+    'Makes the calls that ended within the same two seconds one row of spent_calls. Called with the source''s row locked.';
 
 create function freshness.tidy_spent_calls(p_source text, p_used freshness.used_calls)
 returns void

@@ -30,8 +30,8 @@ select ok(u.is_untidy, 'one that no minute counts any more is too many') from fr
 update freshness.spent_calls set spent_at = clock_timestamp() + interval '5 seconds' where calls = 4;
 select ok(u.is_untidy, 'so is one that the clock has gone back behind') from freshness.used_calls('pgtap_api') as u;
 delete from freshness.spent_calls;
-insert into freshness.spent_calls (source, calls, bytes) select 'pgtap_api', 1, 0 from generate_series(1, 201);
-select ok(u.is_untidy, 'and so are more than two hundred') from freshness.used_calls('pgtap_api') as u;
+insert into freshness.spent_calls (source, calls, bytes) select 'pgtap_api', 1, 0 from generate_series(1, 101);
+select ok(u.is_untidy, 'and so are more than a hundred') from freshness.used_calls('pgtap_api') as u;
 
 select * from finish();
 rollback;

@@ -14,13 +14,13 @@ begin
     );
 end
 $$;
-create table freshness_pgtap.moment as select date_trunc('second', clock_timestamp()) - interval '10 seconds' as begins_at;
+create table freshness_pgtap.moment as select date_bin('2 seconds', clock_timestamp(), 'epoch') - interval '10 seconds' as begins_at;
 insert into freshness.spent_calls (source, spent_at, calls, bytes)
 select s.source, m.begins_at + s.after, s.calls, 10
 from freshness_pgtap.moment as m
 cross join (values
     ('pgtap_api', interval '0.1 seconds', 1), ('pgtap_api', interval '0.9 seconds', 2),
-    ('pgtap_api', interval '0.5 seconds', 3), ('pgtap_api', interval '1.2 seconds', 4), ('other', interval '0.7 seconds', 5)
+    ('pgtap_api', interval '1.5 seconds', 3), ('pgtap_api', interval '2.2 seconds', 4), ('other', interval '0.7 seconds', 5)
 ) as s (source, after, calls);
 select lives_ok(
     $$ select freshness.tidy_spent_calls('pgtap_api', freshness.used_calls('pgtap_api')) $$, 'what is not old is gathered'
@@ -31,8 +31,8 @@ select results_eq(
     from freshness.spent_calls as c cross join freshness_pgtap.moment as m
     where c.source = 'pgtap_api' order by c.spent_at
     $$,
-    $$ values (6, 30::bigint, interval '0.9 seconds'), (4, 10::bigint, interval '1.2 seconds') $$,
-    'those of one second are one, which counts as long as the last of them'
+    $$ values (6, 30::bigint, interval '1.5 seconds'), (4, 10::bigint, interval '2.2 seconds') $$,
+    'those of two seconds are one, which counts as long as the last of them'
 );
 select is(count(*), 1::bigint, 'another source''s are left') from freshness.spent_calls where source = 'other';
 select is(u.recent, 10::bigint, 'none is lost') from freshness.used_calls('pgtap_api') as u;
