@@ -63,6 +63,6 @@ end
 $define$;
 
 comment on function freshness.look_joins(freshness.data_types) is
-    'SQL that joins what is known of a key: n (present), d (stored_at), f (fresh_until) and a (refresh_at), to t, the row'
-    ' of the registry, k (symbol, and verified_at of a fetch that has just succeeded or null) and j (stored_at and'
+    'SQL that joins what is known of a key: n (present), d (stored_at), f (fresh_until) and a (refresh_at), to t, the'
+    ' row of the registry, k (symbol, and verified_at of a fetch that has just succeeded or null) and j (stored_at and'
     ' verified_at of its job). FR002 names the table or column that is gone.';

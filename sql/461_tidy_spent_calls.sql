@@ -30,7 +30,8 @@ end
 $$;
 
 comment on function freshness.gather_spent_calls(text) is
-    'Makes the calls that ended within the same two seconds one row of spent_calls. Called with the source''s row locked.';
+    'Makes the calls that ended within the same two seconds one row of spent_calls. Called with the source''s row'
+    ' locked.';
 
 create function freshness.tidy_spent_calls(p_source text, p_used freshness.used_calls)
 returns void
@@ -50,5 +51,5 @@ end
 $$;
 
 comment on function freshness.tidy_spent_calls(text, freshness.used_calls) is
-    'Keeps what a source has spent short, when freshness.used_calls finds it untidy: moves away what no minute counts any'
-    ' more, or gathers the others. Called with the source''s row locked.';
+    'Keeps what a source has spent short, when freshness.used_calls finds it untidy: moves away what no minute counts'
+    ' any more, or gathers the others. Called with the source''s row locked.';

@@ -1,4 +1,4 @@
--- Most sources are far from their limits most of the time: then a claim need not choose by what they allow, and there is
+-- Most sources are far from their limits most of the time: then a claim need not choose by what they allow, and has
 -- nothing to write down.
 create function freshness.have_plenty(p_sources text[], p_calls integer)
 returns boolean

@@ -771,8 +771,8 @@ end
 $define$;
 
 comment on function freshness.look_joins(freshness.data_types) is
-    'SQL that joins what is known of a key: n (present), d (stored_at), f (fresh_until) and a (refresh_at), to t, the row'
-    ' of the registry, k (symbol, and verified_at of a fetch that has just succeeded or null) and j (stored_at and'
+    'SQL that joins what is known of a key: n (present), d (stored_at), f (fresh_until) and a (refresh_at), to t, the'
+    ' row of the registry, k (symbol, and verified_at of a fetch that has just succeeded or null) and j (stored_at and'
     ' verified_at of its job). FR002 names the table or column that is gone.';
 -- <<<
 
@@ -3830,7 +3830,8 @@ end
 $$;
 
 comment on function freshness.gather_spent_calls(text) is
-    'Makes the calls that ended within the same two seconds one row of spent_calls. Called with the source''s row locked.';
+    'Makes the calls that ended within the same two seconds one row of spent_calls. Called with the source''s row'
+    ' locked.';
 
 create function freshness.tidy_spent_calls(p_source text, p_used freshness.used_calls)
 returns void
@@ -3850,8 +3851,8 @@ end
 $$;
 
 comment on function freshness.tidy_spent_calls(text, freshness.used_calls) is
-    'Keeps what a source has spent short, when freshness.used_calls finds it untidy: moves away what no minute counts any'
-    ' more, or gathers the others. Called with the source''s row locked.';
+    'Keeps what a source has spent short, when freshness.used_calls finds it untidy: moves away what no minute counts'
+    ' any more, or gathers the others. Called with the source''s row locked.';
 -- <<<
 
 -- >>> sql/465_open_source.sql
@@ -3969,7 +3970,7 @@ comment on function freshness.charge_sources(bigint, timestamptz, text[], text[]
 -- <<<
 
 -- >>> sql/467_have_plenty.sql
--- Most sources are far from their limits most of the time: then a claim need not choose by what they allow, and there is
+-- Most sources are far from their limits most of the time: then a claim need not choose by what they allow, and has
 -- nothing to write down.
 create function freshness.have_plenty(p_sources text[], p_calls integer)
 returns boolean
