@@ -39,7 +39,8 @@ begin
                     -- A staleness function knows nothing ahead: it is asked at the deadline.
                     and j.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
                 order by j.due_at
-                limit greatest(2 * p_limit, 50)
+                -- To choose among more costs a claim of few little.
+                limit case when p_limit < 10 then 50 else 2 * p_limit end
             ) as d
             where t.name = any (p_data_types)
             -- As due_jobs ranks them.
