@@ -48,7 +48,7 @@ begin
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
     end if;
     if v_is.is_set_back or v_is.is_long_ago then
-        perform freshness.heartbeat(p_worker);
+        perform freshness.seen(p_worker);
     end if;
     if v_is.is_set_back then
         -- The clock was: what waits for its deadline would wait that much longer.

@@ -24,6 +24,25 @@ $$;
 comment on function freshness.heartbeat(bigint) is
     'Says that a worker is alive. False: it was taken for dead, and has to be announced anew.';
 
+create function freshness.seen(p_worker bigint)
+returns boolean
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_worker freshness.workers;
+begin
+    select * into v_worker from freshness.workers as w where w.id = p_worker;
+    update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
+    return v_worker.seen_at > clock_timestamp() + interval '1 second';
+end
+$$;
+
+comment on function freshness.seen(bigint) is
+    'Part of claim: notes that a worker is alive. True: it was seen in the future, so the clock was set back; null: it'
+    ' is not on the list.';
+
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer
 language plpgsql

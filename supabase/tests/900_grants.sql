@@ -30,7 +30,7 @@ from regexp_split_to_table(
             pause_source plain_symbol prepare_rows prepare_sweep prune pull_all_keys pull_all_rows pull_changed_keys
             raise_fence_lost raise_priorities read_cards read_interval reconsider reconsider_once refuse refuse_call
             refuse_streams refuse_too_many register_data_type register_source release_unreadable renew_look
-            renew_update_trigger row_condition schedule schedule_sweep sleep_until somebody_died spend stale_wait
+            renew_update_trigger row_condition schedule schedule_sweep seen sleep_until somebody_died spend stale_wait
             stay_awake store_answer store_answers store_together stream_states stream_status subscribed_keys sweep
             sweep_keys sweep_slice sweep_subscriptions take_over take_sample tell_listeners tell_queued
             tidy_spent_calls timestamp_expression tokens try_to_end ttl_expression turns_to_fold understudy_until
