@@ -81,3 +81,28 @@ def test_a_key_that_spoils_the_statement_for_all_harms_itself_alone(
         [numbers.name],
     ).fetchall()
     assert failed == [("TWO",)]
+
+
+def test_claims_of_one_source_wait_for_each_other(
+    connection: Connection, connect: Connect, due: DataType, announce: Announce
+) -> None:
+    """However much it allows: else each would count without what the other takes."""
+    connection.execute("select freshness.register_source('plenty', calls_per_minute => 1000000)")
+    connection.execute(
+        "update freshness.data_types set source = 'plenty' where name = %s", [due.name]
+    )
+    worker, other, waiting = announce(), announce(), connect()
+    others: list[str] = []
+
+    def claim() -> None:
+        others.extend(job.symbol for job in Worker(waiting, other.number).claim(due.name, limit=4))
+
+    first = connect()
+    with first.transaction():
+        taken = Worker(first, worker.number).claim(due.name, limit=4)
+        thread = threading.Thread(target=claim)
+        thread.start()
+        wait_for_lock(connection, waiting)
+    thread.join()
+    assert {job.symbol for job in taken} | set(others) == set(SYMBOLS)
+    connection.execute("select freshness.unregister_source('plenty')")
