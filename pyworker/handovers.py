@@ -1,0 +1,90 @@
+"""What is handed to a worker while it sleeps: what it may begin with, and what goes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NoReturn
+
+import structlog
+
+from pyworker.database_clock import DatabaseClock
+from pyworker.errors import DatabaseUnavailable
+from pyworker.handed import Handed
+from pyworker.membership import Membership
+from pyworker.queue import Queue
+
+# A transaction may take its time between handing a job over and its commit.
+_LONGEST_WAY = 1.0
+# What a stopwatch may go wrong by between two looks at the database's clock.
+_TOLERANCE = 0.1
+_PAUSE = 1.0
+
+
+class Handovers:
+    """Judges jobs that were handed over, and tells the queue about them when nobody waits for it.
+
+    A handed job runs for us since it was written, whether we have heard of it or not; its heartbeat
+    limit counts from there. So nothing begins that may be somebody else's by now.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        membership: Membership,
+        clock: DatabaseClock,
+        data_types: Sequence[str],
+        heartbeat_limit: float,
+    ) -> None:
+        self._queue = queue
+        self._membership = membership
+        self._clock = clock
+        self._data_types = data_types
+        self._longest_way = min(_LONGEST_WAY, heartbeat_limit / 3)
+        self._refused: list[Handed] = []
+        self._others_sleep = False
+        self._news = asyncio.Event()
+        self._log = structlog.get_logger("worker")
+
+    def is_ours(self, handed: Handed) -> bool:
+        """Say whether a job surely runs for us, and will until our next heartbeat."""
+        return (
+            handed.worker == self._membership.id
+            and self._membership.is_known
+            and not self._membership.is_in_doubt
+            and -_TOLERANCE < self._clock.most_since(handed.job.started_at) <= self._longest_way
+        )
+
+    def took_up(self, handed: Handed) -> None:
+        """Note that a job has begun: somebody is to notice if we die with it."""
+        if handed.others_sleep:
+            self._others_sleep = True
+            self._news.set()
+
+    def refuse(self, handed: Handed) -> None:
+        """Have a job handed back."""
+        self._refused.append(handed)
+        self._news.set()
+
+    async def tell(self) -> NoReturn:
+        """Tell the queue what there is to tell, for ever."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            try:
+                await self._hand_back()
+                if self._others_sleep:
+                    await self._queue.taken_up(self._membership.id, self._data_types)
+                    self._others_sleep = False
+            except DatabaseUnavailable:
+                # Whatever runs for an id that we had before is taken over without us.
+                self._news.set()
+                await asyncio.sleep(_PAUSE)
+
+    async def _hand_back(self) -> None:
+        while self._refused:
+            worker = self._refused[0].worker
+            fences = [each.job.fence for each in self._refused if each.worker == worker]
+            await self._queue.hand_back(worker, fences)
+            self._log.info("handed_back", fences=fences)
+            self._refused = [each for each in self._refused if each.job.fence not in fences]
