@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import structlog
@@ -33,18 +34,52 @@ class Handovers:
         queue: Queue,
         membership: Membership,
         clock: DatabaseClock,
+        *,
         data_types: Sequence[str],
         heartbeat_limit: float,
+        begin: Callable[[Handed], bool],
     ) -> None:
         self._queue = queue
         self._membership = membership
         self._clock = clock
         self._data_types = data_types
         self._longest_way = min(_LONGEST_WAY, heartbeat_limit / 3)
+        self._begin = begin
+        self._held: list[Handed] | None = None
         self._refused: list[Handed] = []
         self._others_sleep = False
         self._news = asyncio.Event()
         self._log = structlog.get_logger("worker")
+
+    def hear(self, handed: Handed) -> None:
+        """Begin with a job, or have it handed back."""
+        if self._held is not None:
+            self._held.append(handed)
+        elif self.is_ours(handed) and self._begin(handed):
+            if handed.others_sleep:
+                # Somebody is to notice if we die with it.
+                self._others_sleep = True
+                self._news.set()
+        else:
+            self.refuse(handed)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let what is heard wait for the end of a claim, which may need all slots."""
+        self._held = []
+        try:
+            yield
+        except BaseException:
+            # Nobody knows for whom it runs now.
+            self._refused += self._held
+            self._news.set()
+            raise
+        else:
+            held, self._held = self._held, None
+            for handed in held:
+                self.hear(handed)
+        finally:
+            self._held = None
 
     def is_ours(self, handed: Handed) -> bool:
         """Say whether a job surely runs for us, and will until our next heartbeat."""
@@ -54,12 +89,6 @@ class Handovers:
             and not self._membership.is_in_doubt
             and -_TOLERANCE < self._clock.most_since(handed.job.started_at) <= self._longest_way
         )
-
-    def took_up(self, handed: Handed) -> None:
-        """Note that a job has begun: somebody is to notice if we die with it."""
-        if handed.others_sleep:
-            self._others_sleep = True
-            self._news.set()
 
     def refuse(self, handed: Handed) -> None:
         """Have a job handed back."""

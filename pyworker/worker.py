@@ -73,10 +73,13 @@ class Worker:
             queue, name=name, heartbeat_limit=heartbeat_limit, data_types=runner.data_types
         )
         self._handovers = Handovers(
-            queue, self._membership, self._clock, runner.data_types, heartbeat_limit
+            queue,
+            self._membership,
+            self._clock,
+            data_types=runner.data_types,
+            heartbeat_limit=heartbeat_limit,
+            begin=self._begin,
         )
-        # Heard while a claim is under way, which may need all slots.
-        self._handed: list[Handed] | None = None
         self._handed_at = float("-inf")
         self._leaves = False
         self._concurrency = concurrency
@@ -190,18 +193,13 @@ class Worker:
         lingers = self._lingers = self._lingers or signals > 1
         lead = self._lead.seconds + (_LINGER if lingers else 0)
         asked_at = self._now()
-        self._handed = []
-        try:
+        with self._handovers.held():
             turned = await self._turn(told, free, lead, stays_awake=lingers)
-        except BaseException:
-            self._refuse_what_was_handed()
-            raise
-        self._membership.pulse.beat(asked_at)
-        if planned_at is not None:
-            self._lead.measured(asyncio.get_running_loop().time() - planned_at)
-        for job in turned.jobs:
-            self._start(job, asked_at)
-        self._take_up_what_was_handed()
+            self._membership.pulse.beat(asked_at)
+            if planned_at is not None:
+                self._lead.measured(asyncio.get_running_loop().time() - planned_at)
+            for job in turned.jobs:
+                self._start(job, asked_at)
         self._pauses.looked(found=bool(turned.jobs))
         if len(turned.jobs) == free:
             self._lingers = False
@@ -284,7 +282,7 @@ class Worker:
 
     def _hear(self, token: WakeToken) -> None:
         if token.handed is not None:
-            self._take_up(token.handed)
+            self._handovers.hear(token.handed)
             return
         if token.is_garbled:
             self._membership.is_in_doubt = True
@@ -302,34 +300,21 @@ class Worker:
         if not self._lingers:
             self._claim_now()
 
-    def _take_up(self, handed: Handed) -> None:
-        """Begin with a job that was handed to us, if we can and may."""
-        if self._handed is not None:
-            self._handed.append(handed)
-            return
+    def _begin(self, handed: Handed) -> bool:
+        """Begin with a job that was handed to us; False when we have no slot for it."""
         free = self._concurrency - len(self._slots)
-        if free <= 0 or self._leaves or not self._handovers.is_ours(handed):
-            self._handovers.refuse(handed)
-            return
+        if free <= 0 or self._leaves:
+            return False
         is_rush = self._now() - self._handed_at < _LINGER
         self._handed_at = self._now()
         self._start(handed.job, self._handed_at, handed)
-        self._handovers.took_up(handed)
         if free == 1:
+            # To be told of nothing until a slot is free.
             self._look_soon()
         elif is_rush and not self._lingers:
             self._signals += 2
             self._claim_now()
-
-    def _take_up_what_was_handed(self) -> None:
-        waiting, self._handed = self._handed or (), None
-        for handed in waiting:
-            self._take_up(handed)
-
-    def _refuse_what_was_handed(self) -> None:
-        waiting, self._handed = self._handed or (), None
-        for handed in waiting:
-            self._handovers.refuse(handed)
+        return True
 
     def _look_soon(self) -> None:
         self._look_now.set()

@@ -13,6 +13,7 @@ with (fillfactor = 50);
 comment on table freshness.workers is 'Workers that have announced themselves and not yet left.';
 comment on column freshness.workers.seen_at is 'Last claim or heartbeat, by the database''s clock.';
 comment on column freshness.workers.heartbeat_limit is
-    'How long after seen_at, and after the start of what was handed to it later, the worker counts as dead, and others take over what it was running.';
+    'How long after seen_at, or the later start of a job that was handed to it, the worker counts as dead, and others'
+    ' take over what it was running.';
 comment on column freshness.workers.takes_jobs is
     'Whether it begins with what others hand to it while it sleeps (freshness.hand_over); false: it has to claim.';

@@ -1,5 +1,5 @@
--- A worker that sleeps is not heard of, and can be handed a job all the same: its time to show that it lives begins with
--- that. A start in the future was noted before the clock was set back, and does not count.
+-- A worker that sleeps is not heard of, and can be handed a job all the same: its time to show that it lives begins
+-- with that. A start in the future was noted before the clock was set back, and does not count.
 create function freshness.last_sign(p_seen_at timestamptz, p_started_at timestamptz, p_heartbeat_limit interval)
 returns timestamptz
 language plpgsql

@@ -71,17 +71,16 @@ begin
         insert into freshness.events (kind, data_type, symbol, worker, fence, waited)
         values ('refreshing', p_data_type, p_symbol, v_sleeper.worker, v_job.fence, v_job.waited);
     end if;
-    perform
-        set_config('freshness.has_handed_over', 'yes', true),
-        pg_notify(
-            v_sleeper.channel,
-            json_build_object(
-                'worker', v_sleeper.worker, 'data_type', p_data_type, 'symbol', p_symbol, 'fence', v_job.fence,
-                'started_at', v_job.started_at, 'stored_at', v_job.stored_at, 'attempts', v_job.attempts,
-                'validators', v_job.validators, 'alone', v_job.alone,
-                'others_sleep', exists (select from freshness.sleepers as s where s.channel <> v_sleeper.channel)
-            )::text
-        );
+    perform set_config('freshness.has_handed_over', 'yes', true);
+    perform pg_notify(
+        v_sleeper.channel,
+        json_build_object(
+            'worker', v_sleeper.worker, 'data_type', p_data_type, 'symbol', p_symbol, 'fence', v_job.fence,
+            'started_at', v_job.started_at, 'stored_at', v_job.stored_at, 'attempts', v_job.attempts,
+            'validators', v_job.validators, 'alone', v_job.alone,
+            'others_sleep', exists (select from freshness.sleepers as s where s.channel <> v_sleeper.channel)
+        )::text
+    );
 end
 $$;
 

@@ -12,7 +12,9 @@ declare
 begin
     with handed_back as (
         update freshness.jobs as j
-        set state = 'scheduled', worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp()
+        set
+            state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
+            run_at = clock_timestamp()
         where j.state = 'running' and j.worker = p_worker and j.fence = any (p_fences)
         returning j.data_type, j.symbol
     ),
@@ -37,8 +39,8 @@ end
 $$;
 
 comment on function freshness.hand_back(bigint, bigint[]) is
-    'Makes due what was handed to a worker that does not begin with it (the fences of the jobs), and wakes whoever is to'
-    ' claim it. Returns the number of those jobs; what does not run for it any more is passed over.';
+    'Makes due what was handed to a worker that does not begin with it (the fences of the jobs), and wakes whoever is'
+    ' to claim it. Returns the number of those jobs; what does not run for it any more is passed over.';
 
 create function freshness.taken_up(p_worker bigint, p_data_types text[])
 returns void

@@ -320,14 +320,15 @@ with (fillfactor = 50);
 comment on table freshness.workers is 'Workers that have announced themselves and not yet left.';
 comment on column freshness.workers.seen_at is 'Last claim or heartbeat, by the database''s clock.';
 comment on column freshness.workers.heartbeat_limit is
-    'How long after seen_at, and after the start of what was handed to it later, the worker counts as dead, and others take over what it was running.';
+    'How long after seen_at, or the later start of a job that was handed to it, the worker counts as dead, and others'
+    ' take over what it was running.';
 comment on column freshness.workers.takes_jobs is
     'Whether it begins with what others hand to it while it sleeps (freshness.hand_over); false: it has to claim.';
 -- <<<
 
 -- >>> sql/127_last_sign.sql
--- A worker that sleeps is not heard of, and can be handed a job all the same: its time to show that it lives begins with
--- that. A start in the future was noted before the clock was set back, and does not count.
+-- A worker that sleeps is not heard of, and can be handed a job all the same: its time to show that it lives begins
+-- with that. A start in the future was noted before the clock was set back, and does not count.
 create function freshness.last_sign(p_seen_at timestamptz, p_started_at timestamptz, p_heartbeat_limit interval)
 returns timestamptz
 language plpgsql
@@ -1632,17 +1633,16 @@ begin
         insert into freshness.events (kind, data_type, symbol, worker, fence, waited)
         values ('refreshing', p_data_type, p_symbol, v_sleeper.worker, v_job.fence, v_job.waited);
     end if;
-    perform
-        set_config('freshness.has_handed_over', 'yes', true),
-        pg_notify(
-            v_sleeper.channel,
-            json_build_object(
-                'worker', v_sleeper.worker, 'data_type', p_data_type, 'symbol', p_symbol, 'fence', v_job.fence,
-                'started_at', v_job.started_at, 'stored_at', v_job.stored_at, 'attempts', v_job.attempts,
-                'validators', v_job.validators, 'alone', v_job.alone,
-                'others_sleep', exists (select from freshness.sleepers as s where s.channel <> v_sleeper.channel)
-            )::text
-        );
+    perform set_config('freshness.has_handed_over', 'yes', true);
+    perform pg_notify(
+        v_sleeper.channel,
+        json_build_object(
+            'worker', v_sleeper.worker, 'data_type', p_data_type, 'symbol', p_symbol, 'fence', v_job.fence,
+            'started_at', v_job.started_at, 'stored_at', v_job.stored_at, 'attempts', v_job.attempts,
+            'validators', v_job.validators, 'alone', v_job.alone,
+            'others_sleep', exists (select from freshness.sleepers as s where s.channel <> v_sleeper.channel)
+        )::text
+    );
 end
 $$;
 
@@ -7210,7 +7210,9 @@ declare
 begin
     with handed_back as (
         update freshness.jobs as j
-        set state = 'scheduled', worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp()
+        set
+            state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
+            run_at = clock_timestamp()
         where j.state = 'running' and j.worker = p_worker and j.fence = any (p_fences)
         returning j.data_type, j.symbol
     ),
@@ -7235,8 +7237,8 @@ end
 $$;
 
 comment on function freshness.hand_back(bigint, bigint[]) is
-    'Makes due what was handed to a worker that does not begin with it (the fences of the jobs), and wakes whoever is to'
-    ' claim it. Returns the number of those jobs; what does not run for it any more is passed over.';
+    'Makes due what was handed to a worker that does not begin with it (the fences of the jobs), and wakes whoever is'
+    ' to claim it. Returns the number of those jobs; what does not run for it any more is passed over.';
 
 create function freshness.taken_up(p_worker bigint, p_data_types text[])
 returns void

@@ -11,7 +11,9 @@ do $$
 begin
     perform freshness.register_source('pgtap', calls_per_minute => 1000);
     perform freshness.register_data_type('pgtap_quote', 'freshness_pgtap.quotes', ttl => '1 minute');
-    perform freshness.register_data_type('pgtap_metered', 'freshness_pgtap.metered', ttl => '1 minute', source => 'pgtap');
+    perform freshness.register_data_type(
+        'pgtap_metered', 'freshness_pgtap.metered', ttl => '1 minute', source => 'pgtap'
+    );
 end
 $$;
 create table freshness_pgtap.worker as select freshness.announce_worker('pgtap', '15 seconds', true) as id;
@@ -98,15 +100,19 @@ insert into freshness.jobs (data_type, symbol, run_at, state) values ('pgtap_quo
 select * from freshness.request('pgtap_quote', array['ASIDE'], true);
 select ok(not freshness_pgtap.is_handed_over('ASIDE'), 'and what is set aside');
 select freshness_pgtap.begin_anew();
-insert into freshness.jobs (data_type, symbol, run_at, stored_at, verified_at, validators) values
-('pgtap_quote', 'OLD', now() + interval '1 hour', now() - interval '1 hour', now(), jsonb_build_object('e', repeat('x', 6000)));
+insert into freshness.jobs (data_type, symbol, run_at, stored_at, verified_at, validators)
+select
+    'pgtap_quote', 'OLD', now() + interval '1 hour', now() - interval '1 hour', now(),
+    jsonb_build_object('e', repeat('x', 6000));
 select * from freshness.request('pgtap_quote', array['OLD'], true);
 select ok(not freshness_pgtap.is_handed_over('OLD'), 'and what does not fit into a notification');
 select freshness_pgtap.begin_anew();
 insert into freshness.jobs (data_type, symbol, run_at, stored_at, verified_at, validators)
 values ('pgtap_quote', 'OLD', now() + interval '1 hour', now(), now(), '{"etag": "1"}');
 select * from freshness.request('pgtap_quote', array['OLD'], true);
-select ok(freshness_pgtap.is_handed_over('OLD') and verified_at is null, 'validators of rows that are gone do not count')
+select ok(
+    freshness_pgtap.is_handed_over('OLD') and verified_at is null, 'validators of rows that are gone do not count'
+)
 from freshness.jobs where symbol = 'OLD';
 
 select freshness_pgtap.begin_anew();
@@ -115,7 +121,10 @@ values ('pgtap_quote', 'TOLD', pg_backend_pid(), true);
 select * from freshness.request('pgtap_quote', array['TOLD']);
 select * from freshness.request('pgtap_quote', array['UNTOLD']);
 select results_eq(
-    $$ select e.symbol, e.kind, e.fence from freshness.events as e where e.data_type = 'pgtap_quote' and e.kind = 'refreshing' $$,
+    $$
+    select e.symbol, e.kind, e.fence
+    from freshness.events as e where e.data_type = 'pgtap_quote' and e.kind = 'refreshing'
+    $$,
     $$ select 'TOLD', 'refreshing', j.fence from freshness.jobs as j where j.symbol = 'TOLD' $$,
     'whoever is told of starts is told of this one'
 );

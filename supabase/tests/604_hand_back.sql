@@ -33,10 +33,13 @@ select set_eq(
     $$ select symbol from freshness.events where data_type = 'pgtap_quote' and kind = 'handed_back' $$, array['TOLD'],
     'whoever was told of the start is told'
 );
-select is(freshness.hand_back(id + 1, array[3]), 0, 'nobody hands back what runs for another') from freshness_pgtap.worker;
+select is(freshness.hand_back(id + 1, array[3]), 0, 'nobody hands back what runs for another')
+from freshness_pgtap.worker;
 
 update freshness.workers set seen_at = now() - interval '1 hour';
-select lives_ok($$ select freshness.taken_up(id, array['pgtap_quote']) from freshness_pgtap.worker $$, 'a worker begins');
+select lives_ok(
+    $$ select freshness.taken_up(id, array['pgtap_quote']) from freshness_pgtap.worker $$, 'a worker begins'
+);
 select ok(seen_at >= now(), 'and is heard of') from freshness.workers where name = 'pgtap';
 
 select * from finish();

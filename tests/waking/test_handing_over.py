@@ -1,8 +1,9 @@
-"""A job that is handed to a sleeper begins once, whatever the sleeper does meanwhile: all orders."""
+"""A job that is handed to a sleeper begins once, whatever that does meanwhile: all orders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -109,53 +110,51 @@ def test_a_sleeper_is_handed_what_is_due(
     assert one.sleeper.sleeps()
 
 
-def in_all_orders(
-    connect: Connect,
-    connection: Connection,
-    quotes: DataType,
-    one: Hands,
-    does: Sequence[str],
-    actions: Steps,
-    others: Sequence[Hands] = (),
-) -> int:
+@dataclass
+class Place:
+    """Where a test takes place."""
+
+    connect: Connect
+    connection: Connection
+    quotes: DataType
+
+
+@pytest.fixture
+def place(connect: Connect, connection: Connection, quotes: DataType) -> Place:
+    """Connections, and a data type."""
+    return Place(connect, connection, quotes)
+
+
+def in_all_orders(place: Place, actions: Steps, one: Hands, others: Sequence[Hands] = ()) -> int:
     """Hand a job over while a worker does something; returns the number of orders.
 
     In each of them the job begins once.
     """
-    producing = connect()
-    orders = list(interleavings(PRODUCER, does))
+    producing = place.connect()
+    orders = list(interleavings(PRODUCER, tuple(actions)))
     for order in orders:
         one.sleep()
         for each in others:
             each.sleep()
-        producer = Producer(producing, quotes.name, "read committed")
+        producer = Producer(producing, place.quotes.name, "read committed")
         run(order, {**steps_of(producer), **actions})
-        all_respond(connection, quotes, one, *others)
+        all_respond(place.connection, place.quotes, one, *others)
         begun = [symbol for each in (one, *others) for symbol in each.begun]
         assert begun == [producer.symbol], f"{begun} in the order {order}"
-        connection.execute(CLEAR, [quotes.name])
+        place.connection.execute(CLEAR, [place.quotes.name])
     return len(orders)
 
 
-def test_it_claims_meanwhile(
-    connect: Connect, connection: Connection, quotes: DataType, one: Hands
-) -> None:
-    actions: Steps = {"claim": one.claim, "again": one.claim}
-    assert in_all_orders(connect, connection, quotes, one, ("claim", "again"), actions) == 15
+def test_it_claims_meanwhile(place: Place, one: Hands) -> None:
+    assert in_all_orders(place, {"claim": one.claim, "again": one.claim}, one) == 15
 
 
-def test_it_gets_full_meanwhile(
-    connect: Connect, connection: Connection, quotes: DataType, one: Hands, other: Hands
-) -> None:
+def test_it_gets_full_meanwhile(place: Place, one: Hands, other: Hands) -> None:
     """What it has no slot for the other one is told of."""
-    actions: Steps = {"fill": one.fill}
-    orders = in_all_orders(connect, connection, quotes, one, ("fill",), actions, [other])
-    assert orders == 5
+    assert in_all_orders(place, {"fill": one.fill}, one, [other]) == 5
 
 
-def test_it_is_renewed_meanwhile(
-    connect: Connect, connection: Connection, quotes: DataType, one: Hands
-) -> None:
+def test_it_is_renewed_meanwhile(place: Place, one: Hands) -> None:
     """What runs for the id that it had goes back; under the new one it claims it."""
 
     def renew() -> None:
@@ -164,7 +163,7 @@ def test_it_is_renewed_meanwhile(
         one.sleeper.wake_up()
         one.sleeper.arm()
 
-    assert in_all_orders(connect, connection, quotes, one, ("renew",), {"renew": renew}) == 5
+    assert in_all_orders(place, {"renew": renew}, one) == 5
 
 
 def test_it_leaves_meanwhile(
@@ -249,7 +248,7 @@ def test_one_transaction_at_a_time_hands_over_to_a_worker(
 
 
 def test_what_is_rolled_back_is_handed_to_nobody(
-    connect: Connect, connection: Connection, quotes: DataType, one: Hands
+    connect: Connect, quotes: DataType, one: Hands
 ) -> None:
     """Neither with the transaction, nor with a part of it, after which it may hand over again."""
     one.sleep()

@@ -30,9 +30,7 @@ class Waking(RuleBasedStateMachine):
         self.opened: list[Connection] = []
         self.connection = self.connect()
         self.quotes: DataType = create_data_type(self.connection)
-        self.sleepers = [
-            Sleeper(self.connect, self.quotes.name, takes_jobs=True) for _ in range(3)
-        ]
+        self.sleepers = [Sleeper(self.connect, self.quotes.name, takes_jobs=True) for _ in range(3)]
         self.full = [False, False, False]
         self.told = [False, False, False]
         # Fences of the jobs that workers have begun with, as they were handed over.
