@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from pyworker.database import open_pool
+from pyworker.database import Pool, open_pool
 from pyworker.job import Ending, Sleeper, Turned
 from pyworker.queue import Queue
 from pyworker.refreshers import Refresher
@@ -22,7 +22,7 @@ from tests.fixtures.servers import Database
 from tests.worker.in_process import Recorder, working
 from tests.worker.processes import fetch_over_http, running_worker
 from tests.worker.provider import Provider
-from tests.worker.states import ACTIVITY, events, job, settled
+from tests.worker.states import ACTIVITY, events, job, settled, watch
 from tests.worker.waiting import until, until_quiet, wait_until
 
 ASLEEP = """
@@ -43,6 +43,42 @@ LOST = """
     select %s, 'AAPL', 'infinity', now(), 'running', s.worker, nextval('freshness.fences'), now()
     from freshness.sleepers as s where %s = any (s.data_types)
 """
+# Whole, as freshness.hand_over sends it by a worker's own channel.
+FORGED = """
+    select pg_notify('freshness_work', json_build_object(
+        'worker', s.worker, 'data_type', %s::text, 'symbol', 'FORGED', 'fence', 1,
+        'started_at', clock_timestamp(), 'stored_at', null, 'attempts', 0, 'validators', null,
+        'alone', false, 'others_sleep', false
+    )::text)
+    from freshness.sleepers as s where %s = any (s.data_types)
+"""
+
+
+class Held(Queue):
+    """Claims, and gives the answer when it is let go."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
+
+    async def turn(
+        self,
+        worker: int,
+        data_types: Sequence[str],
+        limit: int,
+        sleeper: Sleeper | None = None,
+        lead: float = 0.0,
+        *,
+        endings: Sequence[Ending] = (),
+        is_settled: bool = False,
+    ) -> Turned:
+        """Claim, and wait."""
+        turned = await super().turn(
+            worker, data_types, limit, sleeper, lead, endings=endings, is_settled=is_settled
+        )
+        await self.goes_on.wait()
+        return turned
 
 
 class Counting(Queue):
@@ -150,6 +186,34 @@ async def test_what_it_has_no_slot_for_goes_back(
     assert recorder.symbols == ["RUNS", "LATER"]
 
 
+async def test_what_comes_during_a_claim_waits_for_it(
+    database: Database, connection: Connection, quotes: DataType, recorder: Recorder
+) -> None:
+    """The claim may need all slots: nothing runs that has none."""
+    recorder.held = True
+    async with open_pool(database.url, 1) as pool:
+        looks, refresher = Held(pool), Refresher(quotes.name, recorder)
+        async with working(database.url, refresher, looks=looks, concurrency=2):
+            await asleep(connection, quotes)
+            connection.execute(SLEEPERS)
+            looks.goes_on.clear()
+            watch(connection, quotes, "AAPL", "MSFT")
+            await until(lambda: runs(connection, quotes, "AAPL"))
+            with connection.transaction():
+                connection.execute(REMEMBER)
+                request(connection, quotes, "LATER")
+                assert runs(connection, quotes, "LATER")
+                connection.execute(FORGET)
+            # Whatever it hears it has heard by now.
+            await asyncio.sleep(0.2)
+            looks.goes_on.set()
+            await until(lambda: not runs(connection, quotes, "LATER"))
+            assert sorted(recorder.symbols) == ["AAPL", "MSFT"]
+            recorder.let_go(3)
+            await until(lambda: settled(connection, quotes, "LATER"))
+    assert recorder.most_at_once == 2
+
+
 async def test_many_writers_find_one_slot(
     database: Database, connection: Connection, quotes: DataType, recorder: Recorder
 ) -> None:
@@ -182,17 +246,18 @@ async def test_what_is_handed_to_the_id_that_it_had_goes_back(
 ) -> None:
     """Its connection was lost meanwhile, and it goes on under another id."""
     writing = connect()
+    ours = "select count(*) from freshness.sleepers where %s = any (data_types) and worker <> %s"
     async with working(database.url, Refresher(quotes.name, recorder)) as listener:
         await asleep(connection, quotes)
         writing.execute("begin")
         request(writing, quotes)
-        assert runs(writing, quotes)
+        [worker, fence] = job(writing, quotes, "AAPL", "j.worker, j.fence")
         _cut(connection, listener.sleeper)
-        await until(lambda: listener.losses == 1)
-        await asleep(connection, quotes)
+        await until(lambda: connection.execute(ours, [quotes.name, worker]).fetchone() == (1,))
         writing.execute("commit")
         await until(lambda: settled(connection, quotes, "AAPL"))
-    assert recorder.symbols == ["AAPL"]
+    [begun] = recorder.jobs
+    assert begun.fence > fence
 
 
 async def test_what_was_lost_on_the_way_goes_back_with_the_connection(
@@ -223,12 +288,11 @@ async def test_nobody_else_can_hand_it_anything(
     database: Database, connection: Connection, quotes: DataType, recorder: Recorder
 ) -> None:
     """By the channel of all, to which anybody may send, comes a hint and no job."""
-    async with working(database.url, Refresher(quotes.name, recorder)) as listener:
+    async with working(database.url, Refresher(quotes.name, recorder)):
         await asleep(connection, quotes)
-        connection.execute("select pg_notify('freshness_work', '{\"worker\": 1}')")
+        connection.execute(FORGED, [quotes.name, quotes.name])
         request(connection, quotes)
         await until(lambda: settled(connection, quotes, "AAPL"))
-        assert listener.losses == 0
     assert recorder.symbols == ["AAPL"]
 
 
