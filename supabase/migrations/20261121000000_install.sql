@@ -1700,6 +1700,7 @@ set search_path = ''
 as $$
 declare
     v_run_at timestamptz;
+    v_added integer;
     v_is_locked boolean;
 begin
     with looked as materialized (
@@ -1744,15 +1745,19 @@ begin
             (select min(l.run_at) from looked as l where l.waits),
             (select min(clock_timestamp()) from looked as l where l.is_due)
         ),
+        (select count(*) from added as a),
         (select bool_or(l.problem like '55P03%') from looked as l)
-    into v_run_at, v_is_locked;
+    into v_run_at, v_added, v_is_locked;
 
     -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
     if v_is_locked then
         raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
     end if;
 
-    if v_run_at is not null then
+    -- A job that this transaction has made, and nobody else sees, can be handed over.
+    if v_added = 1 and cardinality(p_symbols) = 1 and v_run_at <= clock_timestamp() then
+        perform freshness.hand_over(p_data_type, p_symbols[1]);
+    elsif v_run_at is not null then
         perform freshness.wake(p_data_type, v_run_at);
     end if;
 end
@@ -2070,12 +2075,14 @@ begin
         insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
         values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
         v_run_at := greatest(v_refresh_at, v_now);
+        v_is_added := false;
         if t.job is null then
             insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
             values (%1$L, k.symbol, t.priority, v_run_at, v_stored_at, v_fresh_until, t.estimated_size_bytes)
             on conflict do nothing;
+            v_is_added := found;
         end if;
-        if t.job is not null or not found then
+        if not v_is_added then
             insert into freshness.pulls (data_type, symbol, reason) values (%1$L, k.symbol, 'watched');
             v_run_at := case
                 when t.state = 'running' or (t.run_at <= v_now and t.due_at > v_now) then null
@@ -2085,7 +2092,9 @@ begin
             end;
         end if;
         -- Farther moments need nobody to wake, and then the call is saved.
-        if v_run_at < v_now + interval '1 minute' then
+        if v_is_added and v_run_at <= v_now then
+            perform freshness.hand_over(%1$L, k.symbol);
+        elsif v_run_at < v_now + interval '1 minute' then
             perform freshness.wake(%1$L, v_run_at);
         end if;$body$,
         p_type.name,
@@ -2177,6 +2186,7 @@ declare
     v_fresh_until timestamptz;
     v_refresh_at timestamptz;
     v_run_at timestamptz;
+    v_is_added boolean;
     v_reason text;
 begin
     select
