@@ -39,14 +39,15 @@ CLEAR = "delete from freshness.jobs where state <> 'running'; truncate freshness
 
 WAKE = """
 select string_agg(pg_get_functiondef(f), '; ') from unnest(array[
-    'freshness.wake(text, timestamptz)', 'freshness.hand_over(text, text)'
+    'freshness.wake(text, timestamptz)', 'freshness.hand_over(text, text, integer)'
 ]::regprocedure[]) as f
 """
 NO_WAKE = """
 create or replace function freshness.wake(p_data_type text, p_run_at timestamptz) returns void
 language plpgsql set search_path = '' as 'begin end';
-create or replace function freshness.hand_over(p_data_type text, p_symbol text) returns void
-language plpgsql set search_path = '' as 'begin end'
+create or replace function freshness.hand_over(
+    p_data_type text, p_symbol text, p_viewers integer default 0
+) returns void language plpgsql set search_path = '' as 'begin end'
 """
 NOTIFYING = "perform pg_notify(v_"
 COUNTING = "perform nextval('public.bench_signals');"

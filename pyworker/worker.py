@@ -378,18 +378,24 @@ class Worker:
     async def _drain(self, hand_back: asyncio.Event) -> None:
         self._turns.close()
         self._leaves = True
-        if self._running and self._looks.is_armed and not hand_back.is_set():
-            # Otherwise jobs would be handed to us, or told to us, until we are gone.
-            with suppress(DatabaseUnavailable):
+        retiring = asyncio.create_task(self._retire())
+        try:
+            if self._running and not hand_back.is_set():
+                self._log.info("finishing", running=len(self._running))
+                await self._until_ended(self._shutdown_timeout, hand_back)
+            for task in self._running:
+                task.cancel()
+            if self._running:
+                # One that swallows its cancelling is left behind; its fence is void when we leave.
+                await self._until_ended(_CANCEL_TIMEOUT, hand_back)
+        finally:
+            retiring.cancel()
+
+    async def _retire(self) -> None:
+        # Otherwise jobs would be handed to us, or told to us, until what runs has ended.
+        with suppress(DatabaseUnavailable):
+            if self._looks.is_armed:
                 await self._looks.disarm()
-        if self._running and not hand_back.is_set():
-            self._log.info("finishing", running=len(self._running))
-            await self._until_ended(self._shutdown_timeout, hand_back)
-        for task in self._running:
-            task.cancel()
-        if self._running:
-            # One that swallows its cancelling is left behind; its fence is void when we leave.
-            await self._until_ended(_CANCEL_TIMEOUT, hand_back)
 
     async def _until_ended(self, limit: float, hand_back: asyncio.Event) -> None:
         ending = asyncio.create_task(asyncio.wait(set(self._running), timeout=limit))

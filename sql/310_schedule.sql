@@ -65,7 +65,7 @@ begin
 
     -- A job that this transaction has made, and nobody else sees, can be handed over.
     if v_added = 1 and cardinality(p_symbols) = 1 and v_run_at <= clock_timestamp() then
-        perform freshness.hand_over(p_data_type, p_symbols[1]);
+        perform freshness.hand_over(p_data_type, p_symbols[1], 1);
     elsif v_run_at is not null then
         perform freshness.wake(p_data_type, v_run_at);
     end if;

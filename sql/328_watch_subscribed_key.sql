@@ -45,7 +45,7 @@ begin
         end if;
         -- Farther moments need nobody to wake, and then the call is saved.
         if v_is_added and v_run_at <= v_now then
-            perform freshness.hand_over(%1$L, k.symbol);
+            perform freshness.hand_over(%1$L, k.symbol, 1);
         elsif v_run_at < v_now + interval '1 minute' then
             perform freshness.wake(%1$L, v_run_at);
         end if;$body$,

@@ -1563,7 +1563,7 @@ comment on function freshness.wake(text, timestamptz) is
 -- Whoever writes a job that is due, and finds a worker asleep that can run it, hands it over: it sets the job running
 -- for that worker in its own transaction, and tells it so. The worker hears of it when that is committed, and begins
 -- without a claim. Why no job is lost by it, and none is fetched twice: docs/waking.md.
-create function freshness.hand_over(p_data_type text, p_symbol text)
+create function freshness.hand_over(p_data_type text, p_symbol text, p_viewers integer default 0)
 returns void
 language plpgsql
 set search_path = ''
@@ -1611,7 +1611,7 @@ begin
         set
             state = 'running', run_at = 'infinity', worker = v_sleeper.worker, fence = nextval('freshness.fences'),
             started_at = clock_timestamp(), waited = greatest(date_part('epoch', clock_timestamp() - j.due_at), 0),
-            calls = 0, unwatched_at = null
+            calls = 0, unwatched_at = null, viewers = greatest(j.viewers, p_viewers)
         where
             j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'scheduled'
             and j.run_at <= v_now and (j.not_before <= v_now) is not false
@@ -1646,10 +1646,10 @@ begin
 end
 $$;
 
-comment on function freshness.hand_over(text, text) is
+comment on function freshness.hand_over(text, text, integer) is
     'Hands a job that is due over to the sleeper that keeps the time, if that is plain: it runs for that worker, which'
     ' hears of it once this transaction commits. Otherwise as freshness.wake. Call it in a statement of its own, for a'
-    ' job that this transaction has locked: it locks it.';
+    ' job that this transaction has locked: it locks it. p_viewers: so many watch it at least.';
 -- <<<
 
 -- >>> sql/305_live_watches.sql
@@ -1756,7 +1756,7 @@ begin
 
     -- A job that this transaction has made, and nobody else sees, can be handed over.
     if v_added = 1 and cardinality(p_symbols) = 1 and v_run_at <= clock_timestamp() then
-        perform freshness.hand_over(p_data_type, p_symbols[1]);
+        perform freshness.hand_over(p_data_type, p_symbols[1], 1);
     elsif v_run_at is not null then
         perform freshness.wake(p_data_type, v_run_at);
     end if;
@@ -2093,7 +2093,7 @@ begin
         end if;
         -- Farther moments need nobody to wake, and then the call is saved.
         if v_is_added and v_run_at <= v_now then
-            perform freshness.hand_over(%1$L, k.symbol);
+            perform freshness.hand_over(%1$L, k.symbol, 1);
         elsif v_run_at < v_now + interval '1 minute' then
             perform freshness.wake(%1$L, v_run_at);
         end if;$body$,

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(23);
+select plan(26);
 
 create schema freshness_pgtap;
 create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
@@ -115,6 +115,17 @@ select ok(
 )
 from freshness.jobs where symbol = 'OLD';
 
+select freshness_pgtap.begin_anew();
+select * from freshness.watch(array['pgtap_quote'], array['SEEN'], 'pgtap');
+select ok(freshness_pgtap.is_handed_over('SEEN') and viewers = 1, 'the job of a first viewer is handed over')
+from freshness.jobs where symbol = 'SEEN';
+select freshness_pgtap.begin_anew();
+insert into freshness.jobs (data_type, symbol, run_at) values ('pgtap_quote', 'THERE', now());
+select * from freshness.watch(array['pgtap_quote'], array['THERE'], 'pgtap');
+select ok(not freshness_pgtap.is_handed_over('THERE'), 'but not one that was there before: others may hold it');
+select freshness_pgtap.begin_anew();
+select * from freshness.watch(array['pgtap_quote', 'pgtap_quote'], array['ONE', 'TWO'], 'pgtap');
+select is(count(*), 0::bigint, 'nor several at once') from freshness.jobs where state = 'running';
 select freshness_pgtap.begin_anew();
 insert into freshness.listeners (data_type, symbol, backend, is_told_of_starts)
 values ('pgtap_quote', 'TOLD', pg_backend_pid(), true);

@@ -19,6 +19,7 @@ from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connect, Connection
 from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import Database
+from tests.fixtures.subscriptions import Subscriber
 from tests.worker.in_process import Recorder, working
 from tests.worker.processes import fetch_over_http, running_worker
 from tests.worker.provider import Provider
@@ -138,6 +139,30 @@ async def test_it_begins_without_a_claim(
     assert events(connection, quotes, "AAPL") == ["fresh", "fresh"]
 
 
+async def test_first_viewers_are_served_without_a_claim(
+    database: Database,
+    connection: Connection,
+    quotes: DataType,
+    subscribe: Subscriber,
+    recorder: Recorder,
+) -> None:
+    """A card and a subscription, whose keys had no job before."""
+    async with (
+        open_pool(database.url, 1) as pool,
+        working(database.url, Refresher(quotes.name, recorder), looks=(looks := Counting(pool))),
+    ):
+        await asleep(connection, quotes)
+        claims = looks.claims
+        watch(connection, quotes, "CARD")
+        await until(partial(settled, connection, quotes, "CARD"))
+        subscribe(quotes.table, "symbol=eq.PAGE")
+        await until(partial(settled, connection, quotes, "PAGE"))
+        assert looks.claims == claims
+    assert recorder.symbols == ["CARD", "PAGE"]
+    for symbol in recorder.symbols:
+        assert job(connection, quotes, symbol, "j.viewers") == (1,)
+
+
 async def test_what_a_long_transaction_hands_over_is_claimed_instead(
     database: Database, connection: Connection, quotes: DataType, recorder: Recorder
 ) -> None:
@@ -244,7 +269,7 @@ async def test_what_is_handed_to_the_id_that_it_had_goes_back(
     quotes: DataType,
     recorder: Recorder,
 ) -> None:
-    """Its connection was lost meanwhile, and it goes on under another id."""
+    """It was in doubt meanwhile, and goes on under another one."""
     writing = connect()
     ours = "select count(*) from freshness.sleepers where %s = any (data_types) and worker <> %s"
     async with working(database.url, Refresher(quotes.name, recorder)) as listener:
@@ -252,7 +277,7 @@ async def test_what_is_handed_to_the_id_that_it_had_goes_back(
         writing.execute("begin")
         request(writing, quotes)
         [worker, fence] = job(writing, quotes, "AAPL", "j.worker, j.fence")
-        _cut(connection, listener.sleeper)
+        connection.execute("select pg_notify(%s, '{')", [listener.channel])
         await until(lambda: connection.execute(ours, [quotes.name, worker]).fetchone() == (1,))
         writing.execute("commit")
         await until(lambda: settled(connection, quotes, "AAPL"))
