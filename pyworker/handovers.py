@@ -55,13 +55,13 @@ class Handovers:
         """Begin with a job, or have it handed back."""
         if self._held is not None:
             self._held.append(handed)
-        elif self.is_ours(handed) and self._begin(handed):
+        elif self._is_ours(handed) and self._begin(handed):
             if handed.others_sleep:
                 # Somebody is to notice if we die with it.
                 self._others_sleep = True
                 self._news.set()
         else:
-            self.refuse(handed)
+            self._refuse(handed)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -71,8 +71,8 @@ class Handovers:
             yield
         except BaseException:
             # Nobody knows for whom it runs now.
-            self._refused += self._held
-            self._news.set()
+            for handed in self._held:
+                self._refuse(handed)
             raise
         else:
             held, self._held = self._held, None
@@ -81,17 +81,20 @@ class Handovers:
         finally:
             self._held = None
 
-    def is_ours(self, handed: Handed) -> bool:
-        """Say whether a job surely runs for us, and will until our next heartbeat."""
+    def is_recent(self, handed: Handed) -> bool:
+        """Say whether nobody can have taken a job over, nor will before our next heartbeat."""
+        return -_TOLERANCE < self._clock.most_since(handed.job.started_at) <= self._longest_way
+
+    def _is_ours(self, handed: Handed) -> bool:
+        # Once it has begun, doubt does no harm: we go on with it under a new id.
         return (
             handed.worker == self._membership.id
             and self._membership.is_known
             and not self._membership.is_in_doubt
-            and -_TOLERANCE < self._clock.most_since(handed.job.started_at) <= self._longest_way
+            and self.is_recent(handed)
         )
 
-    def refuse(self, handed: Handed) -> None:
-        """Have a job handed back."""
+    def _refuse(self, handed: Handed) -> None:
         self._refused.append(handed)
         self._news.set()
 
@@ -101,19 +104,19 @@ class Handovers:
             await self._news.wait()
             self._news.clear()
             try:
-                await self._hand_back()
+                while self._refused:
+                    await self._hand_back(self._refused[0])
+                    self._refused.pop(0)
                 if self._others_sleep:
-                    await self._queue.taken_up(self._membership.id, self._data_types)
+                    # One that begins meanwhile is told of anew.
                     self._others_sleep = False
+                    await self._queue.taken_up(self._membership.id, self._data_types)
             except DatabaseUnavailable:
                 # Whatever runs for an id that we had before is taken over without us.
                 self._news.set()
                 await asyncio.sleep(_PAUSE)
 
-    async def _hand_back(self) -> None:
-        while self._refused:
-            worker = self._refused[0].worker
-            fences = [each.job.fence for each in self._refused if each.worker == worker]
-            await self._queue.hand_back(worker, fences)
-            self._log.info("handed_back", fences=fences)
-            self._refused = [each for each in self._refused if each.job.fence not in fences]
+    async def _hand_back(self, handed: Handed) -> None:
+        # One by one: who waits for one job and holds no other waits for nobody in a circle.
+        await self._queue.hand_back(handed.worker, [handed.job.fence])
+        self._log.info("handed_back", fence=handed.job.fence)

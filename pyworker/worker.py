@@ -339,11 +339,11 @@ class Worker:
             self._note(await self._runner.give_up(job, _STOPPED))
 
     async def _run_handed(self, handed: Handed) -> None:
-        # Its time had come when it was handed over.
-        if self._handovers.is_ours(handed):
+        # Its time had come when it was handed over. It may be a while since we heard of it.
+        if self._handovers.is_recent(handed):
             self._note(await self._runner.run(handed.job, self._turns))
         else:
-            self._handovers.refuse(handed)
+            self._note(await self._runner.give_up(handed.job, _STOPPED))
 
     def _note(self, ended: Ended) -> None:
         if ended.due_in is not None:

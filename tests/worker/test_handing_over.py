@@ -400,6 +400,6 @@ def test_a_worker_that_was_stopped_before_it_heard_begins_with_nothing(
         time.sleep(1)
         stopped.process.send_signal(signal.SIGCONT)
         wait_until(lambda: settled(connection, quotes, "AAPL"))
-        assert [fence] in [each["fences"] for each in stopped.events("handed_back")]
+        assert fence in [each["fence"] for each in stopped.events("handed_back")]
         assert stopped.stop() == 0
     assert provider.calls == ["/AAPL"]
