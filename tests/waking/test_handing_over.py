@@ -12,6 +12,7 @@ from tests.fixtures.connections import Connect, Connection
 from tests.fixtures.data_types import DataType
 from tests.waking.sleeper import Producer, Sleeper
 from tests.waking.test_interleavings import interleavings, run
+from tests.worker.waiting import wait_until
 
 PRODUCER = ("begin", "write", "hand_over", "commit")
 RUNNING = "select worker, fence from freshness.jobs where data_type = %s and state = 'running'"
@@ -33,9 +34,12 @@ class Hands:
         self.begun, self.is_full, self.is_gone = [], False, False
         self.sleeper.wake_up()
         self.sleeper.arm()
-        for _ in range(2):
-            self.sleeper.settle()
-        assert self.sleeper.asleep_until is not None
+        # Another transaction of the server, such as autovacuum's, may need a look more.
+        wait_until(self._settles)
+
+    def _settles(self) -> bool:
+        self.sleeper.settle()
+        return self.sleeper.asleep_until is not None
 
     def claim(self) -> None:
         """Look at what is due."""
