@@ -1,8 +1,9 @@
 """What waking costs those who commit requests: 32 clients, each request for another due key.
 
-The baseline is the same without any NOTIFY: freshness.wake is replaced by a function that does
-nothing. The worker is the same on both sides: one that sleeps at first and then works off what it
-can, or one whose slots are all taken. Besides, how many of the requests notified somebody.
+The baseline is the same without any NOTIFY: freshness.wake and freshness.hand_over are replaced by
+functions that do nothing. The worker is the same on both sides: one that sleeps at first and then
+works off what it can, or one whose slots are all taken. Besides, how many of the requests notified
+somebody.
 """
 
 from __future__ import annotations
@@ -36,12 +37,19 @@ select count(*) from freshness.request(
 """
 CLEAR = "delete from freshness.jobs where state <> 'running'; truncate freshness.events;"
 
-WAKE = "select pg_get_functiondef('freshness.wake(text, timestamptz)'::regprocedure)"
+WAKE = """
+select string_agg(pg_get_functiondef(f), '; ') from unnest(array[
+    'freshness.wake(text, timestamptz)', 'freshness.hand_over(text, text, integer)'
+]::regprocedure[]) as f
+"""
 NO_WAKE = """
 create or replace function freshness.wake(p_data_type text, p_run_at timestamptz) returns void
-language plpgsql set search_path = '' as 'begin end'
+language plpgsql set search_path = '' as 'begin end';
+create or replace function freshness.hand_over(
+    p_data_type text, p_symbol text, p_viewers integer default 0
+) returns void language plpgsql set search_path = '' as 'begin end'
 """
-NOTIFYING = "perform pg_notify(v_channel"
+NOTIFYING = "perform pg_notify(v_"
 COUNTING = "perform nextval('public.bench_signals');"
 
 

@@ -22,11 +22,21 @@ class DatabaseClock:
     def __init__(self) -> None:
         self._offset = float("-inf")
         self._read_at = float("-inf")
+        # The same by the other end of the answers: what the clock cannot have passed.
+        self._most = float("inf")
+        self._most_read_at = float("-inf")
         self._sharper = asyncio.Event()
 
-    def note(self, moment: datetime) -> None:
-        """Note that the database's clock has reached `moment`."""
+    def note(self, moment: datetime, asked_at: float | None = None) -> None:
+        """Note that the database's clock has reached `moment`.
+
+        `asked_at` is when it had not yet (`time.monotonic`).
+        """
         now = time.monotonic()
+        if asked_at is not None:
+            most = moment.timestamp() - asked_at
+            if most < self._most or now - self._most_read_at > _READING_LASTS:
+                self._most, self._most_read_at = most, now
         offset = moment.timestamp() - now
         if offset > self._offset or now - self._read_at > _READING_LASTS:
             self._offset, self._read_at = offset, now
@@ -46,3 +56,10 @@ class DatabaseClock:
     def seconds_until(self, moment: datetime) -> float:
         """Return how long it will take until `moment`, as far as is known; infinity: unknown."""
         return moment.timestamp() - self._offset - time.monotonic()
+
+    def most_since(self, moment: datetime) -> float:
+        """Return how long ago `moment` was at the most (s); infinity: unknown.
+
+        Negative: it is yet to come, or the clock was set since it was read.
+        """
+        return time.monotonic() + self._most - moment.timestamp()

@@ -118,7 +118,7 @@ class Listener:
         try:
             async with await self._ear.connect() as connection:
                 backend = await self._ear.listen(
-                    connection, lambda heard: signal(WakeToken.of(heard.payload))
+                    connection, lambda heard: signal(self._token(heard))
                 )
                 if backend is None:
                     return self._poll_only(_SILENT, self._asking_again.next())
@@ -142,6 +142,8 @@ class Listener:
             )
             return pause
         except psycopg.Error as error:
+            if self.sleeper is not None:
+                self.losses += 1
             reason = f"LISTEN is refused: {_first_line(error)}"
             return self._poll_only(reason, self._asking_again.next())
 
@@ -158,10 +160,13 @@ class Listener:
         notifications = self._ear.notifications(connection, self._round_trip_interval)
         async with aclosing(notifications):
             async for notification in notifications:
-                signal(WakeToken.of(notification.payload))
+                signal(self._token(notification))
                 # Whoever has been woken comes before the wait for more.
                 await asyncio.sleep(0)
         raise AssertionError("listening has no end")
+
+    def _token(self, heard: psycopg.Notify) -> WakeToken:
+        return WakeToken.of(heard.payload, is_own=heard.channel == self.channel)
 
     def _poll_only(self, reason: str, pause: float) -> float:
         if reason != self._reason:

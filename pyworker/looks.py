@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from pyworker.database_clock import DatabaseClock
@@ -38,6 +39,11 @@ class Looks:
         return self._listener.sleeper is not None
 
     @property
+    def is_armed(self) -> bool:
+        """Whether we are among those that are told of what is due."""
+        return self._is_armed
+
+    @property
     def must_settle(self) -> bool:
         """Whether we have armed, and somebody may not know it yet."""
         return self._is_armed and self._settled is None
@@ -65,11 +71,12 @@ class Looks:
         if free > 0:
             # Until the answer is here nobody knows.
             self._settled = None
+        asked_at = time.monotonic()
         turned = await self._queue.turn(
             worker, self._data_types, free, sleeper, lead, endings=endings, is_settled=is_settled
         )
         if turned.jobs:
-            self._clock.note(turned.jobs[-1].started_at)
+            self._clock.note(turned.jobs[-1].started_at, asked_at)
         if free > 0:
             can_be_woken = sleeper is not None and not stays_awake
             self._is_armed = can_be_woken and len(turned.jobs) < free
@@ -79,6 +86,11 @@ class Looks:
     async def doubt(self) -> None:
         """Ask whether the connection still stands; if it does not, it is replaced."""
         await self._queue.doubt()
+
+    async def disarm(self) -> None:
+        """Have nobody tell us anything, and let somebody else keep the time: no slot is free."""
+        await self._queue.disarm(self._listener.channel)
+        self._is_armed, self._settled = False, None
 
     async def hand_on(self) -> None:
         """Let somebody else keep the time: we have no free slot."""
@@ -114,10 +126,11 @@ class Looks:
     async def _settle(self, worker: int, sleeper: Sleeper, last: Look | None) -> Look:
         now = asyncio.get_running_loop().time()
         reads = now - self._usage_read_at >= _READING_LASTS
+        asked_at = time.monotonic()
         look = await self._queue.settle(
             worker, self._data_types, sleeper, last, reads_queue_usage=reads
         )
-        self._clock.note(look.looked_at)
+        self._clock.note(look.looked_at, asked_at)
         if look.queue_usage is not None:
             self._usage_read_at = now
             self._listener.note_queue_usage(look.queue_usage)

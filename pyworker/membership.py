@@ -40,7 +40,9 @@ class Membership:
 
     async def announce(self) -> None:
         """Become known, under a new id."""
-        self.id = await self._queue.announce_worker(self._name, self._heartbeat_limit)
+        self.id = await self._queue.announce_worker(
+            self._name, self._heartbeat_limit, takes_jobs=True
+        )
         self.is_known = True
         self.is_in_doubt = False
         self._log.info("worker_started", id=self.id, data_types=self._data_types)

@@ -69,12 +69,14 @@ class Queue:
             if not isinstance(error.__cause__, PoolTimeout):
                 await self._pool.drain()
 
-    async def announce_worker(self, name: str, heartbeat_limit: float) -> int:
-        """Make a worker known; returns its id."""
+    async def announce_worker(
+        self, name: str, heartbeat_limit: float, *, takes_jobs: bool = False
+    ) -> int:
+        """Make a worker known; returns its id. Does it take what is handed to it in its sleep?"""
         return int(
             await self._value(
-                "select freshness.announce_worker(%s, make_interval(secs => %s))",
-                (name, heartbeat_limit),
+                "select freshness.announce_worker(%s, make_interval(secs => %s), %s)",
+                (name, heartbeat_limit, takes_jobs),
             )
         )
 
@@ -183,6 +185,14 @@ class Queue:
             class_row(Look),
         )
         return look
+
+    async def hand_back(self, worker: int, fences: Sequence[int]) -> int:
+        """Make due what was handed to a worker that does not begin with it; returns how many."""
+        return int(await self._value("select freshness.hand_back(%s, %s)", (worker, list(fences))))
+
+    async def taken_up(self, worker: int, data_types: Sequence[str]) -> None:
+        """Say that a worker has begun with what was handed to it; another one watches over it."""
+        await self._value("select freshness.taken_up(%s, %s)", (worker, list(data_types)))
 
     async def hand_on(self, data_types: Sequence[str]) -> None:
         """Wake others who sleep past what is due next, for a worker without a free slot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -12,7 +13,9 @@ import structlog
 from pyworker.alarm import Alarm
 from pyworker.database_clock import DatabaseClock
 from pyworker.errors import DatabaseUnavailable, WorkerUnknown
-from pyworker.job import Job, Turned
+from pyworker.handed import Handed
+from pyworker.handovers import Handovers
+from pyworker.job import Ended, Job, Turned
 from pyworker.lead import Lead
 from pyworker.listener import Listener
 from pyworker.long_poll import LongPoll
@@ -69,6 +72,16 @@ class Worker:
         self._membership = Membership(
             queue, name=name, heartbeat_limit=heartbeat_limit, data_types=runner.data_types
         )
+        self._handovers = Handovers(
+            queue,
+            self._membership,
+            self._clock,
+            data_types=runner.data_types,
+            heartbeat_limit=heartbeat_limit,
+            begin=self._begin,
+        )
+        self._handed_at = float("-inf")
+        self._leaves = False
         self._concurrency = concurrency
         self._shutdown_timeout = shutdown_timeout
         self._turns = Turns(queue, self._look_soon)
@@ -106,6 +119,7 @@ class Worker:
                 group.create_task(
                     self._membership.beat(lambda: bool(self._running), self._claim_now)
                 ),
+                group.create_task(self._handovers.tell()),
                 group.create_task(sweep_regularly(self._queue, self._name)),
                 group.create_task(self._look_regularly()),
                 group.create_task(self._wait_for(stop)),
@@ -153,7 +167,10 @@ class Worker:
         told = self._turns.take()
         self._slots.difference_update(each.ending.job.fence for each in told)
         free = self._concurrency - len(self._slots)
-        if free <= 0 and (must_claim or not told):
+        if free <= 0 and self._looks.is_armed:
+            # What was handed to us has taken the last slot.
+            await self._looks.disarm()
+        elif free <= 0 and (must_claim or not told):
             await self._looks.hand_on()
         if told and (free <= 0 or not (must_claim or was_full)):
             # Nothing is due that we do not know of.
@@ -161,23 +178,28 @@ class Worker:
             if self._looks.must_settle:
                 await self._rest(None, fruitless=False)
         elif free > 0 and (told or must_claim or await self._is_due()):
-            await self._claim(told, free)
+            await self._claim(told)
         else:
             self._pauses.looked(found=False)
 
-    async def _claim(self, told: Sequence[Waiting], free: int) -> None:
+    async def _claim(self, told: Sequence[Waiting]) -> None:
+        free = self._concurrency - len(self._slots)
+        if free <= 0:
+            # Taken by what was handed to us while we looked whether anything is due.
+            return
         planned_at = self._alarm.take_ring()
         signals, self._signals = self._signals, 0
         # Told twice for one look: to stay awake costs less than so many signals.
         lingers = self._lingers = self._lingers or signals > 1
         lead = self._lead.seconds + (_LINGER if lingers else 0)
         asked_at = self._now()
-        turned = await self._turn(told, free, lead, stays_awake=lingers)
-        self._membership.pulse.beat(asked_at)
-        if planned_at is not None:
-            self._lead.measured(asyncio.get_running_loop().time() - planned_at)
-        for job in turned.jobs:
-            self._start(job, asked_at)
+        with self._handovers.held():
+            turned = await self._turn(told, free, lead, stays_awake=lingers)
+            self._membership.pulse.beat(asked_at)
+            if planned_at is not None:
+                self._lead.measured(asyncio.get_running_loop().time() - planned_at)
+            for job in turned.jobs:
+                self._start(job, asked_at)
         self._pauses.looked(found=bool(turned.jobs))
         if len(turned.jobs) == free:
             self._lingers = False
@@ -215,6 +237,8 @@ class Worker:
             # not cost a wait of its own. Those that stand are kept, if only because no new ones are
             # let in.
             self._losses = self._listener.losses
+            # What was handed to us, and lost on the way, runs for us all the same.
+            self._membership.is_in_doubt = True
             await asyncio.gather(self._queue.doubt(), self._looks.doubt())
 
     async def _be_known(self) -> None:
@@ -257,6 +281,11 @@ class Worker:
             wait = self._long_poll.max_wait_time
 
     def _hear(self, token: WakeToken) -> None:
+        if token.handed is not None:
+            self._handovers.hear(token.handed)
+            return
+        if token.is_garbled:
+            self._membership.is_in_doubt = True
         self._pauses.stir()
         if token.moment is not None:
             ahead = self._clock.seconds_until(token.moment) - self._lead.seconds
@@ -266,9 +295,26 @@ class Worker:
                 if not self._lingers:
                     self._look_now.set()
                 return
-        self._signals += 1
+        # Handed one and told of another: a rush as well.
+        self._signals += 2 if self._now() - self._handed_at < _LINGER else 1
         if not self._lingers:
             self._claim_now()
+
+    def _begin(self, handed: Handed) -> bool:
+        """Begin with a job that was handed to us; False when we have no slot for it."""
+        free = self._concurrency - len(self._slots)
+        if free <= 0 or self._leaves:
+            return False
+        is_rush = self._now() - self._handed_at < _LINGER
+        self._handed_at = self._now()
+        self._start(handed.job, self._handed_at, handed)
+        if free == 1:
+            # To be told of nothing until a slot is free.
+            self._look_soon()
+        elif is_rush and not self._lingers:
+            self._signals += 2
+            self._claim_now()
+        return True
 
     def _look_soon(self) -> None:
         self._look_now.set()
@@ -277,8 +323,9 @@ class Worker:
         self._must_claim = True
         self._look_now.set()
 
-    def _start(self, job: Job, claimed_at: float) -> None:
-        task = asyncio.create_task(self._run(job, claimed_at), name=f"{job.data_type} {job.symbol}")
+    def _start(self, job: Job, claimed_at: float, handed: Handed | None = None) -> None:
+        run = self._run(job, claimed_at) if handed is None else self._run_handed(handed)
+        task = asyncio.create_task(run, name=f"{job.data_type} {job.symbol}")
         self._running[task] = job
         self._slots.add(job.fence)
         task.add_done_callback(partial(self._ended, job.fence))
@@ -286,10 +333,19 @@ class Worker:
     async def _run(self, job: Job, claimed_at: float) -> None:
         await self._clock.wait_until(job.due_at)
         if self._membership.pulse.has_lasted(claimed_at, self._now()):
-            ended = await self._runner.run(job, self._turns)
+            self._note(await self._runner.run(job, self._turns))
         else:
             # Stopped for so long that others may have it: a call of ours would be one too many.
-            ended = await self._runner.give_up(job, _STOPPED)
+            self._note(await self._runner.give_up(job, _STOPPED))
+
+    async def _run_handed(self, handed: Handed) -> None:
+        # Its time had come when it was handed over. It may be a while since we heard of it.
+        if self._handovers.is_recent(handed):
+            self._note(await self._runner.run(handed.job, self._turns))
+        else:
+            self._note(await self._runner.give_up(handed.job, _STOPPED))
+
+    def _note(self, ended: Ended) -> None:
         if ended.due_in is not None:
             self._alarm.set_in(ended.due_in - self._lead.seconds)
 
@@ -321,14 +377,25 @@ class Worker:
 
     async def _drain(self, hand_back: asyncio.Event) -> None:
         self._turns.close()
-        if self._running and not hand_back.is_set():
-            self._log.info("finishing", running=len(self._running))
-            await self._until_ended(self._shutdown_timeout, hand_back)
-        for task in self._running:
-            task.cancel()
-        if self._running:
-            # One that swallows its cancelling is left behind; its fence is void when we leave.
-            await self._until_ended(_CANCEL_TIMEOUT, hand_back)
+        self._leaves = True
+        retiring = asyncio.create_task(self._retire())
+        try:
+            if self._running and not hand_back.is_set():
+                self._log.info("finishing", running=len(self._running))
+                await self._until_ended(self._shutdown_timeout, hand_back)
+            for task in self._running:
+                task.cancel()
+            if self._running:
+                # One that swallows its cancelling is left behind; its fence is void when we leave.
+                await self._until_ended(_CANCEL_TIMEOUT, hand_back)
+        finally:
+            retiring.cancel()
+
+    async def _retire(self) -> None:
+        # Otherwise jobs would be handed to us, or told to us, until what runs has ended.
+        with suppress(DatabaseUnavailable):
+            if self._looks.is_armed:
+                await self._looks.disarm()
 
     async def _until_ended(self, limit: float, hand_back: asyncio.Event) -> None:
         ending = asyncio.create_task(asyncio.wait(set(self._running), timeout=limit))

@@ -9,6 +9,7 @@ set search_path = ''
 as $$
 declare
     v_run_at timestamptz;
+    v_added integer;
     v_is_locked boolean;
 begin
     with looked as materialized (
@@ -53,15 +54,19 @@ begin
             (select min(l.run_at) from looked as l where l.waits),
             (select min(clock_timestamp()) from looked as l where l.is_due)
         ),
+        (select count(*) from added as a),
         (select bool_or(l.problem like '55P03%') from looked as l)
-    into v_run_at, v_is_locked;
+    into v_run_at, v_added, v_is_locked;
 
     -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
     if v_is_locked then
         raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
     end if;
 
-    if v_run_at is not null then
+    -- A job that this transaction has made, and nobody else sees, can be handed over.
+    if v_added = 1 and cardinality(p_symbols) = 1 and v_run_at <= clock_timestamp() then
+        perform freshness.hand_over(p_data_type, p_symbols[1], 1);
+    elsif v_run_at is not null then
         perform freshness.wake(p_data_type, v_run_at);
     end if;
 end

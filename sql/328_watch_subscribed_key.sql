@@ -27,12 +27,14 @@ begin
         insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
         values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
         v_run_at := greatest(v_refresh_at, v_now);
+        v_is_added := false;
         if t.job is null then
             insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
             values (%1$L, k.symbol, t.priority, v_run_at, v_stored_at, v_fresh_until, t.estimated_size_bytes)
             on conflict do nothing;
+            v_is_added := found;
         end if;
-        if t.job is not null or not found then
+        if not v_is_added then
             insert into freshness.pulls (data_type, symbol, reason) values (%1$L, k.symbol, 'watched');
             v_run_at := case
                 when t.state = 'running' or (t.run_at <= v_now and t.due_at > v_now) then null
@@ -42,7 +44,9 @@ begin
             end;
         end if;
         -- Farther moments need nobody to wake, and then the call is saved.
-        if v_run_at < v_now + interval '1 minute' then
+        if v_is_added and v_run_at <= v_now then
+            perform freshness.hand_over(%1$L, k.symbol, 1);
+        elsif v_run_at < v_now + interval '1 minute' then
             perform freshness.wake(%1$L, v_run_at);
         end if;$body$,
         p_type.name,

@@ -21,6 +21,7 @@ declare
     v_fresh_until timestamptz;
     v_refresh_at timestamptz;
     v_run_at timestamptz;
+    v_is_added boolean;
     v_reason text;
 begin
     select

@@ -27,7 +27,10 @@ begin
         left join freshness.workers as w on w.id = j.worker
         where
             j.state = 'running'
-            and (w.id is null or w.seen_at + w.heartbeat_limit < clock_timestamp())
+            and (
+                w.id is null
+                or freshness.last_sign(w.seen_at, j.started_at, w.heartbeat_limit) + w.heartbeat_limit < clock_timestamp()
+            )
     ),
 
     -- By its fence: another one may have taken a job over since this began, and run it.

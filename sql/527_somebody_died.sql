@@ -11,7 +11,14 @@ begin
             w.seen_at > clock_timestamp() + w.heartbeat_limit
             or (
                 w.seen_at + w.heartbeat_limit < clock_timestamp()
-                and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running' limit 1)
+                and exists (
+                    select from freshness.jobs as j
+                    where
+                        j.worker = w.id and j.state = 'running'
+                        and freshness.last_sign(w.seen_at, j.started_at, w.heartbeat_limit) + w.heartbeat_limit
+                        < clock_timestamp()
+                    limit 1
+                )
             )
     ) or exists (
         -- One look into the index for each worker that runs something, however many jobs those are.

@@ -1,14 +1,17 @@
-create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
+create function freshness.announce_worker(
+    p_name text, p_heartbeat_limit interval default interval '15 seconds', p_takes_jobs boolean default false
+)
 returns bigint
 language sql
 set search_path = ''
 as $$
-    insert into freshness.workers (name, heartbeat_limit) values (p_name, p_heartbeat_limit) returning id
+    insert into freshness.workers (name, heartbeat_limit, takes_jobs)
+    values (p_name, p_heartbeat_limit, p_takes_jobs) returning id
 $$;
 
-comment on function freshness.announce_worker(text, interval) is
+comment on function freshness.announce_worker(text, interval, boolean) is
     'Makes a worker known and returns its id. It counts as dead when nothing is heard of it for p_heartbeat_limit'
-    ' while it runs something.';
+    ' while it runs something. p_takes_jobs: jobs may be handed to it while it sleeps.';
 
 create function freshness.heartbeat(p_worker bigint)
 returns boolean

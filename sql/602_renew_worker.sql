@@ -17,7 +17,7 @@ begin
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
     end if;
-    v_new := freshness.announce_worker(v_old.name, v_old.heartbeat_limit);
+    v_new := freshness.announce_worker(v_old.name, v_old.heartbeat_limit, v_old.takes_jobs);
     update freshness.jobs as j set worker = v_new
     where j.state = 'running' and j.worker = p_worker and j.fence = any (p_fences);
     perform freshness.dismiss_worker(p_worker);

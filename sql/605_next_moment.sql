@@ -33,7 +33,17 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
     return (
-        select min(w.seen_at + w.heartbeat_limit)
+        select min(
+            w.heartbeat_limit + case
+                when w.seen_at + w.heartbeat_limit > clock_timestamp() then w.seen_at
+                -- Not heard of for long, and yet not dead: what it runs was handed to it.
+                else (
+                    select min(freshness.last_sign(w.seen_at, j.started_at, w.heartbeat_limit))
+                    from freshness.jobs as j
+                    where j.worker = w.id and j.state = 'running'
+                )
+            end
+        )
         from freshness.workers as w
         where
             w.id <> p_worker

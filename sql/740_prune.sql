@@ -19,7 +19,9 @@ begin
     where
         w.seen_at < clock_timestamp() - interval '1 hour'
         and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
-        and w.started_at < clock_timestamp() - interval '7 days';
+        and w.started_at < clock_timestamp() - interval '7 days'
+        -- To one that sleeps, somebody may be handing a job.
+        and not exists (select from freshness.sleepers as s where s.worker = w.id);
     perform freshness.forget_lost_listeners();
     begin
         if to_regclass('cron.job_run_details') is not null then

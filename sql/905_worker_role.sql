@@ -28,7 +28,7 @@ begin
                 'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
                 'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners',
                 'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams', 'tell_lines',
-                'stream_figures'
+                'stream_figures', 'hand_back', 'taken_up'
             )
     loop
         execute format('alter function %s security definer', v_function);

@@ -9,6 +9,8 @@ from pyworker.demo.history import History, Interest, Refresh
 
 # Data that goes stale this close (seconds) to an interest may be fetched for either reason.
 MARGIN = 0.05
+# What an interest hands to a sleeping worker counts as begun this much (seconds) before its commit.
+HANDED_OVER = 0.02
 # After so long (seconds) an interest that is still there counts as overlooked.
 PATIENCE = 2.0
 
@@ -65,7 +67,7 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 
 def _needs_fetch(interest: Interest, refreshes: Sequence[Refresh], ttl: float) -> bool:
-    before = [refresh for refresh in refreshes if refresh.began < interest.at]
+    before = [refresh for refresh in refreshes if refresh.began < interest.at - HANDED_OVER]
     if not before:
         return True
     last = before[-1]

@@ -311,6 +311,7 @@ create table freshness.workers (
     name text not null,
     started_at timestamptz not null default clock_timestamp(),
     seen_at timestamptz not null default clock_timestamp(),
+    takes_jobs boolean not null default false,
     heartbeat_limit interval not null
     constraint a_heartbeat_limit_is_a_second_or_longer check (heartbeat_limit >= interval '1 second')
 )
@@ -319,7 +320,30 @@ with (fillfactor = 50);
 comment on table freshness.workers is 'Workers that have announced themselves and not yet left.';
 comment on column freshness.workers.seen_at is 'Last claim or heartbeat, by the database''s clock.';
 comment on column freshness.workers.heartbeat_limit is
-    'How long after seen_at the worker counts as dead, and others take over what it was running.';
+    'How long after seen_at, or the later start of a job that was handed to it, the worker counts as dead, and others'
+    ' take over what it was running.';
+comment on column freshness.workers.takes_jobs is
+    'Whether it begins with what others hand to it while it sleeps (freshness.hand_over); false: it has to claim.';
+-- <<<
+
+-- >>> sql/127_last_sign.sql
+-- A worker that sleeps is not heard of, and can be handed a job all the same: its time to show that it lives begins
+-- with that. A start in the future was noted before the clock was set back, and does not count.
+create function freshness.last_sign(p_seen_at timestamptz, p_started_at timestamptz, p_heartbeat_limit interval)
+returns timestamptz
+language plpgsql
+set search_path = ''
+as $$
+begin
+    if p_started_at > p_seen_at and p_started_at <= clock_timestamp() + p_heartbeat_limit then
+        return p_started_at;
+    end if;
+    return p_seen_at;
+end
+$$;
+
+comment on function freshness.last_sign(timestamptz, timestamptz, interval) is
+    'From when the heartbeat limit of a worker counts, for a job that it runs since p_started_at.';
 -- <<<
 
 -- >>> sql/130_events.sql
@@ -1561,6 +1585,99 @@ comment on function freshness.wake(text, timestamptz) is
     ' whoever misses it looks within half a minute.';
 -- <<<
 
+-- >>> sql/302_hand_over.sql
+-- Whoever writes a job that is due, and finds a worker asleep that can run it, hands it over: it sets the job running
+-- for that worker in its own transaction, and tells it so. The worker hears of it when that is committed, and begins
+-- without a claim. Why no job is lost by it, and none is fetched twice: docs/waking.md.
+create function freshness.hand_over(p_data_type text, p_symbol text, p_viewers integer default 0)
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_sleeper record;
+    v_job record;
+begin
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform freshness.wake(p_data_type, v_now);
+        return;
+    end if;
+
+    -- As freshness.wake chooses.
+    select s.channel, s.worker, s.asleep_until, s.listener into v_sleeper
+    from freshness.sleepers as s
+    where
+        p_data_type = any (s.data_types)
+        and s.asleep_until > v_now - interval '2 seconds'
+        and s.looked_at > v_now - interval '65 seconds'
+    order by s.asleep_until
+    limit 1;
+    if (v_sleeper.asleep_until > v_now) is not true then
+        return;
+    end if;
+
+    -- One for each transaction, and one transaction at a time for each worker: nobody knows how many slots it has left.
+    if
+        coalesce(current_setting('freshness.has_handed_over', true), '') = ''
+        and exists (
+            select
+            from freshness.workers as w
+            cross join freshness.data_types as t
+            where
+                w.id = v_sleeper.worker and w.takes_jobs and t.name = p_data_type
+                and num_nonnulls(t.source, t.staleness_function, t.not_before_function) = 0
+                and t.data_table::text = t.look_reads
+        )
+        and exists (select from pg_catalog.pg_stat_get_activity(v_sleeper.listener))
+        and pg_try_advisory_xact_lock(hashtext('freshness.hand_over'), (v_sleeper.worker % 2147483647)::integer)
+    then
+        update freshness.jobs as j
+        set
+            state = 'running', run_at = 'infinity', worker = v_sleeper.worker, fence = nextval('freshness.fences'),
+            started_at = clock_timestamp(), waited = greatest(date_part('epoch', clock_timestamp() - j.due_at), 0),
+            calls = 0, unwatched_at = null, viewers = greatest(j.viewers, p_viewers)
+        where
+            j.data_type = p_data_type and j.symbol = p_symbol and j.state = 'scheduled'
+            and j.run_at <= v_now and (j.not_before <= v_now) is not false
+            -- A notification has room for 8,000 bytes.
+            and coalesce(octet_length(j.validators::text), 0) < 5000
+        returning j.fence, j.started_at, j.stored_at, j.attempts, j.waited, j.alone,
+            case when j.verified_at is not null then j.validators end as validators
+        into v_job;
+    end if;
+    if v_job is null then
+        perform freshness.wake(p_data_type, v_now);
+        return;
+    end if;
+
+    if exists (
+        select from freshness.listeners as l
+        where l.data_type = p_data_type and l.symbol = p_symbol and l.is_told_of_starts
+    ) then
+        insert into freshness.events (kind, data_type, symbol, worker, fence, waited)
+        values ('refreshing', p_data_type, p_symbol, v_sleeper.worker, v_job.fence, v_job.waited);
+    end if;
+    perform set_config('freshness.has_handed_over', 'yes', true);
+    perform pg_notify(
+        v_sleeper.channel,
+        json_build_object(
+            'worker', v_sleeper.worker, 'data_type', p_data_type, 'symbol', p_symbol, 'fence', v_job.fence,
+            'started_at', v_job.started_at, 'stored_at', v_job.stored_at, 'attempts', v_job.attempts,
+            'validators', v_job.validators, 'alone', v_job.alone,
+            'others_sleep', exists (select from freshness.sleepers as s where s.channel <> v_sleeper.channel)
+        )::text
+    );
+end
+$$;
+
+comment on function freshness.hand_over(text, text, integer) is
+    'Hands a job that is due over to the sleeper that keeps the time, if that is plain: it runs for that worker, which'
+    ' hears of it once this transaction commits. Otherwise as freshness.wake. Call it in a statement of its own, for a'
+    ' job that this transaction has locked: it locks it. p_viewers: so many watch it at least.';
+-- <<<
+
 -- >>> sql/305_live_watches.sql
 create function freshness.live_watches(p_data_type text, p_symbols text[])
 returns table (symbol text, viewers integer)
@@ -1609,6 +1726,7 @@ set search_path = ''
 as $$
 declare
     v_run_at timestamptz;
+    v_added integer;
     v_is_locked boolean;
 begin
     with looked as materialized (
@@ -1653,15 +1771,19 @@ begin
             (select min(l.run_at) from looked as l where l.waits),
             (select min(clock_timestamp()) from looked as l where l.is_due)
         ),
+        (select count(*) from added as a),
         (select bool_or(l.problem like '55P03%') from looked as l)
-    into v_run_at, v_is_locked;
+    into v_run_at, v_added, v_is_locked;
 
     -- One wait for a data table's lock is enough: the caller leaves the rest to the next claim.
     if v_is_locked then
         raise exception using errcode = 'lock_not_available', message = 'the table of ' || p_data_type || ' is locked';
     end if;
 
-    if v_run_at is not null then
+    -- A job that this transaction has made, and nobody else sees, can be handed over.
+    if v_added = 1 and cardinality(p_symbols) = 1 and v_run_at <= clock_timestamp() then
+        perform freshness.hand_over(p_data_type, p_symbols[1], 1);
+    elsif v_run_at is not null then
         perform freshness.wake(p_data_type, v_run_at);
     end if;
 end
@@ -1692,6 +1814,8 @@ declare
     v_type freshness.data_types;
     v_now timestamptz := clock_timestamp();
     v_priority smallint;
+    v_symbol text;
+    v_changed integer := 0;
 begin
     select * into v_type from freshness.data_types as t where t.name = p_data_type;
     if not found then
@@ -1702,50 +1826,69 @@ begin
     end if;
     v_priority := least(greatest(coalesce(p_priority, v_type.priority), 0), 9);
 
-    return query
-    with wanted as materialized (
-        select l.symbol, l.stored_at, l.fresh_until
-        from freshness.look(
-            p_data_type,
-            array(
-                select distinct c.symbol
-                from freshness.canonical_symbols(p_data_type, p_symbols) as c
-                where c.symbol is not null
+    for v_symbol in
+        with wanted as materialized (
+            select l.symbol, l.stored_at, l.fresh_until
+            from freshness.look(
+                p_data_type,
+                array(
+                    select distinct c.symbol
+                    from freshness.canonical_symbols(p_data_type, p_symbols) as c
+                    where c.symbol is not null
+                )
+            ) as l
+            where p_refresh_now or l.refresh_at is null or l.refresh_at <= v_now
+        ),
+
+        changed as (
+            insert into freshness.jobs as j (
+                data_type, symbol, priority, run_at, requested_at, required_as_of,
+                stored_at, fresh_until, estimated_size_bytes
             )
-        ) as l
-        where p_refresh_now or l.refresh_at is null or l.refresh_at <= v_now
-    ),
-
-    changed as (
-        insert into freshness.jobs as j (
-            data_type, symbol, priority, run_at, requested_at, required_as_of,
-            stored_at, fresh_until, estimated_size_bytes
+            select
+                p_data_type, w.symbol, v_priority, v_now, v_now, case when p_refresh_now then v_now end,
+                w.stored_at, w.fresh_until, coalesce(p_estimated_size_bytes, v_type.estimated_size_bytes)
+            from wanted as w
+            order by w.symbol
+            on conflict (data_type, symbol) do update set
+                run_at = case when j.state = 'running' then j.run_at else least(j.run_at, excluded.run_at) end,
+                requested_at = excluded.requested_at,
+                -- Read here, with the row locked: later than the start of any fetch that is under way.
+                required_as_of = case when p_refresh_now then clock_timestamp() else j.required_as_of end,
+                priority = greatest(j.priority, excluded.priority),
+                unwatched_at = null,
+                -- As just seen. Validators are those of rows that are still stored.
+                stored_at = case when j.state = 'running' then j.stored_at else excluded.stored_at end,
+                fresh_until = case when j.state = 'running' then j.fresh_until else excluded.fresh_until end,
+                verified_at = case
+                    when
+                        j.state = 'running'
+                        or coalesce(excluded.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
+                        then j.verified_at
+                end
+            where
+                p_refresh_now
+                or j.requested_at is null
+                or j.priority < excluded.priority
+                or (j.state <> 'running' and j.run_at > excluded.run_at)
+            returning j.symbol
         )
-        select
-            p_data_type, w.symbol, v_priority, v_now, v_now, case when p_refresh_now then v_now end,
-            w.stored_at, w.fresh_until, coalesce(p_estimated_size_bytes, v_type.estimated_size_bytes)
-        from wanted as w
-        order by w.symbol
-        on conflict (data_type, symbol) do update set
-            run_at = case when j.state = 'running' then j.run_at else least(j.run_at, excluded.run_at) end,
-            requested_at = excluded.requested_at,
-            -- Read here, with the row locked: later than the start of any fetch that is under way.
-            required_as_of = case when p_refresh_now then clock_timestamp() else j.required_as_of end,
-            priority = greatest(j.priority, excluded.priority),
-            unwatched_at = null
-        where
-            p_refresh_now
-            or j.requested_at is null
-            or j.priority < excluded.priority
-            or (j.state <> 'running' and j.run_at > excluded.run_at)
-        returning j.symbol
-    )
 
-    select c.symbol, true from changed as c;
+        select c.symbol from changed as c
+    loop
+        v_changed := v_changed + 1;
+        symbol := v_symbol;
+        queued := true;
+        return next;
+    end loop;
 
-    if found then
-        perform freshness.wake(p_data_type, v_now);
+    if v_changed > 0 then
         perform freshness.tell_queued(p_data_type, p_symbols, v_now);
+        if v_changed = 1 and cardinality(p_symbols) = 1 then
+            perform freshness.hand_over(p_data_type, v_symbol);
+        else
+            perform freshness.wake(p_data_type, v_now);
+        end if;
     end if;
 end
 $$;
@@ -1958,12 +2101,14 @@ begin
         insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
         values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
         v_run_at := greatest(v_refresh_at, v_now);
+        v_is_added := false;
         if t.job is null then
             insert into freshness.jobs (data_type, symbol, priority, run_at, stored_at, fresh_until, estimated_size_bytes)
             values (%1$L, k.symbol, t.priority, v_run_at, v_stored_at, v_fresh_until, t.estimated_size_bytes)
             on conflict do nothing;
+            v_is_added := found;
         end if;
-        if t.job is not null or not found then
+        if not v_is_added then
             insert into freshness.pulls (data_type, symbol, reason) values (%1$L, k.symbol, 'watched');
             v_run_at := case
                 when t.state = 'running' or (t.run_at <= v_now and t.due_at > v_now) then null
@@ -1973,7 +2118,9 @@ begin
             end;
         end if;
         -- Farther moments need nobody to wake, and then the call is saved.
-        if v_run_at < v_now + interval '1 minute' then
+        if v_is_added and v_run_at <= v_now then
+            perform freshness.hand_over(%1$L, k.symbol, 1);
+        elsif v_run_at < v_now + interval '1 minute' then
             perform freshness.wake(%1$L, v_run_at);
         end if;$body$,
         p_type.name,
@@ -2065,6 +2212,7 @@ declare
     v_fresh_until timestamptz;
     v_refresh_at timestamptz;
     v_run_at timestamptz;
+    v_is_added boolean;
     v_reason text;
 begin
     select
@@ -4529,7 +4677,10 @@ begin
         left join freshness.workers as w on w.id = j.worker
         where
             j.state = 'running'
-            and (w.id is null or w.seen_at + w.heartbeat_limit < clock_timestamp())
+            and (
+                w.id is null
+                or freshness.last_sign(w.seen_at, j.started_at, w.heartbeat_limit) + w.heartbeat_limit < clock_timestamp()
+            )
     ),
 
     -- By its fence: another one may have taken a job over since this began, and run it.
@@ -4587,7 +4738,14 @@ begin
             w.seen_at > clock_timestamp() + w.heartbeat_limit
             or (
                 w.seen_at + w.heartbeat_limit < clock_timestamp()
-                and exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running' limit 1)
+                and exists (
+                    select from freshness.jobs as j
+                    where
+                        j.worker = w.id and j.state = 'running'
+                        and freshness.last_sign(w.seen_at, j.started_at, w.heartbeat_limit) + w.heartbeat_limit
+                        < clock_timestamp()
+                    limit 1
+                )
             )
     ) or exists (
         -- One look into the index for each worker that runs something, however many jobs those are.
@@ -7446,17 +7604,20 @@ comment on function freshness.stream_figures() is
 -- <<<
 
 -- >>> sql/600_workers_come_and_go.sql
-create function freshness.announce_worker(p_name text, p_heartbeat_limit interval default interval '15 seconds')
+create function freshness.announce_worker(
+    p_name text, p_heartbeat_limit interval default interval '15 seconds', p_takes_jobs boolean default false
+)
 returns bigint
 language sql
 set search_path = ''
 as $$
-    insert into freshness.workers (name, heartbeat_limit) values (p_name, p_heartbeat_limit) returning id
+    insert into freshness.workers (name, heartbeat_limit, takes_jobs)
+    values (p_name, p_heartbeat_limit, p_takes_jobs) returning id
 $$;
 
-comment on function freshness.announce_worker(text, interval) is
+comment on function freshness.announce_worker(text, interval, boolean) is
     'Makes a worker known and returns its id. It counts as dead when nothing is heard of it for p_heartbeat_limit'
-    ' while it runs something.';
+    ' while it runs something. p_takes_jobs: jobs may be handed to it while it sleeps.';
 
 create function freshness.heartbeat(p_worker bigint)
 returns boolean
@@ -7548,7 +7709,7 @@ begin
         raise exception using errcode = 'FR004', message = format('worker %s is not announced', p_worker),
             hint = 'It was taken for dead, or has left; announce it anew with freshness.announce_worker.';
     end if;
-    v_new := freshness.announce_worker(v_old.name, v_old.heartbeat_limit);
+    v_new := freshness.announce_worker(v_old.name, v_old.heartbeat_limit, v_old.takes_jobs);
     update freshness.jobs as j set worker = v_new
     where j.state = 'running' and j.worker = p_worker and j.fence = any (p_fences);
     perform freshness.dismiss_worker(p_worker);
@@ -7560,6 +7721,67 @@ comment on function freshness.renew_worker(bigint, bigint[]) is
     'Gives a worker a new id, by which it goes on with what it runs (fences of its jobs), and hands back everything'
     ' else that runs under the old one: for a worker that does not know whether a claim of its own was committed.'
     ' FR004: it is not announced.';
+-- <<<
+
+-- >>> sql/604_hand_back.sql
+-- A worker that was handed a job (freshness.hand_over) and cannot run it, or may not be sure that it still runs for it.
+create function freshness.hand_back(p_worker bigint, p_fences bigint[])
+returns integer
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+    v_data_types text[];
+    v_type text;
+    v_count integer;
+begin
+    with handed_back as (
+        update freshness.jobs as j
+        set
+            state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
+            run_at = clock_timestamp()
+        where j.state = 'running' and j.worker = p_worker and j.fence = any (p_fences)
+        returning j.data_type, j.symbol
+    ),
+
+    -- As its start: on record for those alone who are told of it.
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker)
+        select 'handed_back', h.data_type, h.symbol, p_worker
+        from handed_back as h
+        where exists (
+            select from freshness.listeners as l
+            where l.data_type = h.data_type and l.symbol = h.symbol and l.is_told_of_starts
+        )
+    )
+
+    select count(*), array_agg(distinct h.data_type) into v_count, v_data_types from handed_back as h;
+    foreach v_type in array coalesce(v_data_types, '{}') loop
+        perform freshness.wake(v_type, clock_timestamp());
+    end loop;
+    return v_count;
+end
+$$;
+
+comment on function freshness.hand_back(bigint, bigint[]) is
+    'Makes due what was handed to a worker that does not begin with it (the fences of the jobs), and wakes whoever is'
+    ' to claim it. Returns the number of those jobs; what does not run for it any more is passed over.';
+
+create function freshness.taken_up(p_worker bigint, p_data_types text[])
+returns void
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    perform freshness.seen(p_worker);
+    perform freshness.call_understudy(p_worker, p_data_types);
+end
+$$;
+
+comment on function freshness.taken_up(bigint, text[]) is
+    'Says that a worker has begun with what was handed to it: one of those that sleep will notice if it dies.';
 -- <<<
 
 -- >>> sql/605_next_moment.sql
@@ -7598,7 +7820,17 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
     return (
-        select min(w.seen_at + w.heartbeat_limit)
+        select min(
+            w.heartbeat_limit + case
+                when w.seen_at + w.heartbeat_limit > clock_timestamp() then w.seen_at
+                -- Not heard of for long, and yet not dead: what it runs was handed to it.
+                else (
+                    select min(freshness.last_sign(w.seen_at, j.started_at, w.heartbeat_limit))
+                    from freshness.jobs as j
+                    where j.worker = w.id and j.state = 'running'
+                )
+            end
+        )
         from freshness.workers as w
         where
             w.id <> p_worker
@@ -8549,7 +8781,9 @@ begin
     where
         w.seen_at < clock_timestamp() - interval '1 hour'
         and not exists (select from freshness.jobs as j where j.worker = w.id and j.state = 'running')
-        and w.started_at < clock_timestamp() - interval '7 days';
+        and w.started_at < clock_timestamp() - interval '7 days'
+        -- To one that sleeps, somebody may be handing a job.
+        and not exists (select from freshness.sleepers as s where s.worker = w.id);
     perform freshness.forget_lost_listeners();
     begin
         if to_regclass('cron.job_run_details') is not null then
@@ -9716,7 +9950,7 @@ begin
                 'settle', 'hand_on', 'disarm', 'sweep_if_due', 'request', 'watch', 'unwatch', 'add_cards', 'retry',
                 'explain', 'renew_worker', 'key_states', 'wait_for', 'stop_listening', 'forget_lost_listeners',
                 'open_streams', 'follow_keys', 'look_at_streams', 'renew_streams', 'close_streams', 'tell_lines',
-                'stream_figures'
+                'stream_figures', 'hand_back', 'taken_up'
             )
     loop
         execute format('alter function %s security definer', v_function);

@@ -20,16 +20,19 @@ insert into freshness.workers (name, heartbeat_limit, seen_at) values
 ('pgtap alive', '1 hour', now()), ('pgtap dead', '15 seconds', now() - interval '1 hour');
 insert into freshness.jobs (data_type, symbol, run_at, state, worker, fence, started_at, attempts, required_as_of)
 select
-    'pgtap_quote', k.symbol, 'infinity', 'running', coalesce(w.id, -1), nextval('freshness.fences'), now(),
-    k.attempts, now()
+    'pgtap_quote', k.symbol, 'infinity', 'running', coalesce(w.id, -1), nextval('freshness.fences'),
+    now() - k.since, k.attempts, now()
 from (
-    values ('ALIVE', 'pgtap alive', 0), ('DEAD', 'pgtap dead', 0), ('AGAIN', 'pgtap dead', 3), ('NOBODY', null, 0)
-) as k (symbol, worker, attempts)
+    values
+    ('ALIVE', 'pgtap alive', 0, interval '1 minute'), ('DEAD', 'pgtap dead', 0, '1 minute'),
+    ('AGAIN', 'pgtap dead', 3, '1 minute'), ('NOBODY', null, 0, '0'),
+    ('HANDED', 'pgtap dead', 0, '0')
+) as k (symbol, worker, attempts, since)
 left join freshness.workers as w on w.name = k.worker;
 select ok(freshness.take_over() >= 3, 'what dead and unknown workers run is taken over');
 select set_eq(
-    $$ select symbol from freshness.jobs where data_type = 'pgtap_quote' and state = 'running' $$, array['ALIVE'],
-    'what a living one runs is not'
+    $$ select symbol from freshness.jobs where data_type = 'pgtap_quote' and state = 'running' $$, array['ALIVE', 'HANDED'],
+    'what a living one runs is not, nor what was handed over just now'
 );
 select set_eq(
     $$
@@ -73,6 +76,7 @@ from freshness.workers as w where w.name = 'pgtap ahead';
 select is(freshness.take_over(), 0, 'a worker that was seen in the future has one heartbeat_limit more');
 select ok(seen_at <= clock_timestamp(), 'and not until then') from freshness.workers where name = 'pgtap ahead';
 update freshness.workers set seen_at = seen_at - interval '16 seconds' where name = 'pgtap ahead';
+update freshness.jobs set started_at = now() - interval '16 seconds' where symbol = 'AHEAD';
 select is(freshness.take_over(), 1, 'when that has passed it is dead');
 
 select * from finish();

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(6);
+select plan(7);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -32,8 +32,13 @@ select ok(freshness_pgtap.seconds(freshness_pgtap.worker('a'), array['pgtap_quot
 insert into freshness.jobs (data_type, symbol, run_at, state, worker, fence, started_at)
 values ('pgtap_quote', 'RUNS', 'infinity', 'running', freshness_pgtap.worker('b'), nextval('freshness.fences'), now());
 select ok(
+    freshness_pgtap.seconds(freshness_pgtap.worker('a'), array['pgtap_quote']) between 10 and 15,
+    'or when another worker will have missed its heartbeat, from when it was handed what it runs'
+);
+update freshness.jobs set started_at = now() - interval '16 seconds' where symbol = 'RUNS';
+select ok(
     freshness_pgtap.seconds(freshness_pgtap.worker('a'), array['pgtap_quote']) < 0,
-    'or when another worker misses its heartbeat'
+    'or has missed it'
 );
 select ok(freshness_pgtap.seconds(freshness_pgtap.worker('b'), array['pgtap_quote']) > 0, 'not its own');
 

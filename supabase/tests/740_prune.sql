@@ -8,7 +8,10 @@ insert into freshness.events (kind, happened_at, message) values ('error', now()
 insert into freshness.events (kind, message) values ('error', 'pgtap new');
 insert into freshness.workers (name, heartbeat_limit, started_at, seen_at) values
 ('pgtap old', '15 seconds', now() - interval '8 days', now() - interval '2 hours'),
-('pgtap seen', '15 seconds', now() - interval '8 days', now());
+('pgtap seen', '15 seconds', now() - interval '8 days', now()),
+('pgtap asleep', '15 seconds', now() - interval '8 days', now() - interval '2 hours');
+insert into freshness.sleepers (channel, worker, data_types, listener, asleep_until, looked_at)
+select 'pgtap', w.id, '{}', pg_backend_pid(), 'infinity', now() from freshness.workers as w where w.name = 'pgtap asleep';
 do $$
 begin
     perform freshness.prune();
@@ -19,8 +22,8 @@ select is_empty(
 );
 select isnt_empty($$ select 1 from freshness.events where message = 'pgtap new' $$, 'the rest is kept');
 select results_eq(
-    $$ select name from freshness.workers where name like 'pgtap%' $$, $$ values ('pgtap seen') $$,
-    'a worker that never left goes when nothing is heard of it'
+    $$ select name from freshness.workers where name like 'pgtap%' order by name $$,
+    $$ values ('pgtap asleep'), ('pgtap seen') $$, 'a worker that never left goes when nothing is heard of it'
 );
 insert into freshness.spent_days values ('pgtap_api', current_date - 40, 1, 1), ('pgtap_api', current_date - 5, 1, 1);
 do $$

@@ -72,13 +72,10 @@ def test_a_fence_that_is_lost_while_the_rows_are_written_takes_them_back(
         except errors.DatabaseError as error:
             raised.append(error)
 
+    slow.miss_heartbeats()
     thread = threading.Thread(target=finish)
     thread.start()
     wait_for_lock(connection, slow.connection)
-    connection.execute(
-        "update freshness.workers set seen_at = seen_at - interval '1 hour' where id = %s",
-        [slow.number],
-    )
     assert len(announce().claim(quotes.name)) == 1
     holder.rollback()
     thread.join(timeout=10)

@@ -47,6 +47,16 @@ def test_a_pickup_runs_from_the_interest_to_the_start_of_the_fetch() -> None:
     assert pickups.unanswered == 0
 
 
+def test_a_fetch_that_an_interest_hands_over_is_its_own() -> None:
+    """It counts as begun before the commit, and starts after it."""
+    recorded = history(
+        [(AAPL, "card", 10.0, True, None)], [refresh(1, AAPL, 9.998, 10.1)], [(AAPL, 10.001)]
+    )
+    pickups = measure_pickups(recorded, TTLS, 14)
+    assert pickups.by_card == pytest.approx([1])
+    assert pickups.unanswered == 0
+
+
 @pytest.mark.parametrize(
     ("at", "first"),
     [

@@ -117,14 +117,37 @@ def fail(stage: Stage, who: ModelWorker, choice: int) -> None:
             assert not spins, f"{fetch.key} is tried again at once: {after}"
 
 
+AGED = """
+with begun as (
+    update freshness.jobs set started_at = started_at - interval '1 minute'
+    where fence in (
+        select fence from freshness.jobs where state = 'running' and worker = %s
+        for update skip locked
+    )
+)
+
+update freshness.workers set seen_at = seen_at - interval '1 minute' where id = %s
+"""
+
+GONE = """
+delete from freshness.workers as w
+where w.id = %s and exists (
+    select from freshness.jobs as j
+    where j.worker = w.id and j.state = 'running'
+        and j.started_at > clock_timestamp() - interval '30 seconds'
+)
+"""
+
+
 def die(stage: Stage, who: ModelWorker, _choice: int = 0) -> None:
     """A worker is killed; a minute later nobody has heard of it, and another one starts."""
     who.end(commits=False)
     _forget(stage, who)
     stage.dead.add(who.number)
-    aged = "update freshness.workers set seen_at = seen_at - interval '1 minute' where id = %s"
     # Only others can hold its row, and each waits for nobody for long.
-    stage.observer.execute(aged, [who.number])
+    stage.observer.execute(AGED, [who.number, who.number])
+    # A job that somebody holds cannot be aged: whoever is not on the list is dead as well.
+    stage.observer.execute(GONE, [who.number])
     who.announce()
 
 

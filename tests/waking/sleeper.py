@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ class Sleeper:
     `asleep_until` is None while it is awake, else the epoch (infinity when it knows of nothing).
     """
 
-    def __init__(self, connect: Connect, data_type: str) -> None:
+    def __init__(self, connect: Connect, data_type: str, *, takes_jobs: bool = False) -> None:
         self.channel = f"freshness_test_{uuid4().hex[:12]}"
         self._data_types = [data_type]
         self._looking = connect()
@@ -24,7 +25,9 @@ class Sleeper:
         self._listening.execute(f"listen {self.channel}")
         self._listening.execute("listen freshness_work")
         self._listener = self._listening.info.backend_pid
-        self._worker = _value(self._looking, "select freshness.announce_worker('test')")
+        self.number = _value(
+            self._looking, "select freshness.announce_worker('test', '15 s', %s)", [takes_jobs]
+        )
         self._since: str | None = None
         self._suspects: list[str] | None = None
         self.is_armed = False
@@ -34,7 +37,7 @@ class Sleeper:
     def claim(self) -> list[str]:
         """Claim what is due; return the symbols."""
         rows = self._looking.execute(
-            "select symbol from freshness.claim(%s, %s, 10)", [self._worker, self._data_types]
+            "select symbol from freshness.claim(%s, %s, 10)", [self.number, self._data_types]
         ).fetchall()
         return [row[0] for row in rows]
 
@@ -43,7 +46,7 @@ class Sleeper:
         if self.asleep_until is None:
             self._looking.execute(
                 "select freshness.arm(%s, %s, %s, %s)",
-                [self.channel, self._worker, self._data_types, self._listener],
+                [self.channel, self.number, self._data_types, self._listener],
             )
             self.is_armed, self._since, self._suspects = True, None, None
 
@@ -67,7 +70,7 @@ class Sleeper:
             " from freshness.settle(%s, %s, %s, %s, %s::xid8, %s)",
             [
                 self.channel,
-                self._worker,
+                self.number,
                 self._data_types,
                 self._listener,
                 self._since,
@@ -110,6 +113,26 @@ class Sleeper:
             payloads.append(notification.payload)
         return payloads
 
+    def handed(self) -> tuple[list[Any], list[str]]:
+        """Return what was handed over to us since the last time, and what we were told else."""
+        heard = self.heard()
+        jobs = [json.loads(payload) for payload in heard if payload.startswith("{")]
+        return jobs, [payload for payload in heard if not payload.startswith("{")]
+
+    def hand_back(self, jobs: list[Any]) -> None:
+        """Refuse what was handed over."""
+        for job in jobs:
+            self._looking.execute(
+                "select freshness.hand_back(%s, %s)", [job["worker"], [job["fence"]]]
+            )
+
+    def renew(self) -> None:
+        """Go on under a new id, with nothing that runs."""
+        self.number = _value(
+            self._looking, "select freshness.renew_worker(%s, '{}')", [self.number]
+        )
+        self.is_armed, self.asleep_until = False, None
+
     def die(self) -> None:
         """Go without a word: both connections end."""
         self._looking.close()
@@ -118,7 +141,7 @@ class Sleeper:
     def leave(self) -> None:
         """Take us off the lists."""
         if not self._looking.closed:
-            self._looking.execute("select freshness.dismiss_worker(%s)", [self._worker])
+            self._looking.execute("select freshness.dismiss_worker(%s)", [self.number])
 
 
 class Producer:
@@ -129,6 +152,8 @@ class Producer:
         self._data_type = data_type
         self._isolation = isolation
         self.run_at: Any = None
+        self.symbol = ""
+        self.is_due = False
 
     def begin(self) -> None:
         """Open the transaction."""
@@ -140,16 +165,24 @@ class Producer:
 
     def write(self, seconds: float = 0) -> None:
         """Write a job that is due in so many seconds."""
+        self.symbol, self.is_due = uuid4().hex, seconds <= 0
         self.run_at = _value(
             self._connection,
-            "insert into freshness.jobs (data_type, symbol, run_at)"
-            " values (%s, %s, clock_timestamp() + make_interval(secs => %s)) returning run_at",
-            [self._data_type, uuid4().hex, seconds],
+            "insert into freshness.jobs (data_type, symbol, run_at, requested_at)"
+            " values (%s, %s, clock_timestamp() + make_interval(secs => %s), clock_timestamp())"
+            " returning run_at",
+            [self._data_type, self.symbol, seconds],
         )
 
     def gate(self) -> None:
         """Wake the sleeper that keeps the time, if it has to know."""
         self._connection.execute("select freshness.wake(%s, %s)", [self._data_type, self.run_at])
+
+    def hand_over(self) -> None:
+        """Hand the job to the sleeper that keeps the time, or wake it."""
+        self._connection.execute(
+            "select freshness.hand_over(%s, %s)", [self._data_type, self.symbol]
+        )
 
     def commit(self) -> None:
         """Commit; the signal goes out now."""

@@ -30,9 +30,11 @@ class Waking(RuleBasedStateMachine):
         self.opened: list[Connection] = []
         self.connection = self.connect()
         self.quotes: DataType = create_data_type(self.connection)
-        self.sleepers = [Sleeper(self.connect, self.quotes.name) for _ in range(3)]
+        self.sleepers = [Sleeper(self.connect, self.quotes.name, takes_jobs=True) for _ in range(3)]
         self.full = [False, False, False]
         self.told = [False, False, False]
+        # Fences of the jobs that workers have begun with, as they were handed over.
+        self.begun: list[int] = []
         self.producing = [self.connect(), self.connect()]
         self.open: dict[int, Producer] = {}
         # All asleep, the first one keeping the time: from here on each step matters.
@@ -89,12 +91,15 @@ class Waking(RuleBasedStateMachine):
             self.open[producer].write(seconds)
 
     @precondition(lambda self: self.open)
-    @rule(producer=PRODUCERS, commits=st.booleans())
-    def end(self, producer: int, commits: bool) -> None:
-        """It wakes whoever has to know, and commits or rolls back."""
+    @rule(producer=PRODUCERS, hands_over=st.booleans(), commits=st.booleans())
+    def end(self, producer: int, hands_over: bool, commits: bool) -> None:
+        """It wakes whoever has to know, or hands the job over, and commits or rolls back."""
         if producer in self.open:
             ending = self.open.pop(producer)
-            ending.gate()
+            if hands_over and ending.is_due:
+                ending.hand_over()
+            else:
+                ending.gate()
             if commits:
                 ending.commit()
             else:
@@ -106,13 +111,21 @@ class Waking(RuleBasedStateMachine):
         if self.open:
             return
         for worker, sleeper in enumerate(self.sleepers):
-            if sleeper.heard():
+            jobs, told = sleeper.handed()
+            if self.full[worker]:
+                sleeper.hand_back(jobs)
+            else:
+                self.begun += [job["fence"] for job in jobs]
+            if told:
                 self.told[worker] = True
                 if self.full[worker]:
                     self.connection.execute("select freshness.hand_on(%s)", [[self.quotes.name]])
         # Handing on may have told somebody who was asked before.
         for worker, sleeper in enumerate(self.sleepers):
             self.told[worker] = bool(sleeper.heard()) or self.told[worker]
+        runs = "select fence from freshness.jobs where data_type = %s and state = 'running'"
+        running = self.connection.execute(runs, [self.quotes.name]).fetchall()
+        assert {fence for (fence,) in running} == set(self.begun), "nobody began with a job"
         row = self.connection.execute(
             "select extract(epoch from freshness.next_due(%s))::float8", [[self.quotes.name]]
         ).fetchone()

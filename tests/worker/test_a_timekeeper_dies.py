@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -68,7 +68,14 @@ def kill(workers: list[WorkerProcess], number: int) -> float:
     return time.monotonic()
 
 
+def request(connection: Connection, quotes: DataType, symbol: str) -> None:
+    """Ask for a key; its job is handed over to a sleeper."""
+    connection.execute("select freshness.request(%s, array[%s])", [quotes.name, symbol])
+
+
+@pytest.mark.parametrize("interest", [watch, request])
 def test_what_a_killed_worker_ran_is_taken_over_when_its_heartbeat_is_missed(
+    interest: Callable[[Connection, DataType, str], None],
     connection: Connection,
     short_quotes: DataType,
     provider: Provider,
@@ -76,7 +83,7 @@ def test_what_a_killed_worker_ran_is_taken_over_when_its_heartbeat_is_missed(
 ) -> None:
     """The others slept without end when it was told of the job."""
     provider.respond = provider.hold_the_first_call
-    watch(connection, short_quotes, "AAPL")
+    interest(connection, short_quotes, "AAPL")
     wait_until(lambda: provider.calls)
     [number] = connection.execute(RUNS, [short_quotes.name]).fetchone() or (0,)
     killed_at = kill(workers, number)

@@ -70,6 +70,11 @@ class Slow(Queue):
         return turned
 
 
+def hand_nothing_over(connection: Connection) -> None:
+    """Have the worker claim whatever it runs."""
+    connection.execute("update freshness.workers set takes_jobs = false")
+
+
 async def test_a_claim_that_is_heard_of_too_late_starts_no_fetch(
     database: Database, connection: Connection, quotes: DataType, recorder: Recorder
 ) -> None:
@@ -77,6 +82,7 @@ async def test_a_claim_that_is_heard_of_too_late_starts_no_fetch(
     async with open_pool(database.url, 1) as pool:
         looks, refresher = Slow(pool), Refresher(quotes.name, recorder)
         async with working(database.url, refresher, looks=looks, heartbeat_limit=1):
+            hand_nothing_over(connection)
             watch(connection, quotes, "AAPL")
             await until(lambda: settled(connection, quotes, "AAPL"))
     assert recorder.symbols == ["AAPL"]
@@ -92,6 +98,7 @@ async def test_a_claim_whose_answer_was_lost_keeps_no_job(
         looks.heard = False
         recorder.held = True
         async with working(database.url, Refresher(quotes.name, recorder), looks=looks):
+            hand_nothing_over(connection)
             watch(connection, quotes, "RUNS")
             assert await recorder.fetched(1) == ["RUNS"]
             looks.heard = True
