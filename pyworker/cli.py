@@ -56,7 +56,7 @@ def run() -> None:
     At a second signal what runs is handed back at once.
     """
     settings = read_settings()
-    configure_logging(settings.log_format)
+    configure_logging(settings.log_format, settings.log_level)
     asyncio.run(_work(settings))
 
 
@@ -68,7 +68,7 @@ def serve() -> None:
     with SUPABASE_SECRET_KEY (install supabase-freshness[edge]).
     """
     settings = read_settings(needs_database=False)
-    configure_logging(settings.log_format)
+    configure_logging(settings.log_format, settings.log_level)
     asyncio.run(serve_endpoint(settings))
 
 
