@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii as quoted
@@ -22,6 +23,9 @@ class JsonLines:
 
     def __init__(self) -> None:
         self._encode = json.JSONEncoder(default=str).encode
+        # The last second that a line was written in, and as text.
+        self._second = 0
+        self._second_as_text = ""
 
     def __call__(self, logger: Any, method: str, entry: Entry) -> str:
         """Make the line."""
@@ -30,13 +34,17 @@ class JsonLines:
         if "exc_info" in entry:
             structlog.processors.format_exc_info(logger, method, entry)
         fields = [f"{quoted(name)}: {self._value(value)}" for name, value in entry.items()]
-        moment = datetime.now(UTC).isoformat(timespec="microseconds")
-        return f'{{{", ".join(fields)}, "timestamp": "{moment[:-6]}Z"}}'
+        return f'{{{", ".join(fields)}, "timestamp": "{self._now()}"}}'
+
+    def _now(self) -> str:
+        second, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+        if second != self._second:
+            moment = datetime.fromtimestamp(second, UTC).replace(tzinfo=None)
+            self._second, self._second_as_text = second, moment.isoformat()
+        return f"{self._second_as_text}.{microseconds:06}Z"
 
     def _value(self, value: object) -> str:
-        kind = type(value)
-        if kind is str:
-            return quoted(value)
-        if kind is int:
-            return str(value)
-        return self._encode(value)
+        # No subclasses: they may mean something else.
+        if type(value) is str:
+            return quoted(str(value))
+        return str(value) if type(value) is int else self._encode(value)
