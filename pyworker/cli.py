@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from pyworker import event_loop
 from pyworker.configuration import read_configuration
 from pyworker.errors import ConfigurationError, FreshnessError, InvalidRequest
 from pyworker.listener import Listener
@@ -57,7 +58,7 @@ def run() -> None:
     """
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
-    asyncio.run(_work(settings))
+    event_loop.run(_work(settings))
 
 
 @freshness.command()
