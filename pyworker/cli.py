@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from pyworker import event_loop
 from pyworker.configuration import read_configuration
 from pyworker.errors import ConfigurationError, FreshnessError, InvalidRequest
 from pyworker.listener import Listener
@@ -56,8 +57,8 @@ def run() -> None:
     At a second signal what runs is handed back at once.
     """
     settings = read_settings()
-    configure_logging(settings.log_format)
-    asyncio.run(_work(settings))
+    configure_logging(settings.log_format, settings.log_level)
+    event_loop.run(_work(settings))
 
 
 @freshness.command()
@@ -68,7 +69,7 @@ def serve() -> None:
     with SUPABASE_SECRET_KEY (install supabase-freshness[edge]).
     """
     settings = read_settings(needs_database=False)
-    configure_logging(settings.log_format)
+    configure_logging(settings.log_format, settings.log_level)
     asyncio.run(serve_endpoint(settings))
 
 

@@ -11,6 +11,7 @@ from pyworker.failure import Failure, failure_of
 from pyworker.job import Job
 from pyworker.outcomes import Answer, RefreshFailed, checked
 from pyworker.refreshers import Refresher
+from pyworker.time_limit import TimeLimit
 
 
 @dataclass(slots=True)
@@ -25,30 +26,30 @@ class Fetched:
     calls: int | None = None
 
 
-async def fetch(refresher: Refresher, job: Job, context: Context, limit: float) -> Fetched:
-    """Fetch one key; `limit` in seconds. Raises only when the task is cancelled."""
+async def fetch(refresher: Refresher, job: Job, context: Context, limit: TimeLimit) -> Fetched:
+    """Fetch one key. Raises only when the task is cancelled."""
     context.lines.belong_to((job,))
-    with context.meter.measure() as received:
-        try:
-            return Fetched(checked(await _call(refresher, job, context, limit)), received.known)
-        except Exception as error:
-            return Fetched(failure_of(error), received.known)
+    received = context.meter.measure()
+    try:
+        return Fetched(checked(await _call(refresher, job, context, limit)), received.known)
+    except Exception as error:
+        return Fetched(failure_of(error), received.known)
 
 
 async def fetch_batch(
-    refresher: Refresher, jobs: Sequence[Job], context: Context, limit: float
+    refresher: Refresher, jobs: Sequence[Job], context: Context, limit: TimeLimit
 ) -> dict[str, Fetched]:
     """Fetch several keys in one call; a key that is left out of the answer is missing."""
     context.lines.belong_to(jobs)
-    with context.meter.measure() as received:
-        try:
-            answers = await _call(refresher, jobs, context, limit)
-            found: dict[str, object] = {
-                job.symbol: refresher.of_batch(answers, job.symbol) for job in jobs
-            }
-        except Exception as error:
-            failure = failure_of(error, len(jobs))
-            found = {job.symbol: failure for job in jobs}
+    received = context.meter.measure()
+    try:
+        answers = await _call(refresher, jobs, context, limit)
+        found: dict[str, object] = {
+            job.symbol: refresher.of_batch(answers, job.symbol) for job in jobs
+        }
+    except Exception as error:
+        failure = failure_of(error, len(jobs))
+        found = {job.symbol: failure for job in jobs}
     # Nobody knows whose bytes they were.
     share = received.known and max(received.known // len(jobs), 1)
     # It was one call: the first key has made it.
@@ -70,17 +71,18 @@ def _judged(answer: object) -> Answer | Failure:
 
 
 async def _call(
-    refresher: Refresher, asked: Job | Sequence[Job], context: Context, limit: float
+    refresher: Refresher, asked: Job | Sequence[Job], context: Context, limit: TimeLimit
 ) -> object:
-    limit = refresher.timeout or limit
     try:
-        async with asyncio.timeout(limit) as deadline:
+        with limit.begin() as limited:
             return await refresher.call(asked, context)
     except TimeoutError as error:
-        if not deadline.expired():
+        if not limited.is_over:
             raise
         goes_on = "; its thread goes on, and its result is dropped" if refresher.in_thread else ""
-        raise RefreshFailed(f"no answer within {limit:g} s{goes_on}", of_source=True) from error
+        raise RefreshFailed(
+            f"no answer within {limit.seconds:g} s{goes_on}", of_source=True
+        ) from error
     except SystemExit as error:
         raise RefreshFailed(f"SystemExit: {error}") from error
     except asyncio.CancelledError as error:

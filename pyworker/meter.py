@@ -30,9 +30,11 @@ class Meter:
     def __init__(self) -> None:
         self._running: ContextVar[Received | None] = ContextVar("received", default=None)
 
-    def measure(self) -> Measurement:
-        """Measure what is received within."""
-        return Measurement(self._running)
+    def measure(self) -> Received:
+        """Measure what this task receives from now on, and those that it starts."""
+        received = Received()
+        self._running.set(received)
+        return received
 
     async def watch(self, response: httpx.Response) -> None:
         """Count a response of an async client; one of its event hooks."""
@@ -45,25 +47,6 @@ class Meter:
         received = self._running.get()
         if received is not None and isinstance(response.stream, httpx.SyncByteStream):
             response.stream = _SyncCounted(response.stream, received)
-
-
-class Measurement:
-    """A block in which is measured; no generator, since each refresh has one."""
-
-    __slots__ = ("_running", "_token")
-
-    def __init__(self, running: ContextVar[Received | None]) -> None:
-        self._running = running
-
-    def __enter__(self) -> Received:
-        """Begin."""
-        received = Received()
-        self._token = self._running.set(received)
-        return received
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._running.reset(self._token)
 
 
 class _AsyncCounted(httpx.AsyncByteStream):

@@ -13,6 +13,7 @@ from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row, tuple
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
+from pyworker.arrays import array_of
 from pyworker.connections import make_round_trip, severed_after
 from pyworker.database import PATIENCE, Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
@@ -134,11 +135,12 @@ class Queue:
         ended: dict[int, Ended | None] = {each.job.fence: Ended("lost", None) for each in endings}
         jobs = []
         asleep, due_in = False, None
-        for kind, *job, outcome, seconds in rows:
+        for row in rows:
+            kind, fence, outcome, seconds = row[0], row[3], row[10], row[11]
             if kind == "claimed":
-                jobs.append(Job(*job))
+                jobs.append(Job(*row[1:10]))
             elif kind == "ended":
-                ended[job[2]] = None if outcome is None else Ended(outcome, seconds)
+                ended[fence] = None if outcome is None else Ended(outcome, seconds)
             else:
                 asleep, due_in = True, seconds
         return Turned(ended, jobs, asleep, due_in)
@@ -599,24 +601,18 @@ def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
     return [key.data_type for key in asked], [key.symbol for key in asked]
 
 
-def _ended_columns(endings: Sequence[Ending]) -> list[list[Any] | None]:
+def _ended_columns(endings: Sequence[Ending]) -> list[str | None]:
     if not endings:
         return [None] * 7
     return [
-        [each.job.data_type for each in endings],
-        [each.job.symbol for each in endings],
-        [each.job.fence for each in endings],
-        _column(each.rows for each in endings),
-        _column(each.validators for each in endings),
-        _column(each.received for each in endings),
-        _column(each.calls for each in endings),
+        array_of([each.job.data_type for each in endings]),
+        array_of([each.job.symbol for each in endings]),
+        array_of([each.job.fence for each in endings]),
+        array_of([each.rows for each in endings]),
+        array_of([each.validators for each in endings]),
+        array_of([each.received for each in endings]),
+        array_of([each.calls for each in endings]),
     ]
-
-
-def _column(values: Iterable[Any]) -> list[Any] | None:
-    # To write out a column costs more than to look whether there is anything in it.
-    column = list(values)
-    return column if any(value is not None for value in column) else None
 
 
 def _watch_columns(

@@ -56,11 +56,12 @@ class Refresher:
             raise found
         return found
 
-    async def call(self, asked: Job | Sequence[Job], context: Context) -> Any:
-        """Call the function for a job, or for a batch of jobs; returns what it returns."""
+    def call(self, asked: Job | Sequence[Job], context: Context) -> Awaitable[Any]:
+        """Call the function for a job, or for a batch of jobs; to await what it returns."""
         if self.in_thread:
-            return await context.threads.run(lambda: self.fetch(asked, context.for_threads()))
-        return await self.fetch(asked, context)
+            return context.threads.run(lambda: self.fetch(asked, context.for_threads()))
+        called: Awaitable[Any] = self.fetch(asked, context)
+        return called
 
     def of_batch(self, answers: object, symbol: str) -> Answer | Exception:
         """Return what the answer to a batch says of one key.

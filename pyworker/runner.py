@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from pyworker.fetching import Fetched, fetch, fetch_batch
 from pyworker.job import Ended, Job, Row
 from pyworker.outcomes import Missing, RetryAfter, Rows, Unchanged, Validators
 from pyworker.refreshers import Refresher
+from pyworker.time_limit import TimeLimit
 
 __all__ = ["Endings", "Runner", "open_context"]
 
@@ -66,17 +66,18 @@ class Runner:
         self._queue = queue
         self._refreshers = refreshers
         self._context = context
-        self._fetch_timeout = fetch_timeout
+        self._limits = {
+            name: TimeLimit(each.timeout or fetch_timeout) for name, each in refreshers.items()
+        }
         self._batches = {
             name: Batches(
-                partial(fetch_batch, each, context=context, limit=fetch_timeout), each.max_batch
+                partial(fetch_batch, each, context=context, limit=self._limits[name]),
+                each.max_batch,
             )
             for name, each in refreshers.items()
             if each.max_batch is not None
         }
-        self._log = structlog.get_logger("runner")
-        # Refreshes whose start is still to be logged.
-        self._starting: list[Any] = []
+        self._log = structlog.get_logger("runner").bind()
 
     @property
     def data_types(self) -> list[str]:
@@ -86,55 +87,51 @@ class Runner:
     async def run(self, job: Job, queue: Endings | None = None) -> Ended:
         """Refresh a claimed key and end its job, at `queue` if given; returns how it ended."""
         queue = queue or self._queue
-        log = self._log.bind(data_type=job.data_type, symbol=job.symbol, fence=job.fence)
-        self._say_soon(log)
+        self._log.debug("refreshing", **_which(job))
+        began = time.monotonic()
         fetched = await self._fetch(job)
         try:
             ended, reason = await self._end(queue, job, fetched)
         except FenceLost:
-            log.warning("refresh_lost", reason="taken over by another worker")
+            self._log.warning("refresh_lost", **_which(job), reason="taken over by another worker")
             return Ended("lost", None)
         except Exception as error:
             ended, reason = await self._end(
                 queue, job, Fetched(failure_of(error), fetched.received, fetched.calls)
             )
+        took = round(1000 * (time.monotonic() - began))
         if reason is None:
-            log.info("refreshed", outcome=ended.outcome)
+            self._log.info("refreshed", **_which(job), outcome=ended.outcome, milliseconds=took)
         else:
-            log.warning("refresh_failed", reason=reason, state=ended.outcome)
+            self._log.warning(
+                "refresh_failed",
+                **_which(job),
+                reason=reason,
+                state=ended.outcome,
+                milliseconds=took,
+            )
         return ended
 
     async def give_up(self, job: Job, reason: str) -> Ended:
         """End a claimed job without a call of its source."""
-        self._log.warning(
-            "refresh_given_up", data_type=job.data_type, symbol=job.symbol, fence=job.fence
-        )
+        self._log.warning("refresh_given_up", **_which(job))
         ended, _ = await self._end(self._queue, job, Fetched(Failure(reason), calls=0))
         return ended
-
-    def _say_soon(self, log: Any) -> None:
-        # Written when the fetches of this round first wait: nobody waits for the lines.
-        self._starting.append(log)
-        if len(self._starting) == 1:
-            asyncio.get_running_loop().call_soon(self._say)
-
-    def _say(self) -> None:
-        starting, self._starting = self._starting, []
-        for log in starting:
-            log.info("refreshing")
 
     async def _fetch(self, job: Job) -> Fetched:
         batches = self._batches.get(job.data_type)
         if batches is not None:
             return await batches.fetch(job)
         refresher = self._refreshers[job.data_type]
-        return await fetch(refresher, job, self._context, self._fetch_timeout)
+        return await fetch(refresher, job, self._context, self._limits[job.data_type])
 
     async def _end(self, queue: Endings, job: Job, fetched: Fetched) -> tuple[Ended, str | None]:
         """End a job; returns how, and the reason if it failed."""
         # Heard at once, as a rule: no need for what keeps count of the attempts.
-        with suppress(DatabaseUnavailable):
+        try:
             return await self._tell(queue, job, fetched)
+        except DatabaseUnavailable:
+            pass
         async for attempt in _until_said():
             with attempt:
                 return await self._tell(queue, job, fetched)
@@ -169,6 +166,10 @@ class Runner:
             calls=fetched.calls,
         )
         return ended, failure.reason
+
+
+def _which(job: Job) -> dict[str, Any]:
+    return {"data_type": job.data_type, "symbol": job.symbol, "fence": job.fence}
 
 
 def _until_said() -> AsyncIterator[stamina.Attempt]:

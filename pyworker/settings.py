@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     worker_port: int | None = Field(default=None, ge=0, le=65535)
 
     log_format: str = Field(default="auto", pattern="^(auto|console|json)$")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @property
     def long_poll(self) -> LongPoll:

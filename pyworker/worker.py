@@ -331,7 +331,8 @@ class Worker:
         task.add_done_callback(partial(self._ended, job.fence))
 
     async def _run(self, job: Job, claimed_at: float) -> None:
-        await self._clock.wait_until(job.due_at)
+        if job.due_at > job.started_at:
+            await self._clock.wait_until(job.due_at)
         if self._membership.pulse.has_lasted(claimed_at, self._now()):
             self._note(await self._runner.run(job, self._turns))
         else:

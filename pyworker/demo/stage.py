@@ -75,6 +75,8 @@ async def open_stage(
             FRESHNESS_PORT=str(endpoint_port),
             FRESHNESS_LEASE=str(LEASE),
             FRESHNESS_LOG_FORMAT="json",
+            # The moments at which fetches start.
+            FRESHNESS_LOG_LEVEL="debug",
         )
         children = [
             await stack.enter_async_context(running(title, module, environment, folder))

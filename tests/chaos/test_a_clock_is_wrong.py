@@ -58,7 +58,7 @@ def test_no_module_of_the_worker_asks_for_the_time_of_its_host() -> None:
     """But the log and what is printed for people."""
     found = []
     for path in sorted(Path(pyworker.__file__).parent.glob("*.py")):
-        if path.stem == "monitor":
+        if path.stem in {"json_lines", "monitor"}:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if (

@@ -59,6 +59,7 @@ def environment(**settings: Any) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "FRESHNESS_LOG_FORMAT": "json",
+        "FRESHNESS_LOG_LEVEL": "debug",
         "FRESHNESS_LONG_POLL_ENABLED": mode,
         **given,
     }

@@ -140,6 +140,7 @@ def test_secrets_are_in_no_representation(set_variables: Callable[..., None]) ->
         ("LEASE", "86401"),
         ("MAX_KEYS", "0"),
         ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "loud"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_and_not_repeated(
