@@ -76,6 +76,7 @@ begin
 
     -- Whatever was wrong with its table has been put right.
     perform freshness.define_look(name);
+    perform freshness.define_ends(name);
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
     perform freshness.define_subscription_trigger();

@@ -13,6 +13,9 @@ begin
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
     execute format('drop function if exists freshness.%I(text[], timestamptz[])', 'look_' || name);
+    execute format(
+        'drop function if exists freshness.%I(text[], bigint[], text[], text[], bigint[], integer[])', 'ends_' || name
+    );
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);

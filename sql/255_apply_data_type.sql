@@ -80,6 +80,7 @@ begin
         end if;
     end if;
     perform freshness.define_look(new.name);
+    perform freshness.define_ends(new.name);
     perform freshness.define_data_trigger(new.name);
     perform freshness.renew_update_trigger(old, new) where tg_op = 'UPDATE';
     perform freshness.define_not_before(new.name);

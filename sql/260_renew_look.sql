@@ -7,6 +7,7 @@ set search_path = ''
 as $$
 begin
     perform freshness.define_look(p_data_type);
+    perform freshness.define_ends(p_data_type);
     perform freshness.define_data_trigger(p_data_type);
     perform freshness.define_subscription_trigger(p_waits => false);
     perform freshness.define_claim_one(p_waits => false);
