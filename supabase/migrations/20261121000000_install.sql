@@ -6171,7 +6171,7 @@ comment on function freshness.after_success(freshness.data_types) is
     'Part of finish: now and then measures refresh_ahead anew, and ends the count of the source''s failures.';
 -- <<<
 
--- >>> sql/571_end_plainly.sql
+-- >>> sql/571_end_together.sql
 create function freshness.define_ends(p_data_type text)
 returns void
 language plpgsql
