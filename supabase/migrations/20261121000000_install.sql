@@ -5441,7 +5441,8 @@ begin
             perform set_config('freshness.storing', '', true);
         end if;$body$,
         p_type.data_table, v_assignments, p_type.symbol_column, p_type.timestamp_column, p_type.name, v_columns,
-        coalesce(' and c.content ?& ' || quote_literal(v_required::text) || '::text[]', ''), freshness.row_condition(p_type)
+        coalesce(' and c.content ?& ' || quote_literal(v_required::text) || '::text[]', ''),
+        freshness.row_condition(p_type)
     );
 end
 $define$;

@@ -17,7 +17,8 @@ from tests.fixtures.workers import Announce
 
 COLUMNS = (
     "symbol {symbol} primary key, price numeric not null, note text default 'as it was',"
-    " double numeric generated always as (price * 2) stored, minutes integer, fetched_at timestamptz"
+    " double numeric generated always as (price * 2) stored, minutes integer,"
+    " fetched_at timestamptz"
 )
 KINDS: tuple[dict[str, Any], ...] = (
     {},
@@ -48,7 +49,9 @@ ANSWERS = (
 )
 TOGETHER = f"""
 select e.* from unnest(
-    freshness.finish_many(array_fill(%(name)s::text, array[cardinality(%(symbols)s::text[])]), {ANSWERS})
+    freshness.finish_many(
+        array_fill(%(name)s::text, array[cardinality(%(symbols)s::text[])]), {ANSWERS}
+    )
 ) as e
 """
 APART = f"""
@@ -62,11 +65,12 @@ where data_type = %(name)s order by fence
 SPENT = "select sum(calls) as calls, sum(bytes) as bytes from freshness.spent_calls"
 INSERT_JOB = """
 insert into freshness.jobs (
-    data_type, symbol, state, worker, fence, started_at, run_at, calls, waited, attempts, last_error,
-    stored_at, verified_at, required_as_of, requested_at, validators, estimated_size_bytes, alone
+    data_type, symbol, state, worker, fence, started_at, run_at, calls, waited, attempts,
+    last_error, stored_at, verified_at, required_as_of, requested_at, validators,
+    estimated_size_bytes, alone
 ) values (
-    %s, %s, 'running', %s, nextval('freshness.fences'), %s, %s, %s, 0.5, 1, 'before', %s, %s, %s, %s,
-    '{"etag": "old"}', 5, true
+    %s, %s, 'running', %s, nextval('freshness.fences'), %s, %s, %s, 0.5, 1, 'before',
+    %s, %s, %s, %s, '{"etag": "old"}', 5, true
 ) returning fence
 """
 
@@ -81,7 +85,7 @@ def test_both_ways_end_the_same_refreshes_the_same(
     columns = COLUMNS.format(symbol=arguments.pop("symbol", "text"))
     quotes = register(arguments.pop("columns", columns), **arguments)
     worker = announce().number
-    chance = random.Random(str(kind))
+    chance = random.Random(str(kind))  # noqa: S311
     plainly = 0
     for _ in range(ROUNDS):
         with connection.transaction(force_rollback=True):
@@ -112,13 +116,11 @@ def _make(
     columns: dict[str, list[Any]] = {
         name: [] for name in ("symbols", "fences", "rows", "validators", "bytes", "calls")
     }
+    insert = f"insert into {quotes.table} (symbol, price, fetched_at) values (%s, 1, %s)".encode()
     for symbol in chance.sample([str(number) for number in range(100)], KEYS):
         stored = moment()
         if chance.random() < 0.8:
-            connection.execute(
-                f"insert into {quotes.table} (symbol, price, fetched_at) values (%s, 1, %s)".encode(),
-                [symbol, "infinity" if chance.random() < 0.05 else stored],
-            )
+            connection.execute(insert, [symbol, "infinity" if chance.random() < 0.05 else stored])
         as_of = moment()
         made = connection.execute(
             INSERT_JOB,
@@ -171,7 +173,7 @@ def _rows(
         row |= chance.choice(changes if is_tame else changes + raising)
     if chance.random() < 0.1:
         del row["price"]
-    others = (None, None, None, [row, row], [], row, [[row]], [7])
+    others: tuple[Any, ...] = (None, None, None, [row, row], [], row, [[row]], [7])
     found = chance.choice(others) if chance.random() < 0.5 else [row]
     if not is_tame and chance.random() < 0.05:
         return "["
@@ -190,9 +192,12 @@ def _plainly(connection: Connection, quotes: DataType, asked: dict[str, Any]) ->
 
 
 def _end(connection: Connection, statement: str, asked: dict[str, Any]) -> list[Any]:
-    name, table = asked["name"], connection.execute(
-        "select data_table::text from freshness.data_types where name = %(name)s", asked
-    ).fetchone()
+    name, table = (
+        asked["name"],
+        connection.execute(
+            "select data_table::text from freshness.data_types where name = %(name)s", asked
+        ).fetchone(),
+    )
     assert table is not None, name
     with connection.transaction(force_rollback=True), connection.cursor(row_factory=dict_row) as of:
         ended = of.execute(statement.encode(), asked).fetchall()
