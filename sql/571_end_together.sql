@@ -55,7 +55,7 @@ begin
         when others then
             null;
     end;
-    v_ended := coalesce(v_ended, '{}');
+    v_ended := coalesce(v_ended, '{}'::freshness.ended[]);
     if cardinality(v_ended) = cardinality(p_fences) then
         return v_ended;
     end if;

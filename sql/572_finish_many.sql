@@ -60,7 +60,7 @@ set lock_timeout = '100ms'
 as $$
 declare
     v_given record;
-    v_ended freshness.ended[] := '{}';
+    v_ended freshness.ended[] := '{}'::freshness.ended[];
 begin
     if p_data_types[1] = all (p_data_types) then
         return freshness.end_together(

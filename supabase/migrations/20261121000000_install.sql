@@ -6230,7 +6230,7 @@ begin
         when others then
             null;
     end;
-    v_ended := coalesce(v_ended, '{}');
+    v_ended := coalesce(v_ended, '{}'::freshness.ended[]);
     if cardinality(v_ended) = cardinality(p_fences) then
         return v_ended;
     end if;
@@ -6324,7 +6324,7 @@ set lock_timeout = '100ms'
 as $$
 declare
     v_given record;
-    v_ended freshness.ended[] := '{}';
+    v_ended freshness.ended[] := '{}'::freshness.ended[];
 begin
     if p_data_types[1] = all (p_data_types) then
         return freshness.end_together(
