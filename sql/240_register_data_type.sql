@@ -81,6 +81,7 @@ begin
     perform freshness.define_not_before(name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claim_one();
+    perform freshness.define_end_plainly();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;

@@ -21,6 +21,7 @@ begin
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claim_one();
+    perform freshness.define_end_plainly();
     return true;
 end
 $$;

@@ -86,6 +86,7 @@ begin
     perform freshness.define_not_before(new.name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claim_one();
+    perform freshness.define_end_plainly();
     perform freshness.pull_all_keys(new.name);
     return null;
 end

@@ -11,6 +11,7 @@ begin
     perform freshness.define_data_trigger(p_data_type);
     perform freshness.define_subscription_trigger(p_waits => false);
     perform freshness.define_claim_one(p_waits => false);
+    perform freshness.define_end_plainly(p_waits => false);
     return null;
 exception
     when others then

@@ -48,8 +48,9 @@ declare
     v_others freshness.ended[];
 begin
     begin
-        execute format('select freshness.%I($1, $2, $3, $4, $5, $6)', 'ends_' || p_data_type) into v_ended
-        using p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls;
+        v_ended := freshness.end_plainly(
+            p_data_type, p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls
+        );
     exception
         -- What one of them raised concerns that one: the others are ended without it.
         when others then

@@ -18,12 +18,13 @@ from regexp_split_to_table(
             ask_not_before attach_data_triggers attach_subscription_trigger backoff begin_sweep call_understudy
             caller_name canonical_symbols card_as_json cast_symbol changed_rows charge_sources check_data_type
             claim_one claim_one_body column_list deadline_expression decide define_claim_one define_data_trigger
-            define_ends define_look define_not_before define_subscription_trigger detach_data_triggers differing_keys
-            differing_subscriptions doubtful_keys drop_unwatched due_jobs earlier_keys end_refreshes end_subscriptions
-            end_sweep end_together end_watches ends_body find_column find_function find_key_columns find_table
-            find_table_again find_timestamp_column find_ttl_column finish_many fold_pulls fold_spent_calls
-            forget_unregistered hold_jobs is_used job_writers judge_updated_row key_condition keys_after lease_owner
-            lease_streams leased_keys listen_for live_watches lock_rows look look_at_key looks_at_ends looks_at_one
+            define_end_plainly define_ends define_look define_not_before define_subscription_trigger
+            detach_data_triggers differing_keys differing_subscriptions doubtful_keys drop_unwatched due_jobs
+            earlier_keys end_plainly end_plainly_body end_refreshes end_subscriptions end_sweep end_together
+            end_watches ends_body find_column find_function find_key_columns find_table find_table_again
+            find_timestamp_column find_ttl_column finish_many fold_pulls fold_spent_calls forget_unregistered
+            hold_jobs is_used job_writers judge_updated_row key_condition keys_after lease_owner lease_streams
+            leased_keys listen_for live_watches lock_rows look look_at_key looks_at_ends looks_at_one
             measure_refresh_ahead mend_not_before mend_watches move_ended newest_timestamp next_due next_in_words
             next_missed_heartbeat next_of_source note_look note_source_failure note_source_success open_source
             open_sources owner_name pause_source plain_symbol prepare_rows prepare_sweep prune pull_all_keys
