@@ -20,7 +20,9 @@ begin
             from freshness.data_types as t
             join pg_catalog.pg_proc as f
                 on f.pronamespace = 'freshness'::regnamespace and f.proname = 'ends_' || t.name
-        ), ''
+        ),
+        -- Said so that no check finds the parameters unused.
+        e'\n    perform p_data_type, p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls;'
     ) || e'\n    return null;\nend\n';
 end
 $define$;
