@@ -76,10 +76,12 @@ begin
 
     -- Whatever was wrong with its table has been put right.
     perform freshness.define_look(name);
+    perform freshness.define_ends(name);
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claims();
+    perform freshness.define_end_plainly();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;

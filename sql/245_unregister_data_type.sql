@@ -13,11 +13,15 @@ begin
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
     execute format('drop function if exists freshness.%I(text[], timestamptz[])', 'look_' || name);
+    execute format(
+        'drop function if exists freshness.%I(text[], bigint[], text[], text[], bigint[], integer[])', 'ends_' || name
+    );
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claims();
+    perform freshness.define_end_plainly();
     return true;
 end
 $$;

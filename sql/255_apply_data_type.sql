@@ -80,11 +80,13 @@ begin
         end if;
     end if;
     perform freshness.define_look(new.name);
+    perform freshness.define_ends(new.name);
     perform freshness.define_data_trigger(new.name);
     perform freshness.renew_update_trigger(old, new) where tg_op = 'UPDATE';
     perform freshness.define_not_before(new.name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claims();
+    perform freshness.define_end_plainly();
     perform freshness.pull_all_keys(new.name);
     return null;
 end

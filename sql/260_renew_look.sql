@@ -7,9 +7,11 @@ set search_path = ''
 as $$
 begin
     perform freshness.define_look(p_data_type);
+    perform freshness.define_ends(p_data_type);
     perform freshness.define_data_trigger(p_data_type);
     perform freshness.define_subscription_trigger(p_waits => false);
     perform freshness.define_claims(p_waits => false);
+    perform freshness.define_end_plainly(p_waits => false);
     return null;
 exception
     when others then

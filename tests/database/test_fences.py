@@ -84,6 +84,45 @@ def test_a_fence_that_is_lost_while_the_rows_are_written_takes_them_back(
     assert _state(connection, quotes) == "running"
 
 
+def test_a_fence_that_is_lost_while_many_refreshes_end_takes_their_rows_back(
+    connection: Connection,
+    quotes: DataType,
+    announce: Announce,
+    connect: Connect,
+) -> None:
+    """The job is being taken over as the statement that wrote the rows comes to it."""
+    quotes.store(connection, "AAPL", 3600)
+    connection.execute("select freshness.request(%s, array['AAPL'])", [quotes.name])
+    slow = announce(connect())
+    (job,) = slow.claim(quotes.name)
+    holder = connect()
+    holder.autocommit = False
+    holder.execute(
+        "update freshness.jobs set fence = nextval('freshness.fences') where data_type = %s",
+        [quotes.name],
+    )
+
+    raised: list[BaseException] = []
+
+    def finish() -> None:
+        try:
+            slow.connection.execute(
+                f"select freshness.ends_{quotes.name}(array[%s], array[%s], %s, null, null, null)",
+                [job.symbol, job.fence, ['[{"price": 9}]']],
+            )
+        except errors.DatabaseError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=finish)
+    thread.start()
+    wait_for_lock(connection, slow.connection)
+    holder.commit()
+    thread.join(timeout=10)
+    assert [FENCE_LOST in str(error) for error in raised] == [True]
+    assert connection.execute(f"select price from {quotes.table}").fetchone() == (1,)
+    assert _state(connection, quotes) == "running"
+
+
 def test_a_worker_that_is_only_slow_keeps_its_fence(
     connection: Connection, quotes: DataType, announce: Announce
 ) -> None:

@@ -47,6 +47,34 @@ def test_make_sure_it_is_fresh_during_a_refresh_does_not(
     assert worker.claim(quotes.name) == []
 
 
+def test_refresh_now_that_commits_while_many_refreshes_end_starts_another(
+    connection: Connection, quotes: DataType, announce: Announce, connect: Connect
+) -> None:
+    """The statement that ends them waits for the request, and then heeds it."""
+    quotes.store(connection, "AAPL", 3600)
+    _request(connection, quotes, refresh_now=True)
+    worker = announce(connect())
+    (job,) = worker.claim(quotes.name)
+    asking = connect()
+    asking.autocommit = False
+    _request(asking, quotes, refresh_now=True)
+    ends = f"select freshness.ends_{quotes.name}(array[%s], array[%s], null, null, null, null)"
+    thread = threading.Thread(
+        target=worker.connection.execute, args=[ends.encode(), [job.symbol, job.fence]]
+    )
+    thread.start()
+    wait_for_lock(connection, worker.connection)
+    asking.commit()
+    thread.join(timeout=10)
+    # What the statement left, as it had another place by then, ends the general way.
+    worker.connection.execute(
+        "select freshness.finish_many(array[%s], array[%s], array[%s], null, null, null, null)",
+        [*job],
+    )
+    (again,) = worker.claim(quotes.name)
+    assert again.fence > job.fence
+
+
 @pytest.mark.parametrize("end", ["fails", "hands back", "dies"])
 def test_refresh_now_during_a_refresh_survives_its_end(
     connection: Connection, quotes: DataType, announce: Announce, end: str

@@ -144,6 +144,23 @@ def test_a_claim_and_the_ends_of_its_refreshes_read_by_index(keys: Keys) -> None
     assert _too_much(scans, keys.quotes) == []
 
 
+def test_ends_that_are_told_together_read_by_index(keys: Keys) -> None:
+    """Rows stored, and the stored ones confirmed, by the statement of their data type."""
+    explained, name = keys.explained, keys.quotes.name
+    scans: list[Scan] = []
+    for _ in range(CALLS):
+        keys.make_due()
+        explained.scans("select * from freshness.claim(%s, %s, 10)", [keys.worker.number, [name]])
+        claimed = keys.claimed()
+        rows = ['[{"price": 1}]', None, '[{"price": 2}]', None, None]
+        scans += explained.scans(
+            "select freshness.finish_many(%s, %s, %s, %s::text[], null, null, null)",
+            [[name] * 5, [symbol for symbol, _ in claimed], [fence for _, fence in claimed], rows],
+        )
+        assert keys.claimed() == []
+    assert _too_much(scans, keys.quotes) == []
+
+
 def test_a_claim_of_nothing_reads_by_index(keys: Keys) -> None:
     """No job is due, and the source has a budget."""
     scans = [

@@ -55,14 +55,18 @@ def test_the_checks_report_nothing_of_what_registration_writes(
             "create schema private; create table private.quotes"
             " (symbol text primary key, price numeric, fetched_at timestamp, minutes integer);"
             "select freshness.register_data_type('a-quote', 'private.quotes', ttl => '1 hour',"
-            " ttl_column => 'minutes', jitter => '1 minute')"
+            " ttl_column => 'minutes', jitter => '1 minute');"
+            "create table private.notes (symbol text primary key, note text not null,"
+            " fetched_at timestamptz);"
+            "select freshness.register_data_type('a-note', 'private.notes', ttl => '1 hour')"
         )
         try:
             linted = supabase(project, "db", "lint", "--schema", "freshness,public")
             advised = supabase(project, "db", "advisors", "--fail-on", "warn")
         finally:
             connection.execute(
-                "select freshness.unregister_data_type('a-quote'); drop schema private cascade"
+                "select freshness.unregister_data_type('a-quote'),"
+                " freshness.unregister_data_type('a-note'); drop schema private cascade"
             )
     assert "issues" not in linted.stdout, linted.stdout
     assert json.loads(advised.stdout)["results"] == []
