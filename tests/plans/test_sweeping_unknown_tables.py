@@ -1,4 +1,4 @@
-"""A sweep ends in seconds whatever the planner takes its tables for.
+"""A sweep or a fold ends in seconds whatever the planner takes its tables for.
 
 They may have been nearly empty when it last looked, and may have grown since. Each case is a change
 that some statement of the sweep has to make up for, with what the planner then knows nothing of.
@@ -17,6 +17,8 @@ from tests.fixtures.servers import as_superuser
 # One statement that compares all with all takes a minute or more; the whole sweep takes a second.
 KEYS = 20_000
 LIMIT = "8s"
+# PL/pgSQL plans for the values of the first five calls; after them it may settle on one plan.
+CALLS = 7
 STORE = """
     insert into {table}
     select 'S' || n, n, clock_timestamp() - interval '1 second' from generate_series(1, {keys}) as n
@@ -127,12 +129,40 @@ def test_a_sweep_ends_when(
     assert _sweep(connection) == (0, True)
 
 
-def _subscribed(connection: Connection, admin: Connection) -> tuple[str, str]:
+def test_a_fold_that_was_planned_for_one_key_ends_for_many(
+    own_database: str, connect: Callable[[str], Connection]
+) -> None:
+    """A worker's session keeps its plans, and autovacuum has not looked again."""
+    connection, admin = connect(own_database), connect(as_superuser(own_database))
+    worker = connect(own_database)
+    name, _ = _subscribed(connection, admin, keys=1)
+    _sweep(connection)
+    admin.execute("analyze")
+    pull = (
+        "insert into freshness.pulls (data_type, symbol, priority, reason)"
+        " select data_type, symbol, 1, 'data changed' from freshness.jobs"
+    )
+    for _ in range(CALLS):
+        admin.execute(pull.encode())
+        worker.execute("select freshness.fold_pulls()")
+    admin.execute(
+        "insert into freshness.jobs (data_type, symbol, run_at) select %s, 'T' || n, 'infinity'"
+        " from generate_series(1, %s) as n",
+        (name, KEYS),
+    )
+    admin.execute(pull.replace("1,", "2,").encode())
+    worker.execute(f"set statement_timeout = '{LIMIT}'")
+    while worker.execute("select freshness.fold_pulls()").fetchone() != (0,):
+        pass
+    assert _count(connection, "jobs where priority = 2 and run_at < 'infinity'") == KEYS + 1
+
+
+def _subscribed(connection: Connection, admin: Connection, keys: int = KEYS) -> tuple[str, str]:
     quotes = create_data_type(connection, ttl="1 hour")
     # Nothing but the sweep is to notice the subscriptions.
     admin.execute("set session_replication_role = replica")
     for statement in (STORE, SUBSCRIBE):
-        admin.execute(statement.format(table=quotes.table, keys=KEYS).encode())
+        admin.execute(statement.format(table=quotes.table, keys=keys).encode())
     return quotes.name, quotes.table
 
 
