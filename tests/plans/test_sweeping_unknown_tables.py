@@ -47,7 +47,7 @@ CHANGES = {
     "all name other symbols": (
         "update realtime.subscription"
         " set filters = array[row('symbol', 'eq', 'T' || id, false)::realtime.user_defined_filter]",
-        [WATCHES],
+        [SUBSCRIPTIONS, WATCHES],
     ),
     "half of them are gone": (
         "delete from realtime.subscription where id % 2 = 0",
