@@ -15,15 +15,25 @@ begin
         where w.data_type = p_data_type and w.symbol = any (p_symbols) and w.lease_until > clock_timestamp()
         group by w.symbol;
     else
+        -- Key by key and watch by watch, by their indexes: whatever the planner takes the tables for.
         return query
-        select w.symbol, count(*)::integer
-        from freshness.watches as w
-        left join realtime.subscription as s on s.id = w.subscription_row and s.subscription_id = w.subscription_id
-        where
-            w.data_type = p_data_type
-            and w.symbol = any (p_symbols)
-            and (s.id is not null or w.lease_until > clock_timestamp())
-        group by w.symbol;
+        select k.symbol, v.viewers
+        from (select distinct s from unnest(p_symbols) as s) as k (symbol)
+        cross join lateral (
+            select count(*)::integer as viewers
+            from freshness.watches as w
+            where
+                w.data_type = p_data_type
+                and w.symbol = k.symbol
+                and (
+                    w.lease_until > clock_timestamp()
+                    or (
+                        select true from realtime.subscription as s
+                        where s.id = w.subscription_row and s.subscription_id = w.subscription_id
+                    )
+                )
+        ) as v
+        where v.viewers > 0;
     end if;
 end
 $$;

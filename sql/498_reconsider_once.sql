@@ -5,6 +5,9 @@ returns table (symbol text, outcome text)
 language plpgsql
 rows 10
 set search_path = ''
+-- There may be 20,000 keys where the planner sees ten, and any number of jobs where it sees none: each step goes from
+-- key to key by the primary key, or by the place of a row that is locked.
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -19,12 +22,17 @@ begin
                 t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until)) as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
-            j as job, j.xmin as version
-        from freshness.data_types as t
-        cross join lateral freshness.look(t.name, p_symbols) as l
-        left join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
-        left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
-        where t.name = p_data_type
+            j.job, j.version
+        from freshness.look(p_data_type, p_symbols) as l
+        -- Each that is watched is looked at, so that it is a left join: but a full one is never done all with all.
+        full join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
+        join freshness.data_types as t on t.name = p_data_type
+        left join lateral (
+            select o.*, o as job, o.xmin as version
+            from freshness.jobs as o
+            where o.data_type = p_data_type and o.symbol = l.symbol
+            limit 1
+        ) as j on true
     ),
 
     wanted as materialized (
@@ -53,10 +61,14 @@ begin
 
     -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
     free as materialized (
-        select d.*, j.xmin = d.version as is_as_seen
+        select d.*, j.place, j.version = d.version as is_as_seen
         from differing as d
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = d.symbol
-        for update of j skip locked
+        cross join lateral (
+            select o.ctid as place, o.xmin as version
+            from freshness.jobs as o
+            where o.data_type = p_data_type and o.symbol = d.symbol
+            for update skip locked
+        ) as j
     ),
 
     changed as (
@@ -80,7 +92,7 @@ begin
                 when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
             end,
             fresh_until = w.fresh_until
-        from free as w where j.data_type = p_data_type and j.symbol = w.symbol and w.is_as_seen
+        from free as w where j.ctid = w.place and w.is_as_seen
         returning j.symbol, w.what as outcome
     ),
 

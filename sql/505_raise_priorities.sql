@@ -2,6 +2,8 @@ create function freshness.raise_priorities(p_data_type text, p_pulls freshness.p
 returns void
 language plpgsql
 set search_path = ''
+-- From key to key by the primary key, however few jobs the planner takes them for.
+set enable_seqscan = off
 as $$
 begin
     with asked as materialized (
@@ -12,24 +14,34 @@ begin
     ),
 
     lower as materialized (
-        select j.symbol, a.priority
+        select a.symbol, a.priority, j.version
         from asked as a
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = a.symbol
-        where j.priority < a.priority
+        cross join lateral (
+            select o.xmin as version
+            from freshness.jobs as o
+            where o.data_type = p_data_type and o.symbol = a.symbol and o.priority < a.priority
+            limit 1
+        ) as j
     ),
 
     free as materialized (
-        select l.symbol, l.priority
+        select l.symbol, l.priority, j.place
         from lower as l
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
-        for update of j skip locked
+        cross join lateral (
+            select o.ctid as place, o.xmin as version
+            from freshness.jobs as o
+            where o.data_type = p_data_type and o.symbol = l.symbol
+            for update skip locked
+        ) as j
+        -- One that was moved meanwhile is not at the place that this statement sees.
+        where j.version = l.version
     ),
 
     raised as (
         update freshness.jobs as j
         set priority = f.priority
         from free as f
-        where j.data_type = p_data_type and j.symbol = f.symbol and j.priority < f.priority
+        where j.ctid = f.place
     )
 
     insert into freshness.pulls (data_type, symbol, priority, reason)
@@ -40,5 +52,5 @@ end
 $$;
 
 comment on function freshness.raise_priorities(text, freshness.pulls[]) is
-    'Gives jobs of a data type the priority that these pulls ask for, if it is higher. One that somebody holds keeps'
-    ' its pull.';
+    'Gives jobs of a data type the priority that these pulls ask for, if it is higher. One that somebody holds or'
+    ' has just moved keeps its pull.';

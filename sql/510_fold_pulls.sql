@@ -3,6 +3,8 @@ returns integer
 language plpgsql
 set search_path = ''
 set jit = off
+-- A plan that was made while the inbox was empty must not read all of it for each pull when it has filled.
+set enable_seqscan = off
 set lock_timeout = '100ms'
 as $$
 declare
@@ -70,7 +72,9 @@ begin
                     v_type.data_type, p.symbol, max(p.priority),
                     case when v_type.data_changed then 'data changed' else 'locked' end
                 from unnest(v_pulls) as p
-                where p.data_type = v_type.data_type and p.symbol = any (v_type.symbols)
+                where
+                    p.data_type = v_type.data_type and p.symbol is not null
+                    and p.reason not in ('truncated', 'all keys')
                 group by p.symbol
                 union all
                 select v_type.data_type, nullif(v_type.after, ''), null, 'all keys' where v_type.after is not null;

@@ -9,31 +9,32 @@ declare
     v_now timestamptz := clock_timestamp();
     v_mended integer;
 begin
-    with held as materialized (
-        select
-            j.data_type, j.symbol,
-            -- A source may ask for a week; nothing else holds longer than the data type's own times.
-            least(
-                case when isfinite(j.not_before) and j.run_at > v_now then v_now + (j.not_before - j.run_at) end,
-                case when isfinite(j.not_before) and j.run_at <= v_now then j.not_before end,
-                v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
-            ) as not_before
-        from freshness.jobs as j
-        join freshness.data_types as t on t.name = j.data_type
-        where
-            j.state <> 'running'
-            and j.not_before > v_now
-            and (
-                j.run_at > v_now + interval '1 second'
-                or j.not_before > v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
-            )
-        for update of j skip locked
-    )
-
     update freshness.jobs as j
-    set not_before = h.not_before, run_at = least(j.run_at, v_now)
-    from held as h
-    where j.data_type = h.data_type and j.symbol = h.symbol;
+    set
+        -- A source may ask for a week; nothing else holds longer than the data type's own times.
+        not_before = least(
+            case when isfinite(j.not_before) and j.run_at > v_now then v_now + (j.not_before - j.run_at) end,
+            case when isfinite(j.not_before) and j.run_at <= v_now then j.not_before end,
+            (
+                select v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
+                from freshness.data_types as t
+                where t.name = j.data_type
+            )
+        ),
+        run_at = least(j.run_at, v_now)
+    where j.ctid = any (array(
+        select h.ctid
+        from freshness.jobs as h
+        join freshness.data_types as t on t.name = h.data_type
+        where
+            h.state <> 'running'
+            and h.not_before > v_now
+            and (
+                h.run_at > v_now + interval '1 second'
+                or h.not_before > v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
+            )
+        for update of h skip locked
+    ));
     get diagnostics v_mended = row_count;
     return v_mended;
 end

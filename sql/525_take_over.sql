@@ -2,9 +2,15 @@ create function freshness.take_over()
 returns integer
 language plpgsql
 set search_path = ''
+-- The running jobs are found by their index, and changed where they are, however few the planner takes them for.
+set enable_seqscan = off
+set jit = off
 as $$
 declare
-    v_taken integer;
+    v_places tid[];
+    v_are_last boolean[];
+    v_first interval[];
+    v_longest interval[];
 begin
     -- The clock was set back: who is heard of in the future would never be dead. Its time begins anew.
     if exists (select from freshness.workers as w where w.seen_at > clock_timestamp() + w.heartbeat_limit) then
@@ -35,27 +41,14 @@ begin
 
     -- By its fence: another one may have taken a job over since this began, and run it.
     held as materialized (
-        select d.*
+        select d.*, j.place
         from dead as d
-        join freshness.jobs as j on j.data_type = d.data_type and j.symbol = d.symbol and j.fence = d.fence
-        for update of j skip locked
-    ),
-
-    taken as (
-        update freshness.jobs as j
-        set
-            -- A refresh that kills its worker must not kill one after the other.
-            state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
-            worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp(),
-            attempts = j.attempts + 1,
-            not_before = case
-                when h.is_last then clock_timestamp() + interval '1 hour'
-                when j.attempts > 0
-                    then clock_timestamp() + freshness.backoff(j.attempts, h.backoff_first, h.backoff_longest)
-            end,
-            last_error = 'no heartbeat from its worker'
-        from held as h
-        where j.data_type = h.data_type and j.symbol = h.symbol
+        cross join lateral (
+            select o.ctid as place
+            from freshness.jobs as o
+            where o.data_type = d.data_type and o.symbol = d.symbol and o.fence = d.fence
+            for update skip locked
+        ) as j
     ),
 
     noted as (
@@ -64,8 +57,29 @@ begin
         from held as h
     )
 
-    select count(*) into v_taken from held;
-    return v_taken;
+    select
+        array_agg(h.place), array_agg(h.is_last), array_agg(h.backoff_first), array_agg(h.backoff_longest)
+    into v_places, v_are_last, v_first, v_longest
+    from held as h;
+    if v_places is null then
+        return 0;
+    end if;
+    -- A statement of its own sees them as they were locked, at their places.
+    update freshness.jobs as j
+    set
+        -- A refresh that kills its worker must not kill one after the other.
+        state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
+        worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp(),
+        attempts = j.attempts + 1,
+        not_before = case
+            when h.is_last then clock_timestamp() + interval '1 hour'
+            when j.attempts > 0
+                then clock_timestamp() + freshness.backoff(j.attempts, h.backoff_first, h.backoff_longest)
+        end,
+        last_error = 'no heartbeat from its worker'
+    from unnest(v_places, v_are_last, v_first, v_longest) as h (place, is_last, backoff_first, backoff_longest)
+    where j.ctid = h.place;
+    return cardinality(v_places);
 end
 $$;
 

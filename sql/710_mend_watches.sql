@@ -14,25 +14,24 @@ begin
         where k.symbol is not null
     ),
 
+    -- Lists to look a row up in, and an index to look it up by: nothing that the planner could join all with all, since
+    -- it knows neither how many these are nor, after a large change, how many watches there are.
     wrong as materialized (
-        select w.data_type, w.symbol, w.watcher
+        select
+            w.ctid as place,
+            (w.data_type, w.symbol, w.watcher) in (select s.data_type, s.symbol, s.watcher from subscribed as s) as stays
         from freshness.watches as w
-        left join subscribed as s
-            on s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
-            and s.subscription_id = w.subscription_id
-        where w.subscription_row = any (p_rows) and s.data_type is null
-        for update of w skip locked
+        where
+            w.subscription_row = any (p_rows)
+            and (w.data_type, w.symbol, w.watcher, w.subscription_id) not in (
+                select s.data_type, s.symbol, s.watcher, s.subscription_id from subscribed as s
+            )
+        for update skip locked
     ),
 
     removed as (
         delete from freshness.watches as w
-        using wrong as o
-        where
-            w.data_type = o.data_type and w.symbol = o.symbol and w.watcher = o.watcher
-            and not exists (
-                select from subscribed as s
-                where s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
-            )
+        where w.ctid = any (array(select o.place from wrong as o where not o.stays))
         returning 1
     ),
 
@@ -41,12 +40,11 @@ begin
         insert into freshness.watches as w (data_type, symbol, watcher, subscription_row, subscription_id)
         select s.data_type, s.symbol, s.watcher, s.subscription_row, s.subscription_id
         from subscribed as s
-        where not exists (
-            select from freshness.watches as k
-            where
-                k.data_type = s.data_type and k.symbol = s.symbol and k.watcher = s.watcher
-                and k.subscription_row = s.subscription_row and k.subscription_id = s.subscription_id
-        )
+        where (
+            select k.subscription_row = s.subscription_row and k.subscription_id = s.subscription_id
+            from freshness.watches as k
+            where k.data_type = s.data_type and k.symbol = s.symbol and k.watcher = s.watcher
+        ) is not true
         order by s.data_type, s.symbol
         on conflict (data_type, symbol, watcher) do update set
             subscription_row = excluded.subscription_row,

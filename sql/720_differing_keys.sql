@@ -2,6 +2,8 @@ create function freshness.differing_keys(p_data_type text, out missing text[], o
 language plpgsql
 stable
 set search_path = ''
+-- All are compared with all, however few the planner takes them for.
+set enable_nestloop = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();

@@ -7,11 +7,10 @@ declare
     v_now timestamptz := clock_timestamp();
     v_ended integer;
 begin
-    with over as materialized (
-        select w.ctid as place from freshness.watches as w where w.lease_until <= v_now for update skip locked
-    )
-
-    delete from freshness.watches as w using over as o where w.ctid = o.place;
+    delete from freshness.watches as w
+    where w.ctid = any (array(
+        select o.ctid from freshness.watches as o where o.lease_until <= v_now for update skip locked
+    ));
     get diagnostics v_ended = row_count;
     return v_ended + freshness.end_subscriptions();
 end
@@ -25,6 +24,8 @@ create function freshness.end_subscriptions()
 returns integer
 language plpgsql
 set search_path = ''
+-- All are compared with all, however few the planner takes them for.
+set enable_nestloop = off
 as $$
 declare
     v_ended integer;
@@ -32,19 +33,18 @@ begin
     if to_regclass('realtime.subscription') is null then
         delete from freshness.watches as w where w.subscription_row is not null;
     else
-        with over as materialized (
-            select w.ctid as place
-            from freshness.watches as w
+        delete from freshness.watches as w
+        where w.ctid = any (array(
+            select o.ctid
+            from freshness.watches as o
             where
-                w.subscription_row is not null
+                o.subscription_row is not null
                 and not exists (
                     select from realtime.subscription as s
-                    where s.id = w.subscription_row and s.subscription_id = w.subscription_id
+                    where s.id = o.subscription_row and s.subscription_id = o.subscription_id
                 )
             for update skip locked
-        )
-
-        delete from freshness.watches as w using over as o where w.ctid = o.place;
+        ));
     end if;
     get diagnostics v_ended = row_count;
     return v_ended;

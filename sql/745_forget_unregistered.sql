@@ -39,14 +39,13 @@ declare
     v_names text[] := freshness.unregistered();
     v_forgotten integer;
 begin
-    with held as materialized (
-        select j.data_type, j.symbol
-        from freshness.jobs as j
-        where j.data_type = any (v_names)
+    delete from freshness.jobs as j
+    where j.ctid = any (array(
+        select h.ctid
+        from freshness.jobs as h
+        where h.data_type = any (v_names)
         for update skip locked
-    )
-
-    delete from freshness.jobs as j using held as h where j.data_type = h.data_type and j.symbol = h.symbol;
+    ));
     get diagnostics v_forgotten = row_count;
     delete from freshness.watches as w
     where w.ctid = any (array(
@@ -76,20 +75,20 @@ declare
     v_now timestamptz := clock_timestamp();
     v_dropped integer;
 begin
-    with over as materialized (
-        select j.data_type, j.symbol
-        from freshness.jobs as j
-        join freshness.data_types as t on t.name = j.data_type
+    delete from freshness.jobs as j
+    where j.ctid = any (array(
+        select o.ctid
+        from freshness.jobs as o
+        join freshness.data_types as t on t.name = o.data_type
         where
-            j.state <> 'running' and j.unwatched_at + t.keep_warm <= v_now and j.due_at <= v_now
-            and j.requested_at is null and j.required_as_of is null
-            and not exists (
-                select from freshness.watches as w where w.data_type = j.data_type and w.symbol = j.symbol
-            )
-        for update of j skip locked
-    )
-
-    delete from freshness.jobs as j using over as o where j.data_type = o.data_type and j.symbol = o.symbol;
+            o.state <> 'running' and o.unwatched_at + t.keep_warm <= v_now and o.due_at <= v_now
+            and o.requested_at is null and o.required_as_of is null
+            -- Key by key, by the index: no join, which the planner may make one of all with all.
+            and (
+                select true from freshness.watches as w where w.data_type = o.data_type and w.symbol = o.symbol limit 1
+            ) is null
+        for update of o skip locked
+    ));
     get diagnostics v_dropped = row_count;
     return v_dropped;
 end

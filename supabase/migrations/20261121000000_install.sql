@@ -1696,15 +1696,25 @@ begin
         where w.data_type = p_data_type and w.symbol = any (p_symbols) and w.lease_until > clock_timestamp()
         group by w.symbol;
     else
+        -- Key by key and watch by watch, by their indexes: whatever the planner takes the tables for.
         return query
-        select w.symbol, count(*)::integer
-        from freshness.watches as w
-        left join realtime.subscription as s on s.id = w.subscription_row and s.subscription_id = w.subscription_id
-        where
-            w.data_type = p_data_type
-            and w.symbol = any (p_symbols)
-            and (s.id is not null or w.lease_until > clock_timestamp())
-        group by w.symbol;
+        select k.symbol, v.viewers
+        from (select distinct s from unnest(p_symbols) as s) as k (symbol)
+        cross join lateral (
+            select count(*)::integer as viewers
+            from freshness.watches as w
+            where
+                w.data_type = p_data_type
+                and w.symbol = k.symbol
+                and (
+                    w.lease_until > clock_timestamp()
+                    or (
+                        select true from realtime.subscription as s
+                        where s.id = w.subscription_row and s.subscription_id = w.subscription_id
+                    )
+                )
+        ) as v
+        where v.viewers > 0;
     end if;
 end
 $$;
@@ -1908,13 +1918,30 @@ language plpgsql
 stable
 rows 10
 set search_path = ''
+-- Thousands are read where the planner sees ten: never all with all. One plan serves one row and all of them.
+set enable_nestloop = off
+set enable_seqscan = off
+set jit = off
+set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 begin
     return query
-    with tables as materialized (
+    -- The limit makes it a probe by primary key for each row, whatever the planner takes the table for.
+    with slice as materialized (
+        select s.*
+        from (select distinct n from unnest(p_rows) as n) as r (id)
+        cross join lateral (
+            select o.id, o.subscription_id, o.entity, o.filters
+            from realtime.subscription as o
+            where o.id = r.id
+            limit 1
+        ) as s
+    ),
+
+    tables as materialized (
         select e.entity, t.name, t.symbol_column
-        from (select distinct s.entity from realtime.subscription as s where s.id = any (p_rows)) as e
+        from (select distinct s.entity from slice as s) as e
         join freshness.data_types as t on t.data_table in (e.entity, pg_catalog.pg_partition_root(e.entity))
     ),
 
@@ -1922,9 +1949,8 @@ begin
         select
             s.id, s.subscription_id, t.name, t.symbol_column, to_jsonb(s.filters) as filters,
             cardinality(s.filters) = 1 as is_simple
-        from realtime.subscription as s
+        from slice as s
         join tables as t on t.entity = s.entity
-        where s.id = any (p_rows)
     ),
 
     -- Nearly all have one filter with one symbol, and are read in a third of the time.
@@ -4256,6 +4282,9 @@ returns table (symbol text, outcome text)
 language plpgsql
 rows 10
 set search_path = ''
+-- There may be 20,000 keys where the planner sees ten, and any number of jobs where it sees none: each step goes from
+-- key to key by the primary key, or by the place of a row that is locked.
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -4270,12 +4299,17 @@ begin
                 t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until)) as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
-            j as job, j.xmin as version
-        from freshness.data_types as t
-        cross join lateral freshness.look(t.name, p_symbols) as l
-        left join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
-        left join freshness.jobs as j on j.data_type = t.name and j.symbol = l.symbol
-        where t.name = p_data_type
+            j.job, j.version
+        from freshness.look(p_data_type, p_symbols) as l
+        -- Each that is watched is looked at, so that it is a left join: but a full one is never done all with all.
+        full join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
+        join freshness.data_types as t on t.name = p_data_type
+        left join lateral (
+            select o.*, o as job, o.xmin as version
+            from freshness.jobs as o
+            where o.data_type = p_data_type and o.symbol = l.symbol
+            limit 1
+        ) as j on true
     ),
 
     wanted as materialized (
@@ -4304,10 +4338,14 @@ begin
 
     -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
     free as materialized (
-        select d.*, j.xmin = d.version as is_as_seen
+        select d.*, j.place, j.version = d.version as is_as_seen
         from differing as d
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = d.symbol
-        for update of j skip locked
+        cross join lateral (
+            select o.ctid as place, o.xmin as version
+            from freshness.jobs as o
+            where o.data_type = p_data_type and o.symbol = d.symbol
+            for update skip locked
+        ) as j
     ),
 
     changed as (
@@ -4331,7 +4369,7 @@ begin
                 when coalesce(w.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity') then j.verified_at
             end,
             fresh_until = w.fresh_until
-        from free as w where j.data_type = p_data_type and j.symbol = w.symbol and w.is_as_seen
+        from free as w where j.ctid = w.place and w.is_as_seen
         returning j.symbol, w.what as outcome
     ),
 
@@ -4413,6 +4451,8 @@ create function freshness.raise_priorities(p_data_type text, p_pulls freshness.p
 returns void
 language plpgsql
 set search_path = ''
+-- From key to key by the primary key, however few jobs the planner takes them for.
+set enable_seqscan = off
 as $$
 begin
     with asked as materialized (
@@ -4423,24 +4463,34 @@ begin
     ),
 
     lower as materialized (
-        select j.symbol, a.priority
+        select a.symbol, a.priority, j.version
         from asked as a
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = a.symbol
-        where j.priority < a.priority
+        cross join lateral (
+            select o.xmin as version
+            from freshness.jobs as o
+            where o.data_type = p_data_type and o.symbol = a.symbol and o.priority < a.priority
+            limit 1
+        ) as j
     ),
 
     free as materialized (
-        select l.symbol, l.priority
+        select l.symbol, l.priority, j.place
         from lower as l
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = l.symbol
-        for update of j skip locked
+        cross join lateral (
+            select o.ctid as place, o.xmin as version
+            from freshness.jobs as o
+            where o.data_type = p_data_type and o.symbol = l.symbol
+            for update skip locked
+        ) as j
+        -- One that was moved meanwhile is not at the place that this statement sees.
+        where j.version = l.version
     ),
 
     raised as (
         update freshness.jobs as j
         set priority = f.priority
         from free as f
-        where j.data_type = p_data_type and j.symbol = f.symbol and j.priority < f.priority
+        where j.ctid = f.place
     )
 
     insert into freshness.pulls (data_type, symbol, priority, reason)
@@ -4451,8 +4501,8 @@ end
 $$;
 
 comment on function freshness.raise_priorities(text, freshness.pulls[]) is
-    'Gives jobs of a data type the priority that these pulls ask for, if it is higher. One that somebody holds keeps'
-    ' its pull.';
+    'Gives jobs of a data type the priority that these pulls ask for, if it is higher. One that somebody holds or'
+    ' has just moved keeps its pull.';
 -- <<<
 
 -- >>> sql/510_fold_pulls.sql
@@ -4461,6 +4511,8 @@ returns integer
 language plpgsql
 set search_path = ''
 set jit = off
+-- A plan that was made while the inbox was empty must not read all of it for each pull when it has filled.
+set enable_seqscan = off
 set lock_timeout = '100ms'
 as $$
 declare
@@ -4528,7 +4580,9 @@ begin
                     v_type.data_type, p.symbol, max(p.priority),
                     case when v_type.data_changed then 'data changed' else 'locked' end
                 from unnest(v_pulls) as p
-                where p.data_type = v_type.data_type and p.symbol = any (v_type.symbols)
+                where
+                    p.data_type = v_type.data_type and p.symbol is not null
+                    and p.reason not in ('truncated', 'all keys')
                 group by p.symbol
                 union all
                 select v_type.data_type, nullif(v_type.after, ''), null, 'all keys' where v_type.after is not null;
@@ -4612,31 +4666,32 @@ declare
     v_now timestamptz := clock_timestamp();
     v_mended integer;
 begin
-    with held as materialized (
-        select
-            j.data_type, j.symbol,
-            -- A source may ask for a week; nothing else holds longer than the data type's own times.
-            least(
-                case when isfinite(j.not_before) and j.run_at > v_now then v_now + (j.not_before - j.run_at) end,
-                case when isfinite(j.not_before) and j.run_at <= v_now then j.not_before end,
-                v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
-            ) as not_before
-        from freshness.jobs as j
-        join freshness.data_types as t on t.name = j.data_type
-        where
-            j.state <> 'running'
-            and j.not_before > v_now
-            and (
-                j.run_at > v_now + interval '1 second'
-                or j.not_before > v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
-            )
-        for update of j skip locked
-    )
-
     update freshness.jobs as j
-    set not_before = h.not_before, run_at = least(j.run_at, v_now)
-    from held as h
-    where j.data_type = h.data_type and j.symbol = h.symbol;
+    set
+        -- A source may ask for a week; nothing else holds longer than the data type's own times.
+        not_before = least(
+            case when isfinite(j.not_before) and j.run_at > v_now then v_now + (j.not_before - j.run_at) end,
+            case when isfinite(j.not_before) and j.run_at <= v_now then j.not_before end,
+            (
+                select v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
+                from freshness.data_types as t
+                where t.name = j.data_type
+            )
+        ),
+        run_at = least(j.run_at, v_now)
+    where j.ctid = any (array(
+        select h.ctid
+        from freshness.jobs as h
+        join freshness.data_types as t on t.name = h.data_type
+        where
+            h.state <> 'running'
+            and h.not_before > v_now
+            and (
+                h.run_at > v_now + interval '1 second'
+                or h.not_before > v_now + greatest(t.ttl, t.backoff_longest, interval '7 days') + interval '1 minute'
+            )
+        for update of h skip locked
+    ));
     get diagnostics v_mended = row_count;
     return v_mended;
 end
@@ -4652,9 +4707,15 @@ create function freshness.take_over()
 returns integer
 language plpgsql
 set search_path = ''
+-- The running jobs are found by their index, and changed where they are, however few the planner takes them for.
+set enable_seqscan = off
+set jit = off
 as $$
 declare
-    v_taken integer;
+    v_places tid[];
+    v_are_last boolean[];
+    v_first interval[];
+    v_longest interval[];
 begin
     -- The clock was set back: who is heard of in the future would never be dead. Its time begins anew.
     if exists (select from freshness.workers as w where w.seen_at > clock_timestamp() + w.heartbeat_limit) then
@@ -4685,27 +4746,14 @@ begin
 
     -- By its fence: another one may have taken a job over since this began, and run it.
     held as materialized (
-        select d.*
+        select d.*, j.place
         from dead as d
-        join freshness.jobs as j on j.data_type = d.data_type and j.symbol = d.symbol and j.fence = d.fence
-        for update of j skip locked
-    ),
-
-    taken as (
-        update freshness.jobs as j
-        set
-            -- A refresh that kills its worker must not kill one after the other.
-            state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
-            worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp(),
-            attempts = j.attempts + 1,
-            not_before = case
-                when h.is_last then clock_timestamp() + interval '1 hour'
-                when j.attempts > 0
-                    then clock_timestamp() + freshness.backoff(j.attempts, h.backoff_first, h.backoff_longest)
-            end,
-            last_error = 'no heartbeat from its worker'
-        from held as h
-        where j.data_type = h.data_type and j.symbol = h.symbol
+        cross join lateral (
+            select o.ctid as place
+            from freshness.jobs as o
+            where o.data_type = d.data_type and o.symbol = d.symbol and o.fence = d.fence
+            for update skip locked
+        ) as j
     ),
 
     noted as (
@@ -4714,8 +4762,29 @@ begin
         from held as h
     )
 
-    select count(*) into v_taken from held;
-    return v_taken;
+    select
+        array_agg(h.place), array_agg(h.is_last), array_agg(h.backoff_first), array_agg(h.backoff_longest)
+    into v_places, v_are_last, v_first, v_longest
+    from held as h;
+    if v_places is null then
+        return 0;
+    end if;
+    -- A statement of its own sees them as they were locked, at their places.
+    update freshness.jobs as j
+    set
+        -- A refresh that kills its worker must not kill one after the other.
+        state = case when h.is_last then 'failed' else 'scheduled' end::freshness.job_state,
+        worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp(),
+        attempts = j.attempts + 1,
+        not_before = case
+            when h.is_last then clock_timestamp() + interval '1 hour'
+            when j.attempts > 0
+                then clock_timestamp() + freshness.backoff(j.attempts, h.backoff_first, h.backoff_longest)
+        end,
+        last_error = 'no heartbeat from its worker'
+    from unnest(v_places, v_are_last, v_first, v_longest) as h (place, is_last, backoff_first, backoff_longest)
+    where j.ctid = h.place;
+    return cardinality(v_places);
 end
 $$;
 
@@ -8292,25 +8361,24 @@ begin
         where k.symbol is not null
     ),
 
+    -- Lists to look a row up in, and an index to look it up by: nothing that the planner could join all with all, since
+    -- it knows neither how many these are nor, after a large change, how many watches there are.
     wrong as materialized (
-        select w.data_type, w.symbol, w.watcher
+        select
+            w.ctid as place,
+            (w.data_type, w.symbol, w.watcher) in (select s.data_type, s.symbol, s.watcher from subscribed as s) as stays
         from freshness.watches as w
-        left join subscribed as s
-            on s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
-            and s.subscription_id = w.subscription_id
-        where w.subscription_row = any (p_rows) and s.data_type is null
-        for update of w skip locked
+        where
+            w.subscription_row = any (p_rows)
+            and (w.data_type, w.symbol, w.watcher, w.subscription_id) not in (
+                select s.data_type, s.symbol, s.watcher, s.subscription_id from subscribed as s
+            )
+        for update skip locked
     ),
 
     removed as (
         delete from freshness.watches as w
-        using wrong as o
-        where
-            w.data_type = o.data_type and w.symbol = o.symbol and w.watcher = o.watcher
-            and not exists (
-                select from subscribed as s
-                where s.data_type = w.data_type and s.symbol = w.symbol and s.watcher = w.watcher
-            )
+        where w.ctid = any (array(select o.place from wrong as o where not o.stays))
         returning 1
     ),
 
@@ -8319,12 +8387,11 @@ begin
         insert into freshness.watches as w (data_type, symbol, watcher, subscription_row, subscription_id)
         select s.data_type, s.symbol, s.watcher, s.subscription_row, s.subscription_id
         from subscribed as s
-        where not exists (
-            select from freshness.watches as k
-            where
-                k.data_type = s.data_type and k.symbol = s.symbol and k.watcher = s.watcher
-                and k.subscription_row = s.subscription_row and k.subscription_id = s.subscription_id
-        )
+        where (
+            select k.subscription_row = s.subscription_row and k.subscription_id = s.subscription_id
+            from freshness.watches as k
+            where k.data_type = s.data_type and k.symbol = s.symbol and k.watcher = s.watcher
+        ) is not true
         order by s.data_type, s.symbol
         on conflict (data_type, symbol, watcher) do update set
             subscription_row = excluded.subscription_row,
@@ -8475,6 +8542,8 @@ create function freshness.differing_keys(p_data_type text, out missing text[], o
 language plpgsql
 stable
 set search_path = ''
+-- All are compared with all, however few the planner takes them for.
+set enable_nestloop = off
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -8711,11 +8780,10 @@ declare
     v_now timestamptz := clock_timestamp();
     v_ended integer;
 begin
-    with over as materialized (
-        select w.ctid as place from freshness.watches as w where w.lease_until <= v_now for update skip locked
-    )
-
-    delete from freshness.watches as w using over as o where w.ctid = o.place;
+    delete from freshness.watches as w
+    where w.ctid = any (array(
+        select o.ctid from freshness.watches as o where o.lease_until <= v_now for update skip locked
+    ));
     get diagnostics v_ended = row_count;
     return v_ended + freshness.end_subscriptions();
 end
@@ -8729,6 +8797,8 @@ create function freshness.end_subscriptions()
 returns integer
 language plpgsql
 set search_path = ''
+-- All are compared with all, however few the planner takes them for.
+set enable_nestloop = off
 as $$
 declare
     v_ended integer;
@@ -8736,19 +8806,18 @@ begin
     if to_regclass('realtime.subscription') is null then
         delete from freshness.watches as w where w.subscription_row is not null;
     else
-        with over as materialized (
-            select w.ctid as place
-            from freshness.watches as w
+        delete from freshness.watches as w
+        where w.ctid = any (array(
+            select o.ctid
+            from freshness.watches as o
             where
-                w.subscription_row is not null
+                o.subscription_row is not null
                 and not exists (
                     select from realtime.subscription as s
-                    where s.id = w.subscription_row and s.subscription_id = w.subscription_id
+                    where s.id = o.subscription_row and s.subscription_id = o.subscription_id
                 )
             for update skip locked
-        )
-
-        delete from freshness.watches as w using over as o where w.ctid = o.place;
+        ));
     end if;
     get diagnostics v_ended = row_count;
     return v_ended;
@@ -8850,14 +8919,13 @@ declare
     v_names text[] := freshness.unregistered();
     v_forgotten integer;
 begin
-    with held as materialized (
-        select j.data_type, j.symbol
-        from freshness.jobs as j
-        where j.data_type = any (v_names)
+    delete from freshness.jobs as j
+    where j.ctid = any (array(
+        select h.ctid
+        from freshness.jobs as h
+        where h.data_type = any (v_names)
         for update skip locked
-    )
-
-    delete from freshness.jobs as j using held as h where j.data_type = h.data_type and j.symbol = h.symbol;
+    ));
     get diagnostics v_forgotten = row_count;
     delete from freshness.watches as w
     where w.ctid = any (array(
@@ -8887,20 +8955,20 @@ declare
     v_now timestamptz := clock_timestamp();
     v_dropped integer;
 begin
-    with over as materialized (
-        select j.data_type, j.symbol
-        from freshness.jobs as j
-        join freshness.data_types as t on t.name = j.data_type
+    delete from freshness.jobs as j
+    where j.ctid = any (array(
+        select o.ctid
+        from freshness.jobs as o
+        join freshness.data_types as t on t.name = o.data_type
         where
-            j.state <> 'running' and j.unwatched_at + t.keep_warm <= v_now and j.due_at <= v_now
-            and j.requested_at is null and j.required_as_of is null
-            and not exists (
-                select from freshness.watches as w where w.data_type = j.data_type and w.symbol = j.symbol
-            )
-        for update of j skip locked
-    )
-
-    delete from freshness.jobs as j using over as o where j.data_type = o.data_type and j.symbol = o.symbol;
+            o.state <> 'running' and o.unwatched_at + t.keep_warm <= v_now and o.due_at <= v_now
+            and o.requested_at is null and o.required_as_of is null
+            -- Key by key, by the index: no join, which the planner may make one of all with all.
+            and (
+                select true from freshness.watches as w where w.data_type = o.data_type and w.symbol = o.symbol limit 1
+            ) is null
+        for update of o skip locked
+    ));
     get diagnostics v_dropped = row_count;
     return v_dropped;
 end
