@@ -1204,10 +1204,12 @@ begin
 
     -- Whatever was wrong with its table has been put right.
     perform freshness.define_look(name);
+    perform freshness.define_ends(name);
     perform freshness.define_data_trigger(name);
     perform freshness.define_not_before(name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claims();
+    perform freshness.define_end_plainly();
     perform freshness.release_unreadable(name);
     perform freshness.detach_data_triggers(name, v_table);
     perform freshness.attach_data_triggers(name) where triggers;
@@ -1238,11 +1240,15 @@ begin
     delete from freshness.pulls as p where p.data_type = name;
     delete from freshness.jobs as j where j.data_type = name;
     execute format('drop function if exists freshness.%I(text[], timestamptz[])', 'look_' || name);
+    execute format(
+        'drop function if exists freshness.%I(text[], bigint[], text[], text[], bigint[], integer[])', 'ends_' || name
+    );
     execute format('drop function if exists freshness.%I(text[])', 'not_before_' || name);
     perform freshness.detach_data_triggers(name);
     execute format('drop function if exists freshness.%I()', 'changed_' || name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claims();
+    perform freshness.define_end_plainly();
     return true;
 end
 $$;
@@ -1446,11 +1452,13 @@ begin
         end if;
     end if;
     perform freshness.define_look(new.name);
+    perform freshness.define_ends(new.name);
     perform freshness.define_data_trigger(new.name);
     perform freshness.renew_update_trigger(old, new) where tg_op = 'UPDATE';
     perform freshness.define_not_before(new.name);
     perform freshness.define_subscription_trigger();
     perform freshness.define_claims();
+    perform freshness.define_end_plainly();
     perform freshness.pull_all_keys(new.name);
     return null;
 end
@@ -1474,9 +1482,11 @@ set search_path = ''
 as $$
 begin
     perform freshness.define_look(p_data_type);
+    perform freshness.define_ends(p_data_type);
     perform freshness.define_data_trigger(p_data_type);
     perform freshness.define_subscription_trigger(p_waits => false);
     perform freshness.define_claims(p_waits => false);
+    perform freshness.define_end_plainly(p_waits => false);
     return null;
 exception
     when others then
@@ -6074,6 +6084,123 @@ comment on function freshness.write_rows(freshness.data_types, text, jsonb) is
     'Writes prepared rows of one key into its data table by the data type''s write mode, columns that they name only.';
 -- <<<
 
+-- >>> sql/561_write_plainly.sql
+-- What most refreshes bring is one row that replaces a stored one. For that each data type has a statement of its own,
+-- written when it is registered. It may not insert: what a column has by default is known at that moment only.
+create function freshness.write_plainly(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+declare
+    v_columns text[];
+    v_required text[];
+    v_assignments text;
+begin
+    if
+        p_type.write_mode <> 'upsert' or p_type.key_columns is distinct from array[p_type.symbol_column]
+        or not exists (
+            -- Of another type, the timestamp that is stored is not always the one that was given. An update of a
+            -- partitioned table may move a row, and one of a view is what its triggers make of it.
+            select from pg_catalog.pg_attribute as a
+            join pg_catalog.pg_class as c on c.oid = a.attrelid
+            where
+                a.attrelid = p_type.data_table and a.attname = p_type.timestamp_column
+                and a.atttypid = 'timestamptz'::regtype and a.atttypmod = -1 and a.attgenerated = ''
+                and c.relkind = 'r' and not c.relhassubclass and not c.relhasrules
+        )
+    then
+        return '';
+    end if;
+
+    select
+        array_agg(a.attname order by a.attnum),
+        array_agg(a.attname order by a.attnum) filter (
+            where a.attnotnull and not a.atthasdef and a.attidentity = ''
+            and a.attname not in (p_type.symbol_column, p_type.timestamp_column)
+        ),
+        coalesce(string_agg(
+            format('%1$I = case when k.content ? %1$L then (k.given).%1$I else r.%1$I end, ', a.attname), ''
+            order by a.attnum
+        ) filter (where a.attname not in (p_type.symbol_column, p_type.timestamp_column)), '')
+    into v_columns, v_required, v_assignments
+    from pg_catalog.pg_attribute as a
+    where
+        a.attrelid = p_type.data_table and a.attnum > 0 and not a.attisdropped
+        and a.attgenerated = '' and a.attidentity <> 'a';
+
+    -- With the row locked: only newer rows replace older ones, whoever else is writing. A trigger on inserts, or on
+    -- columns that a row may not name, would see something else here than an upsert.
+    return format(
+        $body$
+        if
+            p_rows is not null and t.write_mode = 'upsert' and t.key_columns = array[%3$L]
+            and not exists (
+                select from pg_catalog.pg_trigger as g
+                where
+                    g.tgrelid = t.data_table and not g.tgisinternal and (g.tgtype & 4 <> 0 or g.tgattr::text <> '')
+                    and g.tgname not like 'freshness\_%%'
+            )
+        then
+            perform set_config('freshness.storing', 'on', true);
+            with written as (
+                update %1$s as r
+                set %2$s%4$I = k.moment
+                from (
+                    select g.*, jsonb_populate_record(null::%1$s, g.content) as given
+                    from (
+                        select
+                            c.symbol, c.fence, c.content, c.stored_at, c.started_at,
+                            coalesce((c.content ->> %4$L)::timestamptz, c.started_at) as moment
+                        from (
+                            select
+                                u.symbol, u.fence, j.stored_at, j.started_at,
+                                case
+                                    when u.rows -> 1 is null and jsonb_typeof(u.rows -> 0) = 'object' then u.rows -> 0
+                                end as content
+                            from (
+                                select a.symbol, a.fence, a.rows::jsonb as rows
+                                from unnest(p_symbols, p_fences, p_rows) as a (symbol, fence, rows)
+                                offset 0
+                            ) as u
+                            cross join lateral (
+                                select o.stored_at, o.started_at
+                                from freshness.jobs as o
+                                where o.data_type = %5$L and o.symbol = u.symbol and o.fence = u.fence
+                                limit 1
+                            ) as j
+                            offset 0
+                        ) as c
+                        where
+                            c.content - %6$L::text[] = '{}' and coalesce(c.content ->> %3$L, c.symbol) = c.symbol%7$s
+                        offset 0
+                    ) as g
+                    where
+                        (g.stored_at is null or g.moment >= least(g.stored_at, g.started_at))
+                        and g.moment is distinct from g.stored_at
+                    offset 0
+                ) as k
+                where
+                    %8$s and (r.%4$I is null or r.%4$I <= k.moment or r.%4$I > clock_timestamp())
+                returning k.fence
+            )
+
+            select array_agg(w.fence) into v_written from written as w;
+            perform set_config('freshness.storing', '', true);
+        end if;$body$,
+        p_type.data_table, v_assignments, p_type.symbol_column, p_type.timestamp_column, p_type.name, v_columns,
+        coalesce(' and c.content ?& ' || quote_literal(v_required::text) || '::text[]', ''),
+        freshness.row_condition(p_type)
+    );
+end
+$define$;
+
+comment on function freshness.write_plainly(freshness.data_types) is
+    'PL/pgSQL that stores each one row of p_rows by which a stored row of its own key becomes newer, and puts the'
+    ' fences of their refreshes into v_written; t: the registry''s row. Empty for a table that this is not meant for.';
+-- <<<
+
 -- >>> sql/562_store_answers.sql
 -- What a refresher brought for one key, and what became of it.
 create type freshness.stored_answer as (
@@ -6264,6 +6391,97 @@ $$;
 comment on function freshness.store_together is
     'Part of finish: stores the rows of those running jobs that need no closer look, by one statement for all that name'
     ' the same columns, and says which they are: their refreshes ended fresh. The others are left to store_answer.';
+-- <<<
+
+-- >>> sql/564_looks_at_ends.sql
+-- What is known of a key as its refresh ends, by the expressions of the look (freshness.define_look), for many keys.
+create function freshness.looks_at_ends(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+begin
+    -- Each value once: without the offsets the planner would write out its expression wherever it is used.
+    return format(
+        $body$
+            select
+                k.*,
+                case when isfinite(k.fresh_until)
+                    then greatest(k.fresh_until - (%1$s), k.counted_at + (k.fresh_until - k.counted_at) / 2)
+                    else k.fresh_until
+                end as refresh_at
+            from (
+                select d.*, case when d.counted_at is not null then %2$s end as fresh_until
+                from (
+                    select
+                        v.*,
+                        greatest(
+                            case when v.stored_at > clock_timestamp() then clock_timestamp() else v.stored_at end,
+                            v.verified_at
+                        ) as counted_at
+                    from (
+                        select
+                            k.*, j.place, j.worker, j.started_at, j.waited, j.reserved,
+                            n.stored_at, coalesce(n.ttl, t.ttl) as ttl,
+                            -- Not verified: rows that were deleted or went back while the source said that nothing has
+                            -- changed.
+                            case
+                                when
+                                    k.outcome = 'fresh'
+                                    or coalesce(n.stored_at, '-infinity') >= coalesce(j.stored_at, '-infinity')
+                                    then least(j.started_at, v_now)
+                            end as verified_at
+                        from (
+                            select
+                                u.symbol, u.fence, u.validators::jsonb as new_validators, u.bytes, u.calls,
+                                case
+                                    when p_rows is null or u.rows is null then 'unchanged'
+                                    when u.fence = any (v_written) then 'fresh'
+                                end as outcome
+                            from unnest(p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls)
+                            as u (symbol, fence, rows, validators, bytes, calls)
+                            offset 0
+                        ) as k
+                        cross join lateral (
+                            select o.ctid as place, o.worker, o.started_at, o.waited, o.calls as reserved, o.stored_at
+                            from freshness.jobs as o
+                            where o.data_type = %3$L and o.symbol = k.symbol and o.fence = k.fence
+                            limit 1
+                        ) as j
+                        left join lateral (
+                            select %4$s as stored_at, %5$s as ttl
+                            from %6$s as r
+                            where
+                                %7$s and isfinite(r.%8$I)
+                                and %4$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
+                            order by r.%8$I desc
+                            limit 1
+                        ) as n on true
+                        where k.outcome is not null
+                        offset 0
+                    ) as v
+                    offset 0
+                ) as d
+                offset 0
+            ) as k
+            offset 0$body$,
+        freshness.ahead_expression(p_type), freshness.deadline_expression(p_type), p_type.name,
+        freshness.timestamp_expression(
+            freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
+            format('r.%I', p_type.timestamp_column)
+        ),
+        freshness.ttl_expression(
+            freshness.find_ttl_column(p_type.data_table, p_type.ttl_column), 'r.' || quote_ident(p_type.ttl_column)
+        ),
+        p_type.data_table, freshness.row_condition(p_type), p_type.timestamp_column
+    );
+end
+$define$;
+
+comment on function freshness.looks_at_ends(freshness.data_types) is
+    'SQL that looks at the keys of running refreshes which have ended plainly: their source said that nothing has'
+    ' changed, or their rows were written (v_written). It has what freshness.look finds, and what their jobs held.';
 -- <<<
 
 -- >>> sql/565_measure_refresh_ahead.sql
@@ -6526,6 +6744,117 @@ comment on function freshness.end_refreshes is
     ' error. Returns those that were ended; the others had lost their fence before.';
 -- <<<
 
+-- >>> sql/569_ends_body.sql
+-- To end many refreshes takes most of its time in preparing work on sets of whole rows, and in dynamic statements. So
+-- each data type has one statement for it, written when it is registered: it looks, moves the jobs, and notes what they
+-- spent and how they ended. What is not plain it leaves as it is, for end_refreshes.
+create function freshness.ends_body(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+begin
+    return format(
+        $body$
+declare
+    t record;
+    v_now timestamptz := clock_timestamp();
+    v_written bigint[];
+    v_ended freshness.ended[];
+    v_moved integer;
+begin
+    select
+        d.data_table, d.write_mode, d.key_columns, d.ttl, d.refresh_ahead, d.refresh_ahead_is_auto, d.jitter, d.source,
+        d.data_table::text = d.look_reads as is_known, s.short_since is not null as is_short,
+        s.failures > 0 or s.pauses > 0 as is_failing
+    into t
+    from freshness.data_types as d
+    left join freshness.sources as s on s.name = d.source
+    where d.name = %1$L;
+    if not found or not t.is_known then
+        return '{}'::freshness.ended[];
+    end if;%2$s
+
+    with moved as (
+        update freshness.jobs as j
+        set
+            state = 'scheduled', worker = null, fence = null, started_at = null, waited = null,
+            attempts = 0, alone = false, last_error = null, not_before = null, calls = 0,
+            verified_at = k.verified_at,
+            validators = case
+                when k.verified_at is not null
+                    then coalesce(k.new_validators, case when k.outcome = 'unchanged' then j.validators end)
+            end,
+            requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
+            required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
+            run_at = case
+                when j.required_as_of > j.started_at or k.verified_at is null then clock_timestamp()
+                -- A row that is stale at once, as a deadline function can say, is not fetched again at once.
+                when k.refresh_at <= %3$s
+                    then least(j.run_at, clock_timestamp() + least(t.ttl, interval '1 minute'))
+                else least(j.run_at, k.refresh_at)
+            end,
+            stored_at = k.stored_at, fresh_until = k.fresh_until,
+            estimated_size_bytes = coalesce(k.bytes, j.estimated_size_bytes)
+        from (%4$s
+        ) as k
+        where j.ctid = k.place and j.fence = k.fence
+        returning
+            k.fence, k.outcome, j.symbol, j.due_at, k.worker, k.started_at, k.waited, k.bytes, k.reserved,
+            coalesce(k.calls, k.reserved) as used, coalesce(j.estimated_size_bytes, 0) as size
+    ),
+
+    spent as (
+        insert into freshness.spent_calls (source, calls, bytes)
+        select t.source, sum(m.used), sum(m.size)
+        from moved as m
+        where m.reserved > 0 and t.source is not null
+        having count(*) > 0
+    ),
+
+    noted as (
+        insert into freshness.events
+            (kind, data_type, symbol, worker, fence, duration, waited, bytes, is_measured)
+        select
+            m.outcome, %1$L, m.symbol, m.worker, m.fence, clock_timestamp() - m.started_at, m.waited, m.bytes,
+            case when t.refresh_ahead_is_auto then true end
+        from moved as m
+    )
+
+    select
+        count(*) filter (where m.outcome = 'fresh'),
+        array_agg(row(%1$L, m.fence, m.outcome, case
+            when t.is_short then extract(epoch from least(m.due_at, v_now) - clock_timestamp())::double precision
+            when isfinite(m.due_at) then extract(epoch from m.due_at - clock_timestamp())::double precision
+        end)::freshness.ended)
+    into v_moved, v_ended
+    from moved as m;
+    -- The fence was checked last, with the job locked: whoever has lost it takes its rows back.
+    if v_moved < cardinality(v_written) then
+        perform freshness.raise_fence_lost(%1$L, p_symbols[1], p_fences[1]);
+    end if;
+    if t.is_failing then
+        perform freshness.note_source_success(t.source);
+    end if;
+    if t.refresh_ahead_is_auto and (t.refresh_ahead = interval '0' or random() < 0.05) then
+        perform freshness.measure_refresh_ahead(%1$L);
+    end if;
+    return v_ended;
+end
+$body$,
+        p_type.name, freshness.write_plainly(p_type),
+        case when coalesce(p_type.deadline_function, p_type.staleness_function) is null then 'k.verified_at'
+            else 'greatest(k.verified_at, clock_timestamp())' end,
+        freshness.looks_at_ends(p_type)
+    );
+end
+$define$;
+
+comment on function freshness.ends_body(freshness.data_types) is
+    'PL/pgSQL of freshness."ends_<name>" for a data type.';
+-- <<<
+
 -- >>> sql/570_finish.sql
 create function freshness.finish(
     p_data_type text,
@@ -6592,6 +6921,96 @@ comment on function freshness.after_success(freshness.data_types) is
     'Part of finish: now and then measures refresh_ahead anew, and ends the count of the source''s failures.';
 -- <<<
 
+-- >>> sql/571_end_together.sql
+create function freshness.define_ends(p_data_type text)
+returns void
+language plpgsql
+set search_path = ''
+as $define$
+declare
+    v_name text := 'ends_' || p_data_type;
+    v_body text := (select freshness.ends_body(t) from freshness.data_types as t where t.name = p_data_type);
+begin
+    if exists (
+        select from pg_catalog.pg_proc as f
+        where f.pronamespace = 'freshness'::regnamespace and f.proname = v_name and f.prosrc = v_body
+    ) then
+        return;
+    end if;
+    execute format(
+        'create or replace function freshness.%1$I(p_symbols text[], p_fences bigint[], p_rows text[],'
+        ' p_validators text[], p_bytes bigint[], p_calls integer[]) returns freshness.ended[]'
+        ' language plpgsql set search_path = '''' set timezone = ''UTC'' as %2$L;'
+        ' revoke all on function freshness.%1$I(text[], bigint[], text[], text[], bigint[], integer[]) from public;'
+        ' alter function freshness.%1$I(text[], bigint[], text[], text[], bigint[], integer[]) owner to %3$s',
+        v_name, v_body, freshness.owner_name()
+    );
+end
+$define$;
+
+comment on function freshness.define_ends(text) is
+    'Writes the function that ends refreshes of a registered data type where that is plain: freshness."ends_<name>".'
+    ' FR002 names the table or column that is gone.';
+
+create function freshness.end_together(
+    p_data_type text,
+    p_symbols text[],
+    p_fences bigint[],
+    p_rows text[],
+    p_validators text[],
+    p_bytes bigint[],
+    p_calls integer[]
+)
+returns freshness.ended[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_type freshness.data_types;
+    v_ended freshness.ended[];
+    v_left record;
+    v_others freshness.ended[];
+begin
+    begin
+        v_ended := freshness.end_plainly(
+            p_data_type, p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls
+        );
+    exception
+        -- What one of them raised concerns that one: the others are ended without it.
+        when others then
+            null;
+    end;
+    v_ended := coalesce(v_ended, '{}'::freshness.ended[]);
+    if cardinality(v_ended) = cardinality(p_fences) then
+        return v_ended;
+    end if;
+
+    select
+        array_agg(g.symbol) as symbols, array_agg(g.fence) as fences,
+        case when count(g.rows) > 0 then array_agg(g.rows) end as rows,
+        array_agg(g.validators) as validators, array_agg(g.bytes) as bytes, array_agg(g.calls) as calls
+    into v_left
+    from unnest(p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls)
+    as g (symbol, fence, rows, validators, bytes, calls)
+    where g.fence not in (select e.fence from unnest(v_ended) as e);
+    select * into v_type from freshness.data_types as t where t.name = p_data_type and v_left.fences is not null;
+    if not found then
+        return v_ended;
+    end if;
+    v_others := freshness.try_to_end(
+        v_type, v_left.symbols, v_left.fences, v_left.rows, v_left.validators, v_left.bytes, v_left.calls
+    );
+    if cardinality(v_others) > 0 then
+        perform freshness.after_success(v_type);
+    end if;
+    return v_ended || v_others;
+end
+$$;
+
+comment on function freshness.end_together is
+    'Part of finish_many: ends refreshes of one data type, at once where that is plain, and the others by try_to_end.';
+-- <<<
+
 -- >>> sql/572_finish_many.sql
 -- The end of many refreshes in one transaction. What spoils one of them must not harm the others.
 create function freshness.try_to_end(
@@ -6647,34 +7066,38 @@ language plpgsql
 set search_path = ''
 set jit = off
 set plan_cache_mode = force_generic_plan
+-- Jobs and rows are found by their key or their place, however few there were when the plan was made.
+set enable_seqscan = off
+set enable_memoize = off
+-- Somebody who holds one key's rows is not waited for: the others would wait too.
+set lock_timeout = '100ms'
 as $$
 declare
     v_given record;
-    v_ended freshness.ended[];
-    v_all freshness.ended[] := '{}'::freshness.ended[];
+    v_ended freshness.ended[] := '{}'::freshness.ended[];
 begin
+    if p_data_types[1] = all (p_data_types) then
+        return freshness.end_together(
+            p_data_types[1], p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls
+        );
+    end if;
     for v_given in
         select
-            t as type,
+            g.data_type,
             array_agg(g.symbol) as symbols, array_agg(g.fence) as fences,
             case when count(g.rows) > 0 then array_agg(g.rows) end as rows,
             array_agg(g.validators) as validators, array_agg(g.bytes) as bytes, array_agg(g.calls) as calls
         from unnest(p_data_types, p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls)
         as g (data_type, symbol, fence, rows, validators, bytes, calls)
-        join freshness.data_types as t on t.name = g.data_type
-        group by t.name
-        order by t.name
+        group by g.data_type
+        order by g.data_type
     loop
-        v_ended := freshness.try_to_end(
-            v_given.type, v_given.symbols, v_given.fences, v_given.rows, v_given.validators, v_given.bytes,
+        v_ended := v_ended || freshness.end_together(
+            v_given.data_type, v_given.symbols, v_given.fences, v_given.rows, v_given.validators, v_given.bytes,
             v_given.calls
         );
-        v_all := v_all || v_ended;
-        if cardinality(v_ended) > 0 then
-            perform freshness.after_success(v_given.type);
-        end if;
     end loop;
-    return v_all;
+    return v_ended;
 end
 $$;
 
@@ -6793,6 +7216,81 @@ comment on function freshness.turn is
     'freshness.finish_many, and then freshness.claim if p_limit is above 0, in one transaction. Rows by kind: ended'
     ' (its fence, outcome and due_in), claimed (a job), and asleep when the worker, which had armed and settled'
     ' (p_is_settled) and can still be woken, may sleep for due_in (null: without end) without arming anew.';
+-- <<<
+
+-- >>> sql/574_end_plainly.sql
+-- The functions that end refreshes of one data type each are called by one that knows them all: to call them by their
+-- names would take a dynamic statement, planned at each turn.
+create function freshness.end_plainly_body()
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+begin
+    return e'\nbegin' || coalesce(
+        (
+            select string_agg(
+                format(
+                    e'\n    if p_data_type = %L then'
+                    || e'\n        return freshness.%I(p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls);'
+                    || e'\n    end if;',
+                    t.name, f.proname
+                ), '' order by t.name
+            )
+            from freshness.data_types as t
+            join pg_catalog.pg_proc as f
+                on f.pronamespace = 'freshness'::regnamespace and f.proname = 'ends_' || t.name
+        ),
+        -- Said so that no check finds the parameters unused.
+        e'\n    perform p_data_type, p_symbols, p_fences, p_rows, p_validators, p_bytes, p_calls;'
+    ) || e'\n    return null;\nend\n';
+end
+$define$;
+
+comment on function freshness.end_plainly_body() is
+    'PL/pgSQL of freshness.end_plainly for the data types that are registered.';
+
+create function freshness.define_end_plainly(p_waits boolean default true)
+returns void
+language plpgsql
+set search_path = ''
+as $define$
+begin
+    if exists (
+        select from pg_catalog.pg_proc as f
+        where
+            f.pronamespace = 'freshness'::regnamespace and f.proname = 'end_plainly'
+            and f.prosrc = freshness.end_plainly_body()
+    ) then
+        return;
+    end if;
+    -- One at a time, each with what the one before it has registered.
+    if p_waits then
+        perform pg_advisory_xact_lock(hashtext('freshness.define_subscription_trigger'));
+    elsif not pg_try_advisory_xact_lock(hashtext('freshness.define_subscription_trigger')) then
+        return;
+    end if;
+    execute format(
+        'create or replace function freshness.end_plainly(p_data_type text, p_symbols text[], p_fences bigint[],'
+        ' p_rows text[], p_validators text[], p_bytes bigint[], p_calls integer[]) returns freshness.ended[]'
+        ' language plpgsql set search_path = '''' as %L;'
+        ' revoke all on function freshness.end_plainly(text, text[], bigint[], text[], text[], bigint[], integer[])'
+        ' from public',
+        freshness.end_plainly_body()
+    );
+end
+$define$;
+
+comment on function freshness.define_end_plainly(boolean) is
+    'Writes freshness.end_plainly for the data types that are registered, if it differs. p_waits false: not while'
+    ' somebody else does.';
+
+select freshness.define_end_plainly();
+
+comment on function freshness.end_plainly(text, text[], bigint[], text[], text[], bigint[], integer[]) is
+    'Part of finish_many: ends refreshes of one data type where that is plain, by freshness."ends_<name>", and returns'
+    ' those; null for a data type that it does not know. Written anew when data types change.';
 -- <<<
 
 -- >>> sql/575_fail.sql
