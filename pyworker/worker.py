@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 import structlog
 
@@ -24,6 +23,7 @@ from pyworker.membership import Membership
 from pyworker.pauses import Pauses
 from pyworker.queue import Queue
 from pyworker.runner import Runner
+from pyworker.running import Running
 from pyworker.shutdown import first_of
 from pyworker.sweeping import sweep_regularly
 from pyworker.turns import Turns, Waiting
@@ -82,12 +82,9 @@ class Worker:
         )
         self._handed_at = float("-inf")
         self._leaves = False
-        self._concurrency = concurrency
         self._shutdown_timeout = shutdown_timeout
         self._turns = Turns(queue, self._look_soon)
-        self._running: dict[asyncio.Task[None], Job] = {}
-        # Fences of jobs that have a slot: not those whose end is being told.
-        self._slots: set[int] = set()
+        self._running = Running(concurrency, self._claim_now)
         self._look_now = asyncio.Event()
         self._must_claim = True
         self._signals = 0
@@ -163,10 +160,10 @@ class Worker:
         must_claim, self._must_claim = self._must_claim, False
         await self._doubt_after_a_loss()
         await self._be_known()
-        was_full = len(self._slots) >= self._concurrency
+        was_full = self._running.free <= 0
         told = self._turns.take()
-        self._slots.difference_update(each.ending.job.fence for each in told)
-        free = self._concurrency - len(self._slots)
+        self._running.release(each.ending.job.fence for each in told)
+        free = self._running.free
         if free <= 0 and self._looks.is_armed:
             # What was handed to us has taken the last slot.
             await self._looks.disarm()
@@ -183,7 +180,7 @@ class Worker:
             self._pauses.looked(found=False)
 
     async def _claim(self, told: Sequence[Waiting]) -> None:
-        free = self._concurrency - len(self._slots)
+        free = self._running.free
         if free <= 0:
             # Taken by what was handed to us while we looked whether anything is due.
             return
@@ -199,13 +196,13 @@ class Worker:
             if planned_at is not None:
                 self._lead.measured(asyncio.get_running_loop().time() - planned_at)
             for job in turned.jobs:
-                self._start(job, asked_at)
+                self._running.start(job, self._run(job, asked_at))
         self._pauses.looked(found=bool(turned.jobs))
         if len(turned.jobs) == free:
             self._lingers = False
             # More may be due; a job that ended during the claim has left a slot for it. What we
             # were told meanwhile is to be handed on.
-            if len(self._slots) < self._concurrency or self._signals:
+            if self._running.free > 0 or self._signals:
                 self._claim_now()
         elif not lingers:
             await self._rest(turned, fruitless=not turned.jobs)
@@ -245,7 +242,7 @@ class Worker:
         if not self._membership.is_known:
             await self._announce_anew()
         elif self._membership.is_in_doubt:
-            await self._membership.renew([job.fence for job in self._running.values()])
+            await self._membership.renew(self._running.fences)
 
     async def _is_due(self) -> bool:
         """Look without claiming, as is done each half minute, however quiet it is."""
@@ -302,12 +299,12 @@ class Worker:
 
     def _begin(self, handed: Handed) -> bool:
         """Begin with a job that was handed to us; False when we have no slot for it."""
-        free = self._concurrency - len(self._slots)
+        free = self._running.free
         if free <= 0 or self._leaves:
             return False
         is_rush = self._now() - self._handed_at < _LINGER
         self._handed_at = self._now()
-        self._start(handed.job, self._handed_at, handed)
+        self._running.start(handed.job, self._run_handed(handed))
         if free == 1:
             # To be told of nothing until a slot is free.
             self._look_soon()
@@ -322,13 +319,6 @@ class Worker:
     def _claim_now(self) -> None:
         self._must_claim = True
         self._look_now.set()
-
-    def _start(self, job: Job, claimed_at: float, handed: Handed | None = None) -> None:
-        run = self._run(job, claimed_at) if handed is None else self._run_handed(handed)
-        task = asyncio.create_task(run, name=f"{job.data_type} {job.symbol}")
-        self._running[task] = job
-        self._slots.add(job.fence)
-        task.add_done_callback(partial(self._ended, job.fence))
 
     async def _run(self, job: Job, claimed_at: float) -> None:
         if job.due_at > job.started_at:
@@ -350,16 +340,6 @@ class Worker:
         if ended.due_in is not None:
             self._alarm.set_in(ended.due_in - self._lead.seconds)
 
-    def _ended(self, fence: int, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        # Unless a turn has told its end: then it has claimed for the free slot as well.
-        if fence in self._slots:
-            if len(self._slots) >= self._concurrency:
-                self._claim_now()
-            self._slots.discard(fence)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("job_not_ended", error=repr(error))
-
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
@@ -371,9 +351,7 @@ class Worker:
     async def _announce_anew(self) -> None:
         # Taken for dead: what runs has lost its fences, so its results would be refused.
         self._log.warning("taken_for_dead", dropped=len(self._running))
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._running.cancel()
         await self._membership.announce()
 
     async def _drain(self, hand_back: asyncio.Event) -> None:
@@ -381,14 +359,7 @@ class Worker:
         self._leaves = True
         retiring = asyncio.create_task(self._retire())
         try:
-            if self._running and not hand_back.is_set():
-                self._log.info("finishing", running=len(self._running))
-                await self._until_ended(self._shutdown_timeout, hand_back)
-            for task in self._running:
-                task.cancel()
-            if self._running:
-                # One that swallows its cancelling is left behind; its fence is void when we leave.
-                await self._until_ended(_CANCEL_TIMEOUT, hand_back)
+            await self._running.stop(self._shutdown_timeout, _CANCEL_TIMEOUT, hand_back)
         finally:
             retiring.cancel()
 
@@ -397,10 +368,3 @@ class Worker:
         with suppress(DatabaseUnavailable):
             if self._looks.is_armed:
                 await self._looks.disarm()
-
-    async def _until_ended(self, limit: float, hand_back: asyncio.Event) -> None:
-        ending = asyncio.create_task(asyncio.wait(set(self._running), timeout=limit))
-        try:
-            await first_of(ending, hand_back)
-        finally:
-            ending.cancel()

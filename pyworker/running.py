@@ -1,0 +1,94 @@
+"""The jobs that a worker runs, and the slots that they take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+
+import structlog
+
+from pyworker.job import Job
+from pyworker.shutdown import first_of
+
+
+class Running:
+    """Runs jobs in tasks of their own.
+
+    A job has a slot until its fetch has ended: while its end is being told another may run.
+
+    Args:
+        concurrency: how many slots there are.
+        freed: called when a slot becomes free by itself after there was none.
+    """
+
+    def __init__(self, concurrency: int, freed: Callable[[], None]) -> None:
+        self._concurrency = concurrency
+        self._freed = freed
+        self._jobs: dict[asyncio.Task[None], Job] = {}
+        # By fence.
+        self._slots: set[int] = set()
+        self._log = structlog.get_logger("worker")
+
+    def __len__(self) -> int:
+        """Return how many jobs run, with those whose end is being told."""
+        return len(self._jobs)
+
+    @property
+    def free(self) -> int:
+        """How many slots are free."""
+        return self._concurrency - len(self._slots)
+
+    @property
+    def fences(self) -> list[int]:
+        """The fences of all that runs."""
+        return [job.fence for job in self._jobs.values()]
+
+    def start(self, job: Job, run: Coroutine[None, None, None]) -> None:
+        """Run a job to its end."""
+        task = asyncio.create_task(run, name=f"{job.data_type} {job.symbol}")
+        self._jobs[task] = job
+        self._slots.add(job.fence)
+        task.add_done_callback(partial(self._ended, job.fence))
+
+    def release(self, fences: Iterable[int]) -> None:
+        """Free the slots of jobs whose end is about to be told."""
+        self._slots.difference_update(fences)
+
+    async def cancel(self) -> None:
+        """Cancel all that runs, and wait for it."""
+        for task in self._jobs:
+            task.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    async def stop(self, limit: float, cancelling: float, interruption: asyncio.Event) -> None:
+        """Wait for all that runs, `limit` seconds at most; then cancel it, and wait again.
+
+        As soon as `interruption` is set nothing is waited for any more.
+        """
+        if self._jobs and not interruption.is_set():
+            self._log.info("finishing", running=len(self._jobs))
+            await self._until_ended(limit, interruption)
+        for task in self._jobs:
+            task.cancel()
+        if self._jobs:
+            # One that swallows its cancelling is left behind; its fence is void when we leave.
+            await self._until_ended(cancelling, interruption)
+
+    async def _until_ended(self, limit: float, interruption: asyncio.Event) -> None:
+        ending = asyncio.create_task(asyncio.wait(set(self._jobs), timeout=limit))
+        try:
+            await first_of(ending, interruption)
+        finally:
+            ending.cancel()
+
+    def _ended(self, fence: int, task: asyncio.Task[None]) -> None:
+        self._jobs.pop(task, None)
+        # Unless its end was told by a turn: then that has claimed for the free slot as well.
+        if fence in self._slots:
+            was_full = self.free <= 0
+            self._slots.discard(fence)
+            if was_full:
+                self._freed()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("job_not_ended", error=repr(error))
