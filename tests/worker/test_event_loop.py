@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.util import find_spec
 
 import pytest
 
@@ -21,7 +20,6 @@ def loop_that_is_used() -> str:
     return found[0]
 
 
-@pytest.mark.skipif(find_spec("uvloop") is None, reason="needs supabase-freshness[fast]")
 def test_uvloop_is_used_where_it_is_installed() -> None:
     assert loop_that_is_used() == "uvloop"
 
