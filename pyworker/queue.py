@@ -13,7 +13,6 @@ from psycopg.rows import AsyncRowFactory, class_row, dict_row, scalar_row, tuple
 from psycopg.types.json import Jsonb
 from psycopg_pool import PoolTimeout
 
-from pyworker.arrays import array_of
 from pyworker.connections import make_round_trip, severed_after
 from pyworker.database import PATIENCE, Pool, is_mismatch, open_pool, translated
 from pyworker.errors import CardsRefused, DatabaseUnavailable, RowsRejected
@@ -601,18 +600,24 @@ def _columns(keys: Iterable[Key]) -> tuple[list[str], list[str]]:
     return [key.data_type for key in asked], [key.symbol for key in asked]
 
 
-def _ended_columns(endings: Sequence[Ending]) -> list[str | None]:
+def _ended_columns(endings: Sequence[Ending]) -> list[list[Any] | None]:
     if not endings:
         return [None] * 7
     return [
-        array_of([each.job.data_type for each in endings]),
-        array_of([each.job.symbol for each in endings]),
-        array_of([each.job.fence for each in endings]),
-        array_of([each.rows for each in endings]),
-        array_of([each.validators for each in endings]),
-        array_of([each.received for each in endings]),
-        array_of([each.calls for each in endings]),
+        [each.job.data_type for each in endings],
+        [each.job.symbol for each in endings],
+        [each.job.fence for each in endings],
+        _column(each.rows for each in endings),
+        _column(each.validators for each in endings),
+        _column(each.received for each in endings),
+        _column(each.calls for each in endings),
     ]
+
+
+def _column(values: Iterable[Any]) -> list[Any] | None:
+    # To write out a column costs more than to look whether there is anything in it.
+    column = list(values)
+    return column if any(value is not None for value in column) else None
 
 
 def _watch_columns(
