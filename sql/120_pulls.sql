@@ -14,6 +14,8 @@ with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
 comment on column freshness.pulls.subscription_row is
-    'id in realtime.subscription that could not be read when it was inserted.';
+    'id in realtime.subscription whose keys are to be watched: it could not be read when it was inserted, or named a'
+    ' key that is fresh for more than a minute.';
 comment on column freshness.pulls.priority is 'The job''s priority is to be at least this.';
-comment on column freshness.pulls.reason is 'Why: a word, or the error that kept a trigger from doing it at once.';
+comment on column freshness.pulls.reason is
+    'Why: a word, such as fresh for a subscriber to a fresh key, or the error that kept a trigger from doing it.';

@@ -1,7 +1,10 @@
 -- What the trigger on realtime.subscription does for a table that is registered. Written for it, so that its statements
 -- stay planned: put together at run time they would be planned for each subscriber, and functions called by a name
 -- from the registry cost as much.
-create function freshness.watch_subscribed_key(p_type freshness.data_types)
+--
+-- Most keys are fresh when somebody subscribes to them. Then nothing has to happen soon, and the subscriber waits for a
+-- line in the inbox only: the next claim, half a minute later at most, watches the key and gives it its job.
+create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is_only boolean)
 returns text
 language plpgsql
 stable
@@ -22,10 +25,10 @@ begin
         if not found or k.symbol is null then
             perform freshness.watch_subscriptions(array[v_row.id]);
             return null;
-        end if;
+        end if;%3$s%4$s
         -- The row's id is new, and so its watch: the long way knows what to do if not.
         insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
+        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);
         v_run_at := greatest(v_refresh_at, v_now);
         v_is_added := false;
         if t.job is null then
@@ -59,14 +62,21 @@ begin
                 p_type.symbol_column
             )
         end,
-        freshness.look_at_key(p_type)
+        freshness.look_at_key(p_type),
+        -- A line of the inbox stands for all data types of its table.
+        case when p_is_only then e'
+        if v_refresh_at > v_now + interval ''1 minute'' then
+            insert into freshness.pulls (subscription_row, reason) values (v_row.id, ''fresh'');
+            return null;
+        end if;' end
     );
 end
 $define$;
 
-comment on function freshness.watch_subscribed_key(freshness.data_types) is
+comment on function freshness.watch_subscribed_key(freshness.data_types, boolean) is
     'PL/pgSQL that watches the key of one new subscription, v_row, and gives it its job. Leaves the trigger by'
-    ' watch_subscriptions when the filter names anything but one key.';
+    ' watch_subscriptions when the filter names anything but one key, and by a pull when the key is fresh for a minute'
+    ' and this is the only data type of its table.';
 
 create function freshness.watch_subscribed_keys()
 returns text
@@ -94,7 +104,7 @@ begin
         begin
             v_keys := '';
             foreach v_type in array v_table.types loop
-                v_keys := v_keys || freshness.watch_subscribed_key(v_type);
+                v_keys := v_keys || freshness.watch_subscribed_key(v_type, cardinality(v_table.types) = 1);
             end loop;
             v_body := v_body || format(
                 e'\n    if v_row.data_table = %L then%s\n        return null;\n    end if;',

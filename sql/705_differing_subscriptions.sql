@@ -80,6 +80,10 @@ begin
             where
                 (w.subscription_id = n.subscription_id and w.symbol = n.symbol and w.watcher = 'realtime:' || n.id)
                 is not true
+                -- Those in the inbox are left to the next fold.
+                and n.id not in (
+                    select p.subscription_row from freshness.pulls as p where p.subscription_row is not null
+                )
         )
 
         select

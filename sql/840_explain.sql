@@ -12,6 +12,7 @@ declare
     v_symbol text := (select c.symbol from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c);
     v_looked record;
     v_viewers integer;
+    v_subscribed bigint[];
 begin
     select * into v_type from freshness.data_types as t where t.name = p_data_type;
     if v_type.name is null then
@@ -42,6 +43,20 @@ begin
     select * into v_looked from freshness.look(p_data_type, array[v_symbol]) as l;
     select * into v_job from freshness.jobs as j where j.data_type = p_data_type and j.symbol = v_symbol;
     v_viewers := coalesce((select w.viewers from freshness.live_watches(p_data_type, array[v_symbol]) as w), 0);
+    v_subscribed := array(select p.subscription_row from freshness.pulls as p where p.subscription_row is not null);
+    if cardinality(v_subscribed) > 0 and to_regclass('realtime.subscription') is not null then
+        -- Subscribers who are not counted yet.
+        v_viewers := v_viewers + (
+            select count(*)
+            from freshness.subscribed_keys(v_subscribed) as k
+            where
+                k.data_type = p_data_type and k.symbol = v_symbol
+                and not exists (
+                    select from freshness.watches as w
+                    where w.data_type = k.data_type and w.symbol = k.symbol and w.subscription_row = k.subscription_row
+                )
+        );
+    end if;
 
     return query
     select

@@ -299,9 +299,11 @@ with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
 comment on column freshness.pulls.subscription_row is
-    'id in realtime.subscription that could not be read when it was inserted.';
+    'id in realtime.subscription whose keys are to be watched: it could not be read when it was inserted, or named a'
+    ' key that is fresh for more than a minute.';
 comment on column freshness.pulls.priority is 'The job''s priority is to be at least this.';
-comment on column freshness.pulls.reason is 'Why: a word, or the error that kept a trigger from doing it at once.';
+comment on column freshness.pulls.reason is
+    'Why: a word, such as fresh for a subscriber to a fresh key, or the error that kept a trigger from doing it.';
 -- <<<
 
 -- >>> sql/125_workers.sql
@@ -2111,7 +2113,10 @@ comment on function freshness.watch_later(bigint[], text, boolean) is
 -- What the trigger on realtime.subscription does for a table that is registered. Written for it, so that its statements
 -- stay planned: put together at run time they would be planned for each subscriber, and functions called by a name
 -- from the registry cost as much.
-create function freshness.watch_subscribed_key(p_type freshness.data_types)
+--
+-- Most keys are fresh when somebody subscribes to them. Then nothing has to happen soon, and the subscriber waits for a
+-- line in the inbox only: the next claim, half a minute later at most, watches the key and gives it its job.
+create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is_only boolean)
 returns text
 language plpgsql
 stable
@@ -2132,10 +2137,10 @@ begin
         if not found or k.symbol is null then
             perform freshness.watch_subscriptions(array[v_row.id]);
             return null;
-        end if;
+        end if;%3$s%4$s
         -- The row's id is new, and so its watch: the long way knows what to do if not.
         insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);%3$s
+        values (%1$L, k.symbol, 'realtime:' || v_row.id, v_row.id, v_row.subscription_id);
         v_run_at := greatest(v_refresh_at, v_now);
         v_is_added := false;
         if t.job is null then
@@ -2169,14 +2174,21 @@ begin
                 p_type.symbol_column
             )
         end,
-        freshness.look_at_key(p_type)
+        freshness.look_at_key(p_type),
+        -- A line of the inbox stands for all data types of its table.
+        case when p_is_only then e'
+        if v_refresh_at > v_now + interval ''1 minute'' then
+            insert into freshness.pulls (subscription_row, reason) values (v_row.id, ''fresh'');
+            return null;
+        end if;' end
     );
 end
 $define$;
 
-comment on function freshness.watch_subscribed_key(freshness.data_types) is
+comment on function freshness.watch_subscribed_key(freshness.data_types, boolean) is
     'PL/pgSQL that watches the key of one new subscription, v_row, and gives it its job. Leaves the trigger by'
-    ' watch_subscriptions when the filter names anything but one key.';
+    ' watch_subscriptions when the filter names anything but one key, and by a pull when the key is fresh for a minute'
+    ' and this is the only data type of its table.';
 
 create function freshness.watch_subscribed_keys()
 returns text
@@ -2204,7 +2216,7 @@ begin
         begin
             v_keys := '';
             foreach v_type in array v_table.types loop
-                v_keys := v_keys || freshness.watch_subscribed_key(v_type);
+                v_keys := v_keys || freshness.watch_subscribed_key(v_type, cardinality(v_table.types) = 1);
             end loop;
             v_body := v_body || format(
                 e'\n    if v_row.data_table = %L then%s\n        return null;\n    end if;',
@@ -8825,6 +8837,10 @@ begin
             where
                 (w.subscription_id = n.subscription_id and w.symbol = n.symbol and w.watcher = 'realtime:' || n.id)
                 is not true
+                -- Those in the inbox are left to the next fold.
+                and n.id not in (
+                    select p.subscription_row from freshness.pulls as p where p.subscription_row is not null
+                )
         )
 
         select
@@ -10089,7 +10105,9 @@ queue as (
             where j.state <> 'running' and j.due_at <= clock_timestamp()
         ) as depth,
         (
-            select max(extract(epoch from clock_timestamp() - p.added_at))
+            -- A fresh key gets its job within half a minute: nothing is to be done before.
+            select greatest(max(extract(epoch from clock_timestamp() - p.added_at)
+                - case when p.reason = 'fresh' then 30 else 0 end), 0)
             from freshness.pulls as p
             where not exists (
                 select from freshness.jobs as j
@@ -10124,7 +10142,7 @@ cross join lateral (
     ('start_delay_p99', r.delay[2], 's', null, null, 'from due to its fetch, last hour'),
     ('queue_success_rate', r.succeeded, '%', '>', 95, 'of the refreshes that ended in the last hour'),
     ('queue_depth', q.depth, 'jobs', '<', 100, 'due and not yet begun'),
-    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest that has no job yet'),
+    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest that should have a job'),
     ('duplicates', r.duplicates, 'refreshes', '<', 1, 'begun while the same key had one, last hour')
 ) as f (name, value, unit, comparison, target, about);
 
@@ -10234,6 +10252,7 @@ declare
     v_symbol text := (select c.symbol from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c);
     v_looked record;
     v_viewers integer;
+    v_subscribed bigint[];
 begin
     select * into v_type from freshness.data_types as t where t.name = p_data_type;
     if v_type.name is null then
@@ -10264,6 +10283,20 @@ begin
     select * into v_looked from freshness.look(p_data_type, array[v_symbol]) as l;
     select * into v_job from freshness.jobs as j where j.data_type = p_data_type and j.symbol = v_symbol;
     v_viewers := coalesce((select w.viewers from freshness.live_watches(p_data_type, array[v_symbol]) as w), 0);
+    v_subscribed := array(select p.subscription_row from freshness.pulls as p where p.subscription_row is not null);
+    if cardinality(v_subscribed) > 0 and to_regclass('realtime.subscription') is not null then
+        -- Subscribers who are not counted yet.
+        v_viewers := v_viewers + (
+            select count(*)
+            from freshness.subscribed_keys(v_subscribed) as k
+            where
+                k.data_type = p_data_type and k.symbol = v_symbol
+                and not exists (
+                    select from freshness.watches as w
+                    where w.data_type = k.data_type and w.symbol = k.symbol and w.subscription_row = k.subscription_row
+                )
+        );
+    end if;
 
     return query
     select

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(10);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -69,6 +69,16 @@ select ok(
 );
 select is(
     freshness_pgtap.subscribe('freshness_pgtap.renamed', 'B'), 'pgtap_quote B', 'then the short way is right again'
+);
+
+insert into freshness_pgtap.renamed values
+('SOON', 1, clock_timestamp() - interval '59 minutes'), ('LATER', 1, clock_timestamp() - interval '58 minutes');
+select is(
+    freshness_pgtap.subscribe('freshness_pgtap.renamed', 'SOON'), 'pgtap_quote SOON',
+    'a key that goes stale within a minute is watched at once'
+);
+select is(
+    freshness_pgtap.subscribe('freshness_pgtap.renamed', 'LATER'), null, 'one that goes stale later by the next claim'
 );
 
 select * from finish();

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(10);
+select plan(12);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -67,7 +67,20 @@ begin
     );
 end
 $$;
-select ok(due_at > clock_timestamp() + interval '59 minutes', 'a key with fresh data waits for its deadline')
+select results_eq(
+    $$
+    select p.reason, s.filters[1].value
+    from freshness.pulls as p
+    join realtime.subscription as s on s.id = p.subscription_row
+    where s.entity = 'freshness_pgtap.quotes'::regclass
+    $$, $$ values ('fresh', 'FRESH') $$, 'a key with fresh data is left to the inbox'
+);
+select ok(
+    not exists (select from freshness.watches where data_type = 'pgtap_quote' and symbol = 'FRESH'),
+    'the subscriber waits for nothing else'
+);
+do $$ begin perform freshness.fold_pulls(); end $$;
+select ok(due_at > clock_timestamp() + interval '59 minutes', 'folded, it waits for its deadline')
 from freshness.jobs where data_type = 'pgtap_quote' and symbol = 'FRESH';
 do $$
 begin

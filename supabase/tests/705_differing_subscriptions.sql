@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(7);
+select plan(8);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -43,6 +43,10 @@ select ok(
     a = any (d.plain) and not a = any (d.others), 'one with a single symbol and no watch is plain'
 )
 from freshness_pgtap.made, freshness.differing_subscriptions() as d;
+insert into freshness.pulls (subscription_row, reason) select a, 'fresh' from freshness_pgtap.made;
+select ok(not a = any (d.plain || d.others), 'one that is in the inbox is left to it')
+from freshness_pgtap.made, freshness.differing_subscriptions() as d;
+delete from freshness.pulls where subscription_row is not null;
 select ok(not b = any (d.plain), 'one with several symbols never is')
 from freshness_pgtap.made, freshness.differing_subscriptions() as d;
 select matches(freshness.plain_symbol(), 'negate', 'whether a filter is negated is asked where filters can be');

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(10);
 
 delete from freshness.pulls;
 delete from freshness.jobs;
@@ -44,6 +44,14 @@ insert into freshness.pulls (added_at, data_type, symbol, reason) values
 select is(
     (select (value between 5 and 8)::text || ok from freshness.slo where name = 'job_creation_latency'), 'truefalse',
     'interest that waits for its job counts, what has one does not'
+);
+delete from freshness.pulls;
+insert into freshness.pulls (added_at, subscription_row, reason) values (now() - interval '20 seconds', -1, 'fresh');
+select is(pg_temp.figure('job_creation_latency'), '0.0 s true', 'a subscriber to a fresh key can wait for half a minute');
+update freshness.pulls set added_at = now() - interval '40 seconds' where subscription_row = -1;
+select is(
+    (select (value between 9 and 15)::text || ok from freshness.slo where name = 'job_creation_latency'), 'truefalse',
+    'and what is longer counts'
 );
 
 select * from finish();

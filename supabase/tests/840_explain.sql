@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(13);
+select plan(14);
 
 set local timezone = 'UTC';
 create schema freshness_pgtap;
@@ -51,6 +51,25 @@ select is(
     'stale: went stale at T; is due since T, because 1 viewer watches it, but no worker is there: start one with'
     ' freshness run', 'nobody works'
 );
+grant usage on schema freshness_pgtap to authenticated;
+grant select on freshness_pgtap.quotes to authenticated;
+with subscribed as (
+    insert into realtime.subscription (subscription_id, entity, filters, claims)
+    select gen_random_uuid(), 'freshness_pgtap.quotes', array[jsonb_populate_record(
+        null::realtime.user_defined_filter, '{"column_name": "symbol", "op": "eq", "value": "SEEN", "negate": false}'
+    )], '{"role": "authenticated"}'
+    returning id
+)
+
+insert into freshness.pulls (subscription_row, reason) select s.id, 'fresh' from subscribed as s;
+delete from freshness.watches where data_type = 'pgtap_quote' and symbol = 'SEEN';
+delete from freshness.jobs where data_type = 'pgtap_quote' and symbol = 'SEEN';
+select is(
+    pg_temp.said('SEEN'),
+    'fresh: is fresh until T; has no job although 1 viewer watches it: the next look or sweep gives it one',
+    'a subscriber is in the inbox'
+);
+delete from freshness.pulls where subscription_row is not null;
 do $$ begin perform freshness.announce_worker('pgtap'); end $$;
 select is(
     pg_temp.said('OLD'),

@@ -14,8 +14,9 @@ from pyworker.pauses import Pauses
 from pyworker.queue import Queue
 from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connection
-from tests.fixtures.data_types import DataType
+from tests.fixtures.data_types import DataType, Register
 from tests.fixtures.servers import Database
+from tests.fixtures.subscriptions import Subscriber
 from tests.worker.in_process import Recorder, working
 from tests.worker.states import settled, watch
 from tests.worker.waiting import until
@@ -156,3 +157,22 @@ async def test_the_timer_rings_ahead_of_deadlines_within_its_grace_period_only(
     ahead = [(job.due_at - job.started_at).total_seconds() for job in recorder.jobs]
     assert max(ahead) <= max(grace, 0) + 0.001
     assert any(seconds > 0 for seconds in ahead) == is_ahead
+
+
+async def test_a_subscriber_to_a_fresh_key_is_noticed_at_the_next_look(
+    database: Database,
+    connection: Connection,
+    register: Register,
+    subscribe: Subscriber,
+    recorder: Recorder,
+) -> None:
+    """Nobody is told of it, and nothing is fetched."""
+    hourly = register(ttl="1 hour")
+    hourly.store(connection, "AAPL", 0)
+    how = LongPoll(max_wait_time=0.5)
+    async with working(database.url, Refresher(hourly.name, recorder), long_poll=how):
+        subscribe(hourly.table, "symbol=eq.AAPL")
+        began = time.monotonic()
+        await until(lambda: settled(connection, hourly, "AAPL"))
+    assert time.monotonic() - began < 0.5 + 1
+    assert recorder.symbols == []
