@@ -76,9 +76,7 @@ queue as (
             where j.state <> 'running' and j.due_at <= clock_timestamp()
         ) as depth,
         (
-            -- A fresh key gets its job within half a minute: nothing is to be done before.
-            select greatest(max(extract(epoch from clock_timestamp() - p.added_at)
-                - case when p.reason = 'fresh' then 30 else 0 end), 0)
+            select max(greatest(extract(epoch from clock_timestamp() - p.added_at) - 30 * (p.reason = 'fresh')::int, 0))
             from freshness.pulls as p
             where not exists (
                 select from freshness.jobs as j
@@ -113,7 +111,7 @@ cross join lateral (
     ('start_delay_p99', r.delay[2], 's', null, null, 'from due to its fetch, last hour'),
     ('queue_success_rate', r.succeeded, '%', '>', 95, 'of the refreshes that ended in the last hour'),
     ('queue_depth', q.depth, 'jobs', '<', 100, 'due and not yet begun'),
-    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest that should have a job'),
+    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest without a job; from 30 s on if fresh'),
     ('duplicates', r.duplicates, 'refreshes', '<', 1, 'begun while the same key had one, last hour')
 ) as f (name, value, unit, comparison, target, about);
 

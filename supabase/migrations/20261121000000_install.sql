@@ -2189,7 +2189,9 @@ comment on function freshness.watch_subscribed_key(freshness.data_types, boolean
     'PL/pgSQL that watches the key of one new subscription, v_row, and gives it its job. Leaves the trigger by'
     ' watch_subscriptions when the filter names anything but one key, and by a pull when the key is fresh for a minute'
     ' and this is the only data type of its table.';
+-- <<<
 
+-- >>> sql/329_watch_subscribed_keys.sql
 create function freshness.watch_subscribed_keys()
 returns text
 language plpgsql
@@ -10105,9 +10107,7 @@ queue as (
             where j.state <> 'running' and j.due_at <= clock_timestamp()
         ) as depth,
         (
-            -- A fresh key gets its job within half a minute: nothing is to be done before.
-            select greatest(max(extract(epoch from clock_timestamp() - p.added_at)
-                - case when p.reason = 'fresh' then 30 else 0 end), 0)
+            select max(greatest(extract(epoch from clock_timestamp() - p.added_at) - 30 * (p.reason = 'fresh')::int, 0))
             from freshness.pulls as p
             where not exists (
                 select from freshness.jobs as j
@@ -10142,7 +10142,7 @@ cross join lateral (
     ('start_delay_p99', r.delay[2], 's', null, null, 'from due to its fetch, last hour'),
     ('queue_success_rate', r.succeeded, '%', '>', 95, 'of the refreshes that ended in the last hour'),
     ('queue_depth', q.depth, 'jobs', '<', 100, 'due and not yet begun'),
-    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest that should have a job'),
+    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest without a job; from 30 s on if fresh'),
     ('duplicates', r.duplicates, 'refreshes', '<', 1, 'begun while the same key had one, last hour')
 ) as f (name, value, unit, comparison, target, about);
 
