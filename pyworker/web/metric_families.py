@@ -36,7 +36,7 @@ ABOUT = {
     "freshness_start_delay_seconds": "From due to the begin of its fetch, last hour, by quantile.",
     "freshness_refresh_success_ratio": "Share of the last hour's refreshes that succeeded.",
     "freshness_due_jobs": "Jobs that are due and not yet begun.",
-    "freshness_job_creation_latency_seconds": "Age of the oldest interest without a job; 30 s less for a fresh key.",
+    "freshness_job_creation_latency_seconds": "Age of the oldest interest without a job.",
     "freshness_duplicate_refreshes": "Refreshes of the last hour begun while the key had one.",
 }
 
