@@ -111,7 +111,7 @@ cross join lateral (
     ('start_delay_p99', r.delay[2], 's', null, null, 'from due to its fetch, last hour'),
     ('queue_success_rate', r.succeeded, '%', '>', 95, 'of the refreshes that ended in the last hour'),
     ('queue_depth', q.depth, 'jobs', '<', 100, 'due and not yet begun'),
-    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest without a job; from 30 s on if fresh'),
+    ('job_creation_latency', coalesce(q.creation, 0), 's', '<', 1, 'oldest interest without a job (fresh: after 30 s)'),
     ('duplicates', r.duplicates, 'refreshes', '<', 1, 'begun while the same key had one, last hour')
 ) as f (name, value, unit, comparison, target, about);
 
