@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pyworker.local.errors import LocalError
-from pyworker.local.installation import Installation, find_installation
+from pyworker.local.installation import Installation, chosen_installation
 from pyworker.local.postmaster import clear_remains, find_postmaster
 from pyworker.local.server_account import ServerAccount, server_account
 from pyworker.local.server_configuration import server_configuration
@@ -153,13 +153,14 @@ def temporary_cluster(
     """Run an empty cluster on a free port, stopped and deleted at the end, also after errors.
 
     Args:
-        installation: the server's programs; the best on this machine when left out.
+        installation: the server's programs; when left out, those in POSTGRES_BIN, else the best
+            on this machine.
         durable: True if a test is about surviving a crash of the machine.
 
     Raises:
         LocalError: there is no server on this machine, or it does not start.
     """
-    installation = installation or find_installation()
+    installation = installation or chosen_installation()
     if installation is None:
         raise LocalError("no PostgreSQL server found: run 'python -m pyworker.local packages'")
     folder = Path(tempfile.mkdtemp(prefix="freshness-"))

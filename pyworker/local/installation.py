@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyworker.local.errors import LocalError
+from pyworker.local.settings import project_folder, read_settings
 
 OLDEST_VERSION = 15
 DEBIAN_FOLDER = Path("/usr/lib/postgresql")
@@ -71,6 +72,15 @@ def find_installation(
     if version is not None:
         found = [server for server in found if server.version == version]
     return max(found, key=lambda s: (s.has_extension("pg_cron"), s.version), default=None)
+
+
+def chosen_installation() -> Installation | None:
+    """Find the server in POSTGRES_BIN, of the environment or `.env`, else the best one.
+
+    Raises:
+        LocalError: POSTGRES_BIN holds no usable server.
+    """
+    return find_installation(postgres_bin=read_settings(project_folder()).postgres_bin)
 
 
 def _candidates() -> list[Path]:

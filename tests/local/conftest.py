@@ -10,7 +10,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from pyworker.local.cluster import Cluster, temporary_cluster
-from pyworker.local.installation import find_installation
+from pyworker.local.installation import chosen_installation
 from pyworker.local.platform import install_platform
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A running cluster of this folder's tests alone, without the platform."""
-    if find_installation() is None:
+    if chosen_installation() is None:
         pytest.skip("no PostgreSQL server on this machine")
     with temporary_cluster() as running:
         yield running

@@ -15,12 +15,12 @@ import psycopg
 import pytest
 
 from pyworker.local.cluster import Cluster, ClusterError, free_port, temporary_cluster
-from pyworker.local.installation import Installation, find_installation
+from pyworker.local.installation import Installation, chosen_installation
 from pyworker.local.postmaster import find_postmaster
 from pyworker.local.server_account import server_account
 from pyworker.local.server_configuration import server_configuration
 
-pytestmark = pytest.mark.skipif(find_installation() is None, reason="no PostgreSQL found")
+pytestmark = pytest.mark.skipif(chosen_installation() is None, reason="no PostgreSQL found")
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_pg_cron_runs_as_background_workers_where_it_is_installed(cluster: Clust
 
 def test_a_cluster_starts_without_pg_cron(tmp_path: Path) -> None:
     """Any PostgreSQL from 15 on is enough."""
-    found = find_installation()
+    found = chosen_installation()
     assert found is not None
     with temporary_cluster(replace(found, extensions=tmp_path)) as cluster:
         assert ask(cluster, "show shared_preload_libraries") == ""
@@ -83,7 +83,7 @@ def test_a_cluster_starts_without_pg_cron(tmp_path: Path) -> None:
 
 def test_only_a_temporary_cluster_gives_up_durability() -> None:
     """What `up` starts keeps its data when the machine crashes."""
-    found = find_installation()
+    found = chosen_installation()
     assert found is not None
     assert "fsync" not in server_configuration(found, port=1, durable=True)
     assert "fsync = off" in server_configuration(found, port=1, durable=False)
@@ -99,7 +99,7 @@ def test_creating_and_starting_again_change_nothing(cluster: Cluster) -> None:
 
 def test_a_creation_that_was_cut_short_is_begun_again(tmp_path: Path) -> None:
     """Half a data folder is never taken for a whole one."""
-    found = find_installation()
+    found = chosen_installation()
     assert found is not None
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents[:2]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pyworker.local.apt import Apt, AptError
+from pyworker.local.cluster import temporary_cluster
 from pyworker.local.errors import LocalError
-from pyworker.local.installation import Installation, find_installation
+from pyworker.local.installation import Installation, chosen_installation, find_installation
 from pyworker.local.packages import ADD_ONS, choose_version, ensure_packages, missing_add_ons
 
 ALL_OF_15 = {f"postgresql-15{end}" for end in ("", "-cron", "-pgtap", "-plpgsql-check")}
@@ -116,6 +117,21 @@ def test_postgres_bin_is_used_and_nothing_is_installed(tmp_path: Path) -> None:
     assert (found.programs, found.version) == (chosen, 18)
     assert apt.installed == []
     assert lines == ["PostgreSQL 18 has no pg_cron, pgtap, plpgsql_check: going on without"]
+
+
+@pytest.mark.usefixtures("debian_folder")
+def test_tests_and_measurements_use_the_server_in_postgres_bin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the whole suite can be run against each server of a machine."""
+    chosen = programs(tmp_path / "mine" / "bin", "18.1")
+    monkeypatch.setenv("POSTGRES_BIN", str(chosen))
+    found = chosen_installation()
+    assert found is not None
+    assert (found.programs, found.version) == (chosen, 18)
+    monkeypatch.setenv("POSTGRES_BIN", "/nowhere")
+    with pytest.raises(LocalError, match="POSTGRES_BIN"), temporary_cluster():
+        pass
 
 
 def test_a_wrong_postgres_bin_is_one_clear_error(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from psycopg.pq import Conninfo
 
-from pyworker.local.installation import find_installation
+from pyworker.local.installation import chosen_installation
 from tests.fixtures.servers import Database
 from tests.pgtap.tap import read_tap
 
@@ -20,7 +20,7 @@ FILES = sorted((Path(__file__).resolve().parents[2] / "supabase" / "tests").glob
 @pytest.fixture(scope="session")
 def psql() -> str:
     """Path of psql, of the server's version when there is one on this machine."""
-    installation = find_installation()
+    installation = chosen_installation()
     if installation is not None and Path(installation.program("psql")).exists():
         return installation.program("psql")
     found = shutil.which("psql")

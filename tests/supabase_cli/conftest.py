@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 from pyworker.local.bundle import MIGRATION, frozen_checksums, write_bundle
 from pyworker.local.cluster import Cluster, temporary_cluster
-from pyworker.local.installation import find_installation
+from pyworker.local.installation import chosen_installation
 from pyworker.local.platform import install_platform
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def supabase(tmp_path_factory: pytest.TempPathFactory) -> Supabase:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A running cluster of this folder's tests alone, with the platform in database postgres."""
-    if find_installation() is None:
+    if chosen_installation() is None:
         pytest.skip("no PostgreSQL server on this machine")
     with temporary_cluster() as running:
         install_platform(running.connection_string("supabase_admin"))
