@@ -24,6 +24,8 @@ class Broken:
     def __init__(self, url: str) -> None:
         self.postgres = psycopg.connect(url, autocommit=True)
         self.realtime = psycopg.connect(as_superuser(url), autocommit=True)
+        # What is held up for good fails, instead of waiting for a lock that this test holds.
+        self.realtime.execute("set statement_timeout = '10s'")
         self.locking = psycopg.connect(as_superuser(url))
         self.quotes = create_data_type(self.postgres)
         self.warnings: list[str] = []
@@ -48,6 +50,22 @@ class Broken:
         taken = time.perf_counter() - started
         assert len(rows) == 1
         return taken
+
+    def insert(self, symbol: str) -> float:
+        """Subscribe, the published table looked up before; return how many seconds that took.
+
+        The look-up is Realtime's own, and from Postgres 16 on it waits for whoever locks a
+        published table, with or without us.
+        """
+        started = time.perf_counter()
+        inserted = self.realtime.execute(
+            "insert into realtime.subscription (subscription_id, entity, filters, claims)"
+            " select %s, entity, array[row('symbol', 'eq', %s, false)"
+            "::realtime.user_defined_filter], claims from realtime.subscription limit 1",
+            [self.identity(), symbol],
+        )
+        assert inserted.rowcount == 1
+        return time.perf_counter() - started
 
     def identity(self) -> UUID:
         """A client's own id for a binding."""
@@ -147,9 +165,9 @@ def test_a_locked_data_table_does_not_hold_up_a_subscription(
             f"'other_{number}', '{broken.quotes.table}', ttl => '1 minute')"
         )
     broken.lock(broken.quotes.table)
-    assert broken.subscribe("AAPL") < LIMIT
+    assert broken.insert("AAPL") < LIMIT
     broken.lock("freshness.jobs", "freshness.pulls")
-    assert broken.subscribe("IBM") < LIMIT
+    assert broken.insert("IBM") < LIMIT
     broken.unlock()
     broken.execute("select freshness.sweep()")
     assert broken.claimed() == ["AAPL", "IBM", "WARM"]
