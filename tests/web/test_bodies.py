@@ -31,7 +31,6 @@ CARD = b'{"symbol":"AAPL","dataTypes":["quote"]}'
         (b'{"a":' * 800, 400, "INVALID_JSON"),
         (b"NaN", 400, "INVALID_JSON"),
         (b"[-Infinity]", 400, "INVALID_JSON"),
-        (b"[" * 2000 + b"]" * 2000, 400, "INVALID_JSON"),
         (b'"\xed\xa0\x80"', 400, "INVALID_JSON"),
         (b'{"symbol":1e999,"dataTypes":["quote"]}', 422, "INVALID_CARDS"),
         (b'{"symbol":"\\u0000","dataTypes":["quote"]}', 422, "INVALID_CARDS"),
@@ -47,6 +46,28 @@ async def test_a_body_gets_the_status_it_deserves(
 ) -> None:
     answer = await client.post(PATH, content=body)
     assert (answer.status_code, answer.json().get("code")) == (status, code)
+
+
+@pytest.mark.parametrize("depth", [900, 2000, 8000, 30_000])
+@pytest.mark.parametrize(
+    "card", [b"%s", b'{"symbol":%s,"dataTypes":["quote"]}', b'{"symbol":"AAPL","dataTypes":%s}']
+)
+async def test_a_body_nested_too_deeply_is_refused(
+    fake_queue: FakeQueue,
+    make_settings: Callable[..., Settings],
+    make_token: Callable[..., str],
+    card: bytes,
+    depth: int,
+) -> None:
+    """How deep a body can be read depends on Python's version; what was read is no card."""
+    application = create_application(fake_queue, make_settings())
+    headers = {"Authorization": f"Bearer {make_token()}"}
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, headers=headers) as client:
+        body = card % (b"[" * depth + b"]" * depth)
+        answer = await client.post(f"http://endpoint{PATH}", content=body)
+    refusals = [(400, "INVALID_JSON"), (422, "INVALID_CARDS")]
+    assert (answer.status_code, answer.json()["code"]) in refusals
 
 
 async def test_a_number_that_python_refuses_to_convert_is_refused(
