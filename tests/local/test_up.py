@@ -21,7 +21,7 @@ import pytest
 from pyworker.local import environment
 from pyworker.local.cluster import free_port, temporary_cluster
 from pyworker.local.errors import LocalError
-from pyworker.local.installation import chosen_installation
+from pyworker.local.installation import find_installation
 from pyworker.local.location import SHARED_FOLDER, cluster_folder
 from pyworker.local.platform import install_platform
 from pyworker.local.postmaster import find_postmaster
@@ -29,7 +29,7 @@ from pyworker.local.postmaster import find_postmaster
 CHECKOUT = Path(__file__).parents[2]
 PACKAGES = sysconfig.get_path("platlib")
 
-pytestmark = pytest.mark.skipif(chosen_installation() is None, reason="no PostgreSQL found")
+pytestmark = pytest.mark.skipif(find_installation() is None, reason="no PostgreSQL found")
 
 
 @dataclass
@@ -112,7 +112,8 @@ def python_for(user: str | None) -> str:
 @pytest.fixture
 def make_project(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Project]]:
     """Return a function that makes projects; their databases are deleted at the end."""
-    monkeypatch.delenv("DATABASE_URL", raising=False)
+    for name in ("DATABASE_URL", "POSTGRES_BIN"):
+        monkeypatch.delenv(name, raising=False)
     made: list[Project] = []
 
     def make() -> Project:
@@ -188,7 +189,7 @@ def test_down_stops_and_up_brings_the_data_back(project: Project) -> None:
 
 def test_up_works_without_pg_cron(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server whose add-ons are missing gives all the rest."""
-    found = chosen_installation()
+    found = find_installation()
     assert found is not None
     bare = replace(found, extensions=project.folder)
     monkeypatch.setattr(environment, "ensure_packages", lambda *_, **__: bare)
