@@ -54,7 +54,7 @@ class Broken:
     def insert(self, symbol: str) -> float:
         """Subscribe, the published table looked up before; return how many seconds that took.
 
-        The look-up is Realtime's own, and from Postgres 16 on it waits for whoever locks a
+        The look-up is Realtime's own, and on Postgres 17 it waits for whoever locks a
         published table, with or without us.
         """
         started = time.perf_counter()
