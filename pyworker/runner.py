@@ -81,6 +81,11 @@ class Runner:
         """Data types that there is a refresher for."""
         return sorted(self._refreshers)
 
+    @property
+    def largest_batch(self) -> int:
+        """How many keys one call of a refresher takes at most."""
+        return max((each.max_batch or 1 for each in self._refreshers.values()), default=1)
+
     async def run(self, job: Job, queue: Endings | None = None) -> Ended:
         """Refresh a claimed key and end its job, at `queue` if given; returns how it ended."""
         queue = queue or self._queue
