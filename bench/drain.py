@@ -2,7 +2,10 @@
 
 20,000 jobs (BENCH_JOBS for another number), handlers that do nothing. Ours are watched keys whose
 rows are stale, of a source with a budget: each claim finds out whether they are wanted, stale and
-allowed, and which come first. From the first call of the handler to the end of the last job. What
+allowed, and which come first. A batch is what one claim takes at the most. pgqueuer runs all that
+it has taken, without a limit; ours claims half of its slots at a time when much is due, so it has
+two batches of them: while one is fetched the other is told and claimed. procrastinate runs as many
+as a batch has at once. From the first call of the handler to the end of the last job. What
 takes longer than 15 seconds is cut off there.
 """
 
@@ -22,7 +25,7 @@ from bench.peers.pgqueuer import Pgqueuer
 from bench.peers.procrastinate import Procrastinate
 from bench.peers.workers import workers
 
-CONCURRENCIES = (10, 100)
+BATCHES = (10, 100)
 PAIRS = 3
 LONGEST = 15.0
 PROCRASTINATE_JOBS = 4_000
@@ -33,15 +36,15 @@ def measure() -> Iterator[Figure]:
     jobs = int(os.environ.get("BENCH_JOBS", "20000"))
     with databases() as made:
         ours, pgqueuer = Ours(), Pgqueuer()
-        for concurrency in CONCURRENCIES:
+        for batch in BATCHES:
             pairs = [
-                (_rate(made, ours, jobs, concurrency), _rate(made, pgqueuer, jobs, concurrency))
+                (_rate(made, ours, jobs, batch), _rate(made, pgqueuer, jobs, batch))
                 for _ in range(PAIRS)
             ]
             value = statistics.median(one for one, _ in pairs)
             ratio = statistics.median(one / other for one, other in pairs)
             yield Figure(
-                f"drain_batch_{concurrency}",
+                f"drain_batch_{batch}",
                 value,
                 "jobs/s",
                 value / ratio,
@@ -50,18 +53,18 @@ def measure() -> Iterator[Figure]:
                 better="higher",
             )
         for peer, number in ((PgmqStyle(), jobs), (Procrastinate(), PROCRASTINATE_JOBS)):
-            for concurrency in CONCURRENCIES:
+            for batch in BATCHES:
                 yield Figure(
-                    f"drain_{peer.name}_batch_{concurrency}",
-                    _rate(made, peer, min(number, jobs), concurrency),
+                    f"drain_{peer.name}_batch_{batch}",
+                    _rate(made, peer, min(number, jobs), batch),
                     "jobs/s",
                     better="higher",
                 )
 
 
-def drain(peer: Peer, url: str, jobs: int, concurrency: int) -> tuple[int, float]:
+def drain(peer: Peer, url: str, jobs: int, batch: int) -> tuple[int, float]:
     """Let one worker end the jobs; return how many it ended, and in how many seconds."""
-    with workers(peer, url, concurrency=concurrency) as [worker]:
+    with workers(peer, url, batch=batch) as [worker]:
         deadline = time.monotonic() + LONGEST
         while time.monotonic() < deadline:
             done, last = peer.ended(url, worker.calls)
@@ -76,9 +79,9 @@ def drain(peer: Peer, url: str, jobs: int, concurrency: int) -> tuple[int, float
     return done, last - float(first[0])
 
 
-def _rate(made: Databases, peer: Peer, jobs: int, concurrency: int) -> float:
+def _rate(made: Databases, peer: Peer, jobs: int, batch: int) -> float:
     url = made.create(peer)
     peer.fill(url, jobs)
     made.analyze(url)
-    done, seconds = drain(peer, url, jobs, concurrency)
+    done, seconds = drain(peer, url, jobs, batch)
     return done / seconds

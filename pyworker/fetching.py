@@ -11,7 +11,6 @@ from pyworker.failure import Failure, failure_of
 from pyworker.job import Job
 from pyworker.outcomes import Answer, RefreshFailed, checked
 from pyworker.refreshers import Refresher
-from pyworker.time_limit import TimeLimit
 
 
 @dataclass(slots=True)
@@ -26,8 +25,8 @@ class Fetched:
     calls: int | None = None
 
 
-async def fetch(refresher: Refresher, job: Job, context: Context, limit: TimeLimit) -> Fetched:
-    """Fetch one key. Raises only when the task is cancelled."""
+async def fetch(refresher: Refresher, job: Job, context: Context, limit: float) -> Fetched:
+    """Fetch one key within `limit` (s). Raises only when the task is cancelled."""
     context.lines.belong_to((job,))
     received = context.meter.measure()
     try:
@@ -37,7 +36,7 @@ async def fetch(refresher: Refresher, job: Job, context: Context, limit: TimeLim
 
 
 async def fetch_batch(
-    refresher: Refresher, jobs: Sequence[Job], context: Context, limit: TimeLimit
+    refresher: Refresher, jobs: Sequence[Job], context: Context, limit: float
 ) -> dict[str, Fetched]:
     """Fetch several keys in one call; a key that is left out of the answer is missing."""
     context.lines.belong_to(jobs)
@@ -71,18 +70,16 @@ def _judged(answer: object) -> Answer | Failure:
 
 
 async def _call(
-    refresher: Refresher, asked: Job | Sequence[Job], context: Context, limit: TimeLimit
+    refresher: Refresher, asked: Job | Sequence[Job], context: Context, limit: float
 ) -> object:
     try:
-        with limit.begin() as limited:
+        async with asyncio.timeout(limit) as limited:
             return await refresher.call(asked, context)
     except TimeoutError as error:
-        if not limited.is_over:
+        if not limited.expired():
             raise
         goes_on = "; its thread goes on, and its result is dropped" if refresher.in_thread else ""
-        raise RefreshFailed(
-            f"no answer within {limit.seconds:g} s{goes_on}", of_source=True
-        ) from error
+        raise RefreshFailed(f"no answer within {limit:g} s{goes_on}", of_source=True) from error
     except SystemExit as error:
         raise RefreshFailed(f"SystemExit: {error}") from error
     except asyncio.CancelledError as error:

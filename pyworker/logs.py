@@ -7,7 +7,6 @@ import sys
 
 import structlog
 
-from pyworker.json_lines import JsonLines
 from pyworker.log_lines import LogLines
 
 
@@ -23,15 +22,14 @@ def configure_logging(log_format: str, level: str = "info") -> None:
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     lines = LogLines(sys.stderr)
     structlog.configure(
-        # One processor, since structlog's way through several costs more than the line.
-        processors=[JsonLines()]
-        if as_json
-        else [
+        processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.processors.JSONRenderer(default=str)
+            if as_json
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: lines,

@@ -19,7 +19,6 @@ from pyworker.fetching import Fetched, fetch, fetch_batch
 from pyworker.job import Ended, Job, Row
 from pyworker.outcomes import Missing, RetryAfter, Rows, Unchanged, Validators
 from pyworker.refreshers import Refresher
-from pyworker.time_limit import TimeLimit
 
 __all__ = ["Endings", "Runner", "open_context"]
 
@@ -66,9 +65,7 @@ class Runner:
         self._queue = queue
         self._refreshers = refreshers
         self._context = context
-        self._limits = {
-            name: TimeLimit(each.timeout or fetch_timeout) for name, each in refreshers.items()
-        }
+        self._limits = {name: each.timeout or fetch_timeout for name, each in refreshers.items()}
         self._batches = {
             name: Batches(
                 partial(fetch_batch, each, context=context, limit=self._limits[name]),
@@ -83,6 +80,11 @@ class Runner:
     def data_types(self) -> list[str]:
         """Data types that there is a refresher for."""
         return sorted(self._refreshers)
+
+    @property
+    def largest_batch(self) -> int:
+        """How many keys one call of a refresher takes at most."""
+        return max((each.max_batch or 1 for each in self._refreshers.values()), default=1)
 
     async def run(self, job: Job, queue: Endings | None = None) -> Ended:
         """Refresh a claimed key and end its job, at `queue` if given; returns how it ended."""

@@ -24,6 +24,7 @@ from pyworker.pauses import Pauses
 from pyworker.queue import Queue
 from pyworker.runner import Runner
 from pyworker.running import Running
+from pyworker.rush import Rush
 from pyworker.shutdown import first_of
 from pyworker.sweeping import sweep_regularly
 from pyworker.turns import Turns, Waiting
@@ -85,6 +86,7 @@ class Worker:
         self._shutdown_timeout = shutdown_timeout
         self._turns = Turns(queue, self._look_soon)
         self._running = Running(concurrency, self._claim_now)
+        self._rush = Rush(concurrency, runner.largest_batch)
         self._look_now = asyncio.Event()
         self._must_claim = True
         self._signals = 0
@@ -180,8 +182,8 @@ class Worker:
             self._pauses.looked(found=False)
 
     async def _claim(self, told: Sequence[Waiting]) -> None:
-        free = self._running.free
-        if free <= 0:
+        limit = self._rush.limit(self._running.free)
+        if limit <= 0:
             # Taken by what was handed to us while we looked whether anything is due.
             return
         planned_at = self._alarm.take_ring()
@@ -191,16 +193,17 @@ class Worker:
         lead = self._lead.seconds + (_LINGER if lingers else 0)
         asked_at = self._now()
         with self._handovers.held():
-            turned = await self._turn(told, free, lead, stays_awake=lingers)
+            turned = await self._turn(told, limit, lead, stays_awake=lingers)
             self._membership.pulse.beat(asked_at)
             if planned_at is not None:
                 self._lead.measured(asyncio.get_running_loop().time() - planned_at)
             for job in turned.jobs:
                 self._running.start(job, self._run(job, asked_at))
         self._pauses.looked(found=bool(turned.jobs))
-        if len(turned.jobs) == free:
+        self._rush.note(limit, len(turned.jobs))
+        if len(turned.jobs) == limit:
             self._lingers = False
-            # More may be due; a job that ended during the claim has left a slot for it. What we
+            # More may be due, and slots are left for it, or were freed during the claim. What we
             # were told meanwhile is to be handed on.
             if self._running.free > 0 or self._signals:
                 self._claim_now()

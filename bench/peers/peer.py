@@ -35,7 +35,7 @@ class Peer(ABC):
         """Store so many jobs that are due, while no worker is there."""
 
     @abstractmethod
-    def command(self, concurrency: int) -> Sequence[str]:
+    def command(self, batch: int) -> Sequence[str]:
         """Return the command of a worker; DATABASE_URL names the database."""
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Peer(ABC):
         with psycopg.connect(url) as connection:
             return [row[0] for row in connection.execute(COMMITTED, [list(receipts)]).fetchall()]
 
-    def environment(self, concurrency: int) -> dict[str, str]:
+    def environment(self, batch: int) -> dict[str, str]:
         """Return what a worker is told by its environment, besides DATABASE_URL."""
-        del concurrency
+        del batch
         return {}

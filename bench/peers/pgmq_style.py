@@ -72,9 +72,9 @@ class PgmqStyle(Peer):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(FILL, [jobs])
 
-    def command(self, concurrency: int) -> Sequence[str]:
-        """The loop, with batches as large as our concurrency."""
-        return (sys.executable, "-m", "bench.peers.pgmq_style_worker", str(concurrency))
+    def command(self, batch: int) -> Sequence[str]:
+        """The loop, a batch at a time."""
+        return (sys.executable, "-m", "bench.peers.pgmq_style_worker", str(batch))
 
     @asynccontextmanager
     async def requester(self, url: str) -> AsyncIterator[Requester]:

@@ -45,9 +45,9 @@ class Pgqueuer(Peer):
         """In batches."""
         asyncio.run(_fill(url, jobs))
 
-    def command(self, concurrency: int) -> Sequence[str]:
-        """Its manager, with a batch as large as our concurrency."""
-        return (sys.executable, "-m", "bench.peers.pgqueuer_worker", str(concurrency))
+    def command(self, batch: int) -> Sequence[str]:
+        """Its manager, a batch at a time."""
+        return (sys.executable, "-m", "bench.peers.pgqueuer_worker", str(batch))
 
     @asynccontextmanager
     async def requester(self, url: str) -> AsyncIterator[Requester]:

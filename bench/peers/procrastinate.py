@@ -48,9 +48,9 @@ class Procrastinate(Peer):
         """In batches."""
         asyncio.run(_fill(url, jobs))
 
-    def command(self, concurrency: int) -> Sequence[str]:
+    def command(self, batch: int) -> Sequence[str]:
         """`procrastinate worker`."""
-        return (*COMMAND, "worker", "--concurrency", str(concurrency))
+        return (*COMMAND, "worker", "--concurrency", str(batch))
 
     @asynccontextmanager
     async def requester(self, url: str) -> AsyncIterator[Requester]:

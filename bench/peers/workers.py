@@ -39,11 +39,11 @@ class Worker:
 
 
 @contextmanager
-def workers(peer: Peer, url: str, count: int = 1, concurrency: int = 10) -> Iterator[list[Worker]]:
+def workers(peer: Peer, url: str, count: int = 1, batch: int = 10) -> Iterator[list[Worker]]:
     """Run workers until the end of the block; they are connected when it begins."""
     with tempfile.TemporaryDirectory() as name:
         started = [
-            _start(peer, url, concurrency, Path(name) / f"calls{number}") for number in range(count)
+            _start(peer, url, batch, Path(name) / f"calls{number}") for number in range(count)
         ]
         try:
             _wait_until_connected(url, started)
@@ -59,15 +59,15 @@ def workers(peer: Peer, url: str, count: int = 1, concurrency: int = 10) -> Iter
                     worker.process.wait()
 
 
-def _start(peer: Peer, url: str, concurrency: int, calls: Path) -> Worker:
+def _start(peer: Peer, url: str, batch: int, calls: Path) -> Worker:
     calls.touch()
     process = subprocess.Popen(
-        ["/bin/sh", "-c", 'exec 3>>"$0" "$@"', str(calls), *peer.command(concurrency)],
+        ["/bin/sh", "-c", 'exec 3>>"$0" "$@"', str(calls), *peer.command(batch)],
         env={
             **os.environ,
             "DATABASE_URL": url,
             "PYTHONPATH": str(ROOT),
-            **peer.environment(concurrency),
+            **peer.environment(batch),
         },
         cwd=calls.parent,
         stdout=subprocess.DEVNULL,
