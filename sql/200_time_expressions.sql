@@ -88,3 +88,24 @@ $$;
 comment on function freshness.ahead_expression(freshness.data_types) is
     'SQL for how long before its row goes stale a key is refreshed: refresh_ahead, and with jitter a share of it that'
     ' the data type''s name and the symbol decide, so that it is the same each time.';
+
+create function freshness.refresh_expression(p_type freshness.data_types, p_fresh_until text, p_counted_at text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select format(
+        -- Only a function can name a deadline that is infinite.
+        case
+            when p_type.deadline_function is null and p_type.staleness_function is null
+                then 'greatest(%1$s - (%3$s), %2$s + (%1$s - %2$s) / 2)'
+            else 'case when isfinite(%1$s) then greatest(%1$s - (%3$s), %2$s + (%1$s - %2$s) / 2) else %1$s end'
+        end,
+        p_fresh_until, p_counted_at, freshness.ahead_expression(p_type)
+    )
+$$;
+
+comment on function freshness.refresh_expression(freshness.data_types, text, text) is
+    'SQL for when a key''s refresh is due, given what is fresh until when, and what its age counts from: ahead of that,'
+    ' but never in the first half of its life.';

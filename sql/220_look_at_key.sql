@@ -56,10 +56,7 @@ begin
             d.fresh_until := case when d.counted_at is not null then %6$s end;
             v_stored_at := d.stored_at;
             v_fresh_until := d.fresh_until;
-            v_refresh_at := case when isfinite(d.fresh_until)
-                then greatest(d.fresh_until - (%7$s), d.counted_at + (d.fresh_until - d.counted_at) / 2)
-                else d.fresh_until
-            end;
+            v_refresh_at := %7$s;
         end d;$body$,
         freshness.timestamp_expression(
             freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
@@ -67,7 +64,7 @@ begin
         ),
         freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
         p_type.data_table, freshness.row_condition(p_type), p_type.timestamp_column,
-        freshness.deadline_expression(p_type), freshness.ahead_expression(p_type)
+        freshness.deadline_expression(p_type), freshness.refresh_expression(p_type, 'd.fresh_until', 'd.counted_at')
     );
 end
 $define$;

@@ -70,25 +70,28 @@ begin
             order by 1
         );
     end if;
-    are_all := coalesce(cardinality(places), 0) < p_limit and coalesce(cardinality(places), 0) = (
-        select count(*)
-        from (
-            select
-            from freshness.data_types as t
-            cross join generate_series(9, 0, -1) as class (priority)
-            cross join lateral (
+    are_all := coalesce(cardinality(places), 0) < p_limit;
+    if are_all then
+        are_all := coalesce(cardinality(places), 0) = (
+            select count(*)
+            from (
                 select
-                from freshness.jobs as j
-                where
-                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    and j.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
-                order by j.due_at
+                from freshness.data_types as t
+                cross join generate_series(9, 0, -1) as class (priority)
+                cross join lateral (
+                    select
+                    from freshness.jobs as j
+                    where
+                        j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                        and j.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
+                    order by j.due_at
+                    limit p_limit
+                ) as d
+                where t.name = any (p_data_types)
                 limit p_limit
             ) as d
-            where t.name = any (p_data_types)
-            limit p_limit
-        ) as d
-    );
+        );
+    end if;
 end
 $$;
 

@@ -39,10 +39,17 @@ begin
             cross join lateral (
                 select count(*)::integer as viewers
                 from freshness.watches as i
-                left join realtime.subscription as s on s.id = i.subscription_row and s.subscription_id = i.subscription_id
                 where
                     i.data_type = %1$L and i.symbol = k.symbol
-                    and (s.id is not null or i.lease_until > clock_timestamp())
+                    and (
+                        i.lease_until > clock_timestamp()
+                        -- With an offset it is looked up for each, whatever there is to look through.
+                        or exists (
+                            select from realtime.subscription as s
+                            where s.id = i.subscription_row and s.subscription_id = i.subscription_id
+                            offset 0
+                        )
+                    )
             ) as w
             where
                 t.name = %1$L and t.data_table::text = t.look_reads

@@ -47,8 +47,10 @@ begin
     -- columns that a row may not name, would see something else here than an upsert.
     return format(
         $body$
-        if
-            p_rows is not null and t.write_mode = 'upsert' and t.key_columns = array[%3$L]
+        if p_rows is null then
+            null;
+        elsif
+            t.write_mode = 'upsert' and t.key_columns = array[%3$L]
             and not exists (
                 select from pg_catalog.pg_trigger as g
                 where

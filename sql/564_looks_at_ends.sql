@@ -9,12 +9,7 @@ begin
     -- Each value once: without the offsets the planner would write out its expression wherever it is used.
     return format(
         $body$
-            select
-                k.*,
-                case when isfinite(k.fresh_until)
-                    then greatest(k.fresh_until - (%1$s), k.counted_at + (k.fresh_until - k.counted_at) / 2)
-                    else k.fresh_until
-                end as refresh_at
+            select k.*, %1$s as refresh_at
             from (
                 select d.*, case when d.counted_at is not null then %2$s end as fresh_until
                 from (
@@ -54,13 +49,7 @@ begin
                             limit 1
                         ) as j
                         left join lateral (
-                            select %4$s as stored_at, %5$s as ttl
-                            from %6$s as r
-                            where
-                                %7$s and isfinite(r.%8$I)
-                                and %4$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
-                            order by r.%8$I desc
-                            limit 1
+                            %4$s
                         ) as n on true
                         where k.outcome is not null
                         offset 0
@@ -69,16 +58,11 @@ begin
                 ) as d
                 offset 0
             ) as k
-            offset 0$body$,
-        freshness.ahead_expression(p_type), freshness.deadline_expression(p_type), p_type.name,
-        freshness.timestamp_expression(
-            freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
-            format('r.%I', p_type.timestamp_column)
-        ),
-        freshness.ttl_expression(
-            freshness.find_ttl_column(p_type.data_table, p_type.ttl_column), 'r.' || quote_ident(p_type.ttl_column)
-        ),
-        p_type.data_table, freshness.row_condition(p_type), p_type.timestamp_column
+            %5$s$body$,
+        freshness.refresh_expression(p_type, 'k.fresh_until', 'k.counted_at'), freshness.deadline_expression(p_type),
+        p_type.name, freshness.newest_row(p_type),
+        -- Without such a function it is used once.
+        case when coalesce(p_type.deadline_function, p_type.staleness_function) is not null then 'offset 0' end
     );
 end
 $define$;

@@ -42,10 +42,7 @@ begin
             requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
             required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
             run_at = case
-                when j.required_as_of > j.started_at or k.verified_at is null then clock_timestamp()
-                -- A row that is stale at once, as a deadline function can say, is not fetched again at once.
-                when k.refresh_at <= %3$s
-                    then least(j.run_at, clock_timestamp() + least(t.ttl, interval '1 minute'))
+                when j.required_as_of > j.started_at or k.verified_at is null then clock_timestamp()%3$s
                 else least(j.run_at, k.refresh_at)
             end,
             stored_at = k.stored_at, fresh_until = k.fresh_until,
@@ -97,8 +94,11 @@ begin
 end
 $body$,
         p_type.name, freshness.write_plainly(p_type),
-        case when coalesce(p_type.deadline_function, p_type.staleness_function) is null then 'k.verified_at'
-            else 'greatest(k.verified_at, clock_timestamp())' end,
+        -- A row that is stale at once, as such a function can say, is not fetched again at once.
+        case when coalesce(p_type.deadline_function, p_type.staleness_function) is not null then
+            ' when k.refresh_at <= greatest(k.verified_at, clock_timestamp())'
+            ' then least(j.run_at, clock_timestamp() + least(t.ttl, interval ''1 minute''))'
+        end,
         freshness.looks_at_ends(p_type)
     );
 end

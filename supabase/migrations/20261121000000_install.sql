@@ -581,6 +581,27 @@ $$;
 comment on function freshness.ahead_expression(freshness.data_types) is
     'SQL for how long before its row goes stale a key is refreshed: refresh_ahead, and with jitter a share of it that'
     ' the data type''s name and the symbol decide, so that it is the same each time.';
+
+create function freshness.refresh_expression(p_type freshness.data_types, p_fresh_until text, p_counted_at text)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+    select format(
+        -- Only a function can name a deadline that is infinite.
+        case
+            when p_type.deadline_function is null and p_type.staleness_function is null
+                then 'greatest(%1$s - (%3$s), %2$s + (%1$s - %2$s) / 2)'
+            else 'case when isfinite(%1$s) then greatest(%1$s - (%3$s), %2$s + (%1$s - %2$s) / 2) else %1$s end'
+        end,
+        p_fresh_until, p_counted_at, freshness.ahead_expression(p_type)
+    )
+$$;
+
+comment on function freshness.refresh_expression(freshness.data_types, text, text) is
+    'SQL for when a key''s refresh is due, given what is fresh until when, and what its age counts from: ahead of that,'
+    ' but never in the first half of its life.';
 -- <<<
 
 -- >>> sql/205_symbols.sql
@@ -732,6 +753,58 @@ comment on function freshness.look(text, text[], timestamptz[]) is
 -- <<<
 
 -- >>> sql/213_look_joins.sql
+-- A table with a key on the symbol has one row to find: to take the newest of many by sorting costs as much again.
+create function freshness.newest_row(p_type freshness.data_types)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $define$
+declare
+    v_table text := freshness.find_table_again(p_type)::text;
+    v_timestamp oid := freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column);
+    v_stored_at text := freshness.timestamp_expression(
+        v_timestamp, p_type.time_zone, format('r.%I', p_type.timestamp_column)
+    );
+    v_rows text := format(
+        $body$
+                from %1$s as r
+                where
+                    %2$s
+                    and isfinite(r.%3$I)
+                    and %4$s <= clock_timestamp() + least(t.ttl, interval '1 minute')$body$,
+        v_table, freshness.row_condition(p_type), p_type.timestamp_column, v_stored_at
+    );
+begin
+    if p_type.ttl_column is null then
+        return format(
+            $body$
+            select true as present, %1$s as stored_at, t.ttl
+            from (
+                select max(r.%2$I) as newest %3$s
+            ) as m
+            where m.newest is not null$body$,
+            freshness.timestamp_expression(v_timestamp, p_type.time_zone, 'm.newest'), p_type.timestamp_column, v_rows
+        );
+    end if;
+    return format(
+        $body$
+            select true as present, %1$s as stored_at, %2$s as ttl %3$s
+            order by r.%4$I desc
+            limit 1$body$,
+        v_stored_at,
+        freshness.ttl_expression(
+            freshness.find_ttl_column(p_type.data_table, p_type.ttl_column), 'r.' || quote_ident(p_type.ttl_column)
+        ),
+        v_rows, p_type.timestamp_column
+    );
+end
+$define$;
+
+comment on function freshness.newest_row(freshness.data_types) is
+    'SQL that finds of the stored rows of key k the newest that is not far in the future: present, stored_at and ttl,'
+    ' or no row. FR002 names the table or column that is gone.';
+
 -- The look itself, as it stands in each statement that looks at keys of one data type: what is stored, until when it is
 -- fresh, and when its refresh is due. A timestamp far in the future, or infinite, is passed over, so that it cannot
 -- hide that the data is old. And what a fetch has verified counts only while the rows are those, not when they were
@@ -742,24 +815,11 @@ language plpgsql
 stable
 set search_path = ''
 as $define$
-declare
-    v_timestamp oid := freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column);
-    v_ttl oid := freshness.find_ttl_column(p_type.data_table, p_type.ttl_column);
 begin
     return format(
         $body$
         left join lateral (
-            select
-                true as present,
-                %3$s as stored_at,
-                %4$s as ttl
-            from %1$s as r
-            where
-                %2$s
-                and isfinite(r.%5$I)
-                and %3$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
-            order by r.%5$I desc
-            limit 1
+            %1$s
         ) as n on true
         cross join lateral (
             select
@@ -778,20 +838,14 @@ begin
                 ) as counted_at
         ) as d
         cross join lateral (
-            select case when d.counted_at is not null then %6$s end as fresh_until
+            select case when d.counted_at is not null then %2$s end as fresh_until
         ) as f
         cross join lateral (
-            select
-                case when isfinite(f.fresh_until)
-                    then greatest(f.fresh_until - (%7$s), d.counted_at + (f.fresh_until - d.counted_at) / 2)
-                    else f.fresh_until
-                end as refresh_at
+            select %3$s as refresh_at
         ) as a
         $body$,
-        freshness.find_table_again(p_type)::text, freshness.row_condition(p_type),
-        freshness.timestamp_expression(v_timestamp, p_type.time_zone, format('r.%I', p_type.timestamp_column)),
-        freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
-        p_type.timestamp_column, freshness.deadline_expression(p_type), freshness.ahead_expression(p_type)
+        freshness.newest_row(p_type), freshness.deadline_expression(p_type),
+        freshness.refresh_expression(p_type, 'f.fresh_until', 'd.counted_at')
     );
 end
 $define$;
@@ -922,10 +976,7 @@ begin
             d.fresh_until := case when d.counted_at is not null then %6$s end;
             v_stored_at := d.stored_at;
             v_fresh_until := d.fresh_until;
-            v_refresh_at := case when isfinite(d.fresh_until)
-                then greatest(d.fresh_until - (%7$s), d.counted_at + (d.fresh_until - d.counted_at) / 2)
-                else d.fresh_until
-            end;
+            v_refresh_at := %7$s;
         end d;$body$,
         freshness.timestamp_expression(
             freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
@@ -933,7 +984,7 @@ begin
         ),
         freshness.ttl_expression(v_ttl, 'r.' || quote_ident(p_type.ttl_column)),
         p_type.data_table, freshness.row_condition(p_type), p_type.timestamp_column,
-        freshness.deadline_expression(p_type), freshness.ahead_expression(p_type)
+        freshness.deadline_expression(p_type), freshness.refresh_expression(p_type, 'd.fresh_until', 'd.counted_at')
     );
 end
 $define$;
@@ -5058,25 +5109,28 @@ begin
             order by 1
         );
     end if;
-    are_all := coalesce(cardinality(places), 0) < p_limit and coalesce(cardinality(places), 0) = (
-        select count(*)
-        from (
-            select
-            from freshness.data_types as t
-            cross join generate_series(9, 0, -1) as class (priority)
-            cross join lateral (
+    are_all := coalesce(cardinality(places), 0) < p_limit;
+    if are_all then
+        are_all := coalesce(cardinality(places), 0) = (
+            select count(*)
+            from (
                 select
-                from freshness.jobs as j
-                where
-                    j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
-                    and j.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
-                order by j.due_at
+                from freshness.data_types as t
+                cross join generate_series(9, 0, -1) as class (priority)
+                cross join lateral (
+                    select
+                    from freshness.jobs as j
+                    where
+                        j.data_type = t.name and j.priority = class.priority and j.state <> 'running'
+                        and j.due_at <= v_now + case when t.staleness_function is null then p_lead else interval '0' end
+                    order by j.due_at
+                    limit p_limit
+                ) as d
+                where t.name = any (p_data_types)
                 limit p_limit
             ) as d
-            where t.name = any (p_data_types)
-            limit p_limit
-        ) as d
-    );
+        );
+    end if;
 end
 $$;
 
@@ -5128,10 +5182,17 @@ begin
             cross join lateral (
                 select count(*)::integer as viewers
                 from freshness.watches as i
-                left join realtime.subscription as s on s.id = i.subscription_row and s.subscription_id = i.subscription_id
                 where
                     i.data_type = %1$L and i.symbol = k.symbol
-                    and (s.id is not null or i.lease_until > clock_timestamp())
+                    and (
+                        i.lease_until > clock_timestamp()
+                        -- With an offset it is looked up for each, whatever there is to look through.
+                        or exists (
+                            select from realtime.subscription as s
+                            where s.id = i.subscription_row and s.subscription_id = i.subscription_id
+                            offset 0
+                        )
+                    )
             ) as w
             where
                 t.name = %1$L and t.data_table::text = t.look_reads
@@ -6148,8 +6209,10 @@ begin
     -- columns that a row may not name, would see something else here than an upsert.
     return format(
         $body$
-        if
-            p_rows is not null and t.write_mode = 'upsert' and t.key_columns = array[%3$L]
+        if p_rows is null then
+            null;
+        elsif
+            t.write_mode = 'upsert' and t.key_columns = array[%3$L]
             and not exists (
                 select from pg_catalog.pg_trigger as g
                 where
@@ -6419,12 +6482,7 @@ begin
     -- Each value once: without the offsets the planner would write out its expression wherever it is used.
     return format(
         $body$
-            select
-                k.*,
-                case when isfinite(k.fresh_until)
-                    then greatest(k.fresh_until - (%1$s), k.counted_at + (k.fresh_until - k.counted_at) / 2)
-                    else k.fresh_until
-                end as refresh_at
+            select k.*, %1$s as refresh_at
             from (
                 select d.*, case when d.counted_at is not null then %2$s end as fresh_until
                 from (
@@ -6464,13 +6522,7 @@ begin
                             limit 1
                         ) as j
                         left join lateral (
-                            select %4$s as stored_at, %5$s as ttl
-                            from %6$s as r
-                            where
-                                %7$s and isfinite(r.%8$I)
-                                and %4$s <= clock_timestamp() + least(t.ttl, interval '1 minute')
-                            order by r.%8$I desc
-                            limit 1
+                            %4$s
                         ) as n on true
                         where k.outcome is not null
                         offset 0
@@ -6479,16 +6531,11 @@ begin
                 ) as d
                 offset 0
             ) as k
-            offset 0$body$,
-        freshness.ahead_expression(p_type), freshness.deadline_expression(p_type), p_type.name,
-        freshness.timestamp_expression(
-            freshness.find_timestamp_column(p_type.data_table, p_type.timestamp_column), p_type.time_zone,
-            format('r.%I', p_type.timestamp_column)
-        ),
-        freshness.ttl_expression(
-            freshness.find_ttl_column(p_type.data_table, p_type.ttl_column), 'r.' || quote_ident(p_type.ttl_column)
-        ),
-        p_type.data_table, freshness.row_condition(p_type), p_type.timestamp_column
+            %5$s$body$,
+        freshness.refresh_expression(p_type, 'k.fresh_until', 'k.counted_at'), freshness.deadline_expression(p_type),
+        p_type.name, freshness.newest_row(p_type),
+        -- Without such a function it is used once.
+        case when coalesce(p_type.deadline_function, p_type.staleness_function) is not null then 'offset 0' end
     );
 end
 $define$;
@@ -6803,10 +6850,7 @@ begin
             requested_at = case when j.required_as_of > j.started_at then j.requested_at end,
             required_as_of = case when j.required_as_of > j.started_at then j.required_as_of end,
             run_at = case
-                when j.required_as_of > j.started_at or k.verified_at is null then clock_timestamp()
-                -- A row that is stale at once, as a deadline function can say, is not fetched again at once.
-                when k.refresh_at <= %3$s
-                    then least(j.run_at, clock_timestamp() + least(t.ttl, interval '1 minute'))
+                when j.required_as_of > j.started_at or k.verified_at is null then clock_timestamp()%3$s
                 else least(j.run_at, k.refresh_at)
             end,
             stored_at = k.stored_at, fresh_until = k.fresh_until,
@@ -6858,8 +6902,11 @@ begin
 end
 $body$,
         p_type.name, freshness.write_plainly(p_type),
-        case when coalesce(p_type.deadline_function, p_type.staleness_function) is null then 'k.verified_at'
-            else 'greatest(k.verified_at, clock_timestamp())' end,
+        -- A row that is stale at once, as such a function can say, is not fetched again at once.
+        case when coalesce(p_type.deadline_function, p_type.staleness_function) is not null then
+            ' when k.refresh_at <= greatest(k.verified_at, clock_timestamp())'
+            ' then least(j.run_at, clock_timestamp() + least(t.ttl, interval ''1 minute''))'
+        end,
         freshness.looks_at_ends(p_type)
     );
 end

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(10);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -76,6 +76,20 @@ from freshness.look('pgtap_wide', array(select q.symbol from freshness_pgtap.quo
 select is(count(*)::integer, 200, 'what people see is the ttl')
 from freshness.look('pgtap_jitter', array(select q.symbol from freshness_pgtap.quotes as q)) as l
 where l.fresh_until = now() + interval '1 minute';
+create function freshness_pgtap.never(timestamptz, interval) returns timestamptz
+language sql immutable return 'infinity'::timestamptz;
+do $$
+begin
+    perform freshness.register_data_type(
+        'pgtap_never', 'freshness_pgtap.quotes', ttl => '1 minute',
+        deadline_function => 'freshness_pgtap.never'
+    );
+end
+$$;
+select is(l.refresh_at, 'infinity', 'what is fresh for ever needs no refresh')
+from freshness.look('pgtap_never', array['S1']) as l;
+select is(l.refresh_at, null, 'nor is one planned for what was never fresh')
+from freshness.look('pgtap_wide', array['NONE']) as l;
 
 select * from finish();
 rollback;
