@@ -1,3 +1,33 @@
+-- Handed over by a transaction that was committed when its worker had left, say. One look into the index for each
+-- worker that runs something, however many jobs those are.
+create function freshness.runs_for_nobody()
+returns boolean
+language plpgsql
+set search_path = ''
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+    return exists (
+        with recursive running as (
+            (select j.worker from freshness.jobs as j where j.state = 'running' order by j.worker limit 1)
+            union all
+            select (
+                select j.worker from freshness.jobs as j
+                where j.state = 'running' and j.worker > r.worker
+                order by j.worker limit 1
+            )
+            from running as r
+            where r.worker is not null
+        )
+
+        select from running as r
+        where r.worker is not null and r.worker not in (select w.id from freshness.workers as w)
+    );
+end
+$$;
+
+comment on function freshness.runs_for_nobody() is 'Whether jobs run for workers that are not on the list.';
+
 create function freshness.somebody_died()
 returns boolean
 language plpgsql
@@ -20,23 +50,7 @@ begin
                     limit 1
                 )
             )
-    ) or exists (
-        -- One look into the index for each worker that runs something, however many jobs those are.
-        with recursive running as (
-            (select j.worker from freshness.jobs as j where j.state = 'running' order by j.worker limit 1)
-            union all
-            select (
-                select j.worker from freshness.jobs as j
-                where j.state = 'running' and j.worker > r.worker
-                order by j.worker limit 1
-            )
-            from running as r
-            where r.worker is not null
-        )
-
-        select from running as r
-        where r.worker is not null and r.worker not in (select w.id from freshness.workers as w)
-    );
+    ) or freshness.runs_for_nobody();
 end
 $$;
 

@@ -32,6 +32,9 @@ set search_path = ''
 set plan_cache_mode = force_generic_plan
 as $$
 begin
+    if freshness.runs_for_nobody() then
+        return clock_timestamp();
+    end if;
     return (
         select min(
             w.heartbeat_limit + case
@@ -53,7 +56,8 @@ end
 $$;
 
 comment on function freshness.next_missed_heartbeat(bigint) is
-    'When the first of the other workers that run something will have missed its heartbeat, if it has died.';
+    'When the first of the other workers that run something will have missed its heartbeat, if it has died; at once'
+    ' when something runs for one that is not on the list.';
 
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(7);
+select plan(8);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -41,6 +41,16 @@ select ok(
     'or has missed it'
 );
 select ok(freshness_pgtap.seconds(freshness_pgtap.worker('b'), array['pgtap_quote']) > 0, 'not its own');
+
+-- Handed over by a transaction that committed after it had left.
+select freshness.dismiss_worker(freshness_pgtap.worker('b'));
+update freshness.jobs
+set state = 'running', run_at = 'infinity', worker = freshness_pgtap.worker('b'), fence = 1, started_at = now()
+where symbol = 'RUNS';
+select ok(
+    freshness_pgtap.seconds(freshness_pgtap.worker('a'), array['pgtap_quote']) <= 0,
+    'at once, when something runs for a worker that is not on the list'
+);
 
 select is(
     freshness.next_due(array['pgtap_quote']), (select max(due_at) from freshness.jobs where symbol = 'A'),

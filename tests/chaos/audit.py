@@ -107,18 +107,22 @@ def most_in_a_minute(calls: list[Call]) -> int:
     return most
 
 
-def check(connection: Connection, calls: list[Call]) -> None:
-    """Fail with whatever must not be on record."""
+def check(connection: Connection, log: Path) -> list[Call]:
+    """Fail with whatever must not be on record; return the calls."""
     for what, statement in WRONG.items():
         found = connection.execute(statement.encode()).fetchmany(5)
         assert not found, f"{what}: {found}"
+    writes = connection.execute("select fence, price from chaos.writes").fetchall()
+    # Read after the writes, each of which has its call there by now: the workers go on.
+    calls = read_calls(log)
     fences = [call.fence for call in calls]
     assert len(set(fences)) == len(fences), "two calls for one fetch"
     answers = {call.fence: call.number for call in calls}
-    for fence, price in connection.execute("select fence, price from chaos.writes"):
+    for fence, price in writes:
         assert answers[fence] == price, f"fence {fence} stored another one's answer"
     most = most_in_a_minute(calls)
     assert most <= CALLS_PER_MINUTE, f"{most} calls in 60 s, allowed are {CALLS_PER_MINUTE}"
+    return calls
 
 
 def late_calls(connection: Connection, calls: list[Call]) -> int:

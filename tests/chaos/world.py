@@ -102,9 +102,8 @@ class World:
         finally:
             stop.set()
             sampler.join()
-        calls = self.calls()
         with self._connect() as connection:
-            check(connection, calls)
+            calls = check(connection, self._log)
             late = late_calls(connection, calls[before:])
             [taken_over] = connection.execute(
                 "select count(*) from freshness.events where kind = 'taken_over'"

@@ -84,6 +84,14 @@ class Sleeper:
         elif settled:
             self.asleep_until = float("inf") if seconds is None else now + seconds
 
+    def look(self) -> bool:
+        """Look in the middle of our sleep; say whether anything is due."""
+        self.wake_up()
+        self._since, self._suspects = None, None
+        while self.asleep_until is None and not self.saw_something_due:
+            self.settle()
+        return self.saw_something_due
+
     def sleeps(self) -> bool:
         """Say whether it sleeps for longer than the half second that it leaves to an inbox."""
         now = _value(self._looking, "select extract(epoch from clock_timestamp())::float8")

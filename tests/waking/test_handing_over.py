@@ -16,6 +16,11 @@ from tests.worker.waiting import wait_until
 
 PRODUCER = ("begin", "write", "hand_over", "commit")
 RUNNING = "select worker, fence from freshness.jobs where data_type = %s and state = 'running'"
+# The one that jobs are handed to, while nothing else is due that it would have to hand on.
+FIRST = """
+    update freshness.sleepers set asleep_until = clock_timestamp() + interval '1 hour'
+    where channel = %s
+"""
 CLEAR = "delete from freshness.jobs where data_type = %s"
 
 Steps = dict[str, Callable[[], None]]
@@ -180,12 +185,14 @@ def test_it_leaves_meanwhile(
             one = Hands(connect, quotes)
             one.sleep()
             other.sleep()
+            connection.execute(FIRST, [one.sleeper.channel])
             producer = Producer(producing, quotes.name, "read committed")
             run(order, {**steps_of(producer), "leave": one.leave})
             all_respond(connection, quotes, *((one, other) if hears else (other,)))
             if not other.begun:
                 # Nobody could tell it: it looks each half minute.
                 assert not hears, f"told nobody in the order {order}"
+                assert other.sleeper.look(), f"sees nothing in the order {order}"
                 other.claim()
             assert other.begun == [producer.symbol], f"lost in the order {order}"
             connection.execute(CLEAR, [quotes.name])
