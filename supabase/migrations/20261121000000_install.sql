@@ -1706,6 +1706,14 @@ begin
             and j.run_at <= v_now and (j.not_before <= v_now) is not false
             -- A notification has room for 8,000 bytes.
             and coalesce(octet_length(j.validators::text), 0) < 5000
+            -- A job that others know (xmax) may have been fetched while the caller waited for it, after its look.
+            and (
+                j.required_as_of is not null or j.xmax = '0'::xid
+                or exists (
+                    select from freshness.look(p_data_type, array[p_symbol]) as l
+                    where (l.refresh_at > v_now) is not true
+                )
+            )
         returning j.fence, j.started_at, j.stored_at, j.attempts, j.waited, j.alone,
             case when j.verified_at is not null then j.validators end as validators
         into v_job;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tests.fixtures.connections import Connect, Connection
 from tests.fixtures.data_types import DataType
+from tests.fixtures.waiting import wait_for_lock
 from tests.waking.sleeper import Producer, Sleeper
 from tests.waking.test_interleavings import interleavings, run
 from tests.worker.waiting import wait_until
@@ -243,6 +245,33 @@ def test_two_hand_over_at_the_same_time(
         assert sorted(one.begun) == wanted, f"{one.begun} in the order {order}"
         connection.execute(CLEAR, [quotes.name])
     assert len(orders) == 70
+
+
+def test_what_was_fetched_while_the_writer_waited_is_not_handed_over(
+    connect: Connect, connection: Connection, quotes: DataType, one: Hands
+) -> None:
+    """It asks for a fresh key, and looked when it was stale: the claim looks again, and sees it."""
+    ask = "select from freshness.request(%s, array['AAPL'])"
+    connection.execute(ask, [quotes.name])
+    one.claim()
+    one.sleep()
+    [fence] = connection.execute(RUNNING, [quotes.name]).fetchall()[0][1:]
+    finishing, asking = connect(), connect()
+    finishing.execute("begin")
+    finishing.execute(
+        "select freshness.finish(%s, 'AAPL', %s, '[{\"price\": 2}]')", [quotes.name, fence]
+    )
+    # Asked for anew, whereas the one that runs has been heeded.
+    thread = threading.Thread(target=asking.execute, args=[ask, [quotes.name]])
+    thread.start()
+    wait_for_lock(connection, asking)
+    finishing.execute("commit")
+    thread.join(timeout=10)
+    one.respond(connection, quotes)
+    assert one.begun == []
+    quotes.store(connection, "AAPL", 3600)
+    connection.execute(ask, [quotes.name])
+    assert [job["symbol"] for job in one.sleeper.handed()[0]] == ["AAPL"]
 
 
 def test_one_transaction_at_a_time_hands_over_to_a_worker(
