@@ -68,19 +68,44 @@ class Fetch:
 
     key: Key
     fence: int
-    step: int
+    step: float
     came_at: float | None
+
+
+@dataclass(frozen=True)
+class Handed:
+    """To which worker a job was handed over, at which step, and how much time had passed (s)."""
+
+    worker: int
+    step: float
+    passed: float
 
 
 @dataclass
 class ModelWorker(Actor):
-    """A worker with the fetches that it runs."""
+    """A worker with the fetches that it runs, and the jobs that it has heard of."""
 
+    listening: Connection = field(kw_only=True)
     number: int = 0
+    channel: str = ""
+    is_full: bool = False
     fetches: list[Fetch] = field(default_factory=list)
+    inbox: list[dict[str, Any]] = field(default_factory=list)
 
     def announce(self) -> None:
-        """Become known under a new number."""
-        row = self.connection.execute("select freshness.announce_worker('model')").fetchone()
+        """Become known under a new number; what is notified to the old channel is lost."""
+        row = self.connection.execute(
+            "select freshness.announce_worker('model', '15 s', true)"
+        ).fetchone()
         assert row is not None
-        self.number = row[0]
+        self.number, self.is_full, self.inbox = row[0], False, []
+        self.channel = f"model_{self.number}"
+        self.listening.execute("unlisten *")
+        self.listening.execute(f"listen {self.channel}".encode())
+
+    def arm(self, data_types: list[str]) -> list[Any] | None:
+        """Be among the sleepers; None: put off."""
+        return self.run(
+            "select freshness.arm(%s, %s, %s, %s)",
+            *(self.channel, self.number, data_types, self.listening.info.backend_pid),
+        )

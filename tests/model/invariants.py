@@ -8,6 +8,7 @@ from tests.model.observer import CALLS_PER_MINUTE, IN_FLIGHT, METERED, Key, Seen
 
 # A statement that a lock is waited for in takes up to this long (s).
 SLACK = 1.0
+HEARTBEAT_LIMIT = 15.0
 
 State = Mapping[Key, Seen]
 
@@ -63,3 +64,11 @@ def the_budget_is_kept(state: State, calls: list[float]) -> None:
         assert last - first >= 60, f"{CALLS_PER_MINUTE + 1} calls in {last - first:.3f} s"
     running = [key for key, seen in state.items() if seen.state == "running" and key[0] == METERED]
     assert len(running) <= IN_FLIGHT, f"{running} run at once"
+
+
+def who_is_gone_will_be_missed(state: State, living: set[int], missed_at: float | None) -> None:
+    """No job runs for a worker that is dead, or has left, without anybody noticing in time."""
+    for key, seen in state.items():
+        if seen.state == "running" and seen.worker not in living:
+            is_seen = missed_at is not None and missed_at <= seen.now + HEARTBEAT_LIMIT + SLACK
+            assert is_seen, f"{key} runs for nobody, until {missed_at}: {seen}"

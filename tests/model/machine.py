@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.fixtures.connections import Connection
-from tests.model import others, workers
+from tests.model import handing, others, workers
 from tests.model.actors import Actor, Fetch, ModelWorker
 from tests.model.observer import KEYS, METERED, PLAIN, Key, see
 from tests.model.stage import Stage
@@ -20,19 +21,24 @@ OF_WORKERS: dict[str, Callable[[Stage, ModelWorker, int], None]] = {
     "finish late": workers.finish_late,
     "die": workers.die,
     "leave": workers.leave,
+    "sleep": handing.sleep,
+    "fill": handing.fill,
+    "hear": handing.hear,
+    "lose": handing.lose,
 }
 OF_OTHERS: dict[str, Callable[[Stage, Actor, Key, int], None]] = {
     "watch": others.watch,
     "unwatch": others.unwatch,
-    "request": others.request,
+    "request": handing.ask,
     "retry": others.retry,
     "write": others.write,
     "delete": others.delete,
 }
 OFTEN = ["claim"] * 5 + ["finish"] * 5 + ["watch"] * 2 + ["request"] * 3 + ["write"] * 2
+OFTEN += ["sleep"] * 6 + ["request"] * 4 + ["hear"] * 6
 TRANSACTIONS = ["begin", "commit", "commit", "roll back"]
 STEPS = st.sampled_from(
-    [*OFTEN, *OF_WORKERS, *OF_OTHERS, *TRANSACTIONS, "sweep", "time passes", "time passes"]
+    [*OFTEN, *OF_WORKERS, *OF_OTHERS, *TRANSACTIONS, "kill", "sweep", "time passes", "time passes"]
 )
 
 
@@ -42,6 +48,7 @@ class Freshness(RuleBasedStateMachine):
     url: str
     superuser_url: str
     opened: list[Connection]
+    handed: Counter[str]
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,11 +64,13 @@ class Freshness(RuleBasedStateMachine):
         if what in OF_WORKERS:
             OF_WORKERS[what](stage, self.worker(what, actor), choice)
         elif what in OF_OTHERS:
-            OF_OTHERS[what](stage, self.other(actor), key, choice)
+            OF_OTHERS[what](stage, self.other(actor), self.key(what, key, choice), choice)
         elif what == "begin":
             stage.actors[actor].begin()
         elif what in TRANSACTIONS:
             stage.actors[actor].end(commits=what == "commit")
+        elif what == "kill":
+            handing.kill(stage, self.other(actor))
         elif what == "sweep":
             stage.sweep()
         else:
@@ -69,10 +78,12 @@ class Freshness(RuleBasedStateMachine):
         stage.check()
 
     def worker(self, what: str, number: int) -> ModelWorker:
-        """That worker; to end a fetch, one that has any."""
+        """That worker; to end a fetch or to hear, one that has any to."""
         able = self.stage.workers
         if what in ("finish", "fail"):
             able = [worker for worker in able if worker.fetches] or able
+        elif what == "hear":
+            able = [worker for worker in able if self.stage.is_handed_something(worker)] or able
         return able[number % len(able)]
 
     def other(self, number: int) -> Actor:
@@ -82,11 +93,18 @@ class Freshness(RuleBasedStateMachine):
             able = [other for other in able if other.is_open] or able
         return able[number % len(able)]
 
+    def key(self, what: str, key: Key, choice: int) -> Key:
+        """That one; mostly, to ask for, one that can be handed over."""
+        at_rest = [each for each in KEYS[: KEYS.index(key) + 1] if self.stage.is_plain_at_rest(each)]
+        return at_rest[-1] if what == "request" and choice % 3 and at_rest else key
+
     def teardown(self) -> None:
         """When nothing more happens, everything that is watched becomes fresh."""
         stage = self.stage
         for number, actor in enumerate(stage.actors):
             actor.end(commits=number % 2 == 0)
+        self.handed["handed over"] += len(stage.handed)
+        self.handed["begun"] += len(stage.began)
         for worker in stage.workers:
             workers.die(stage, worker)
         stage.check()

@@ -12,7 +12,10 @@ PLAIN, METERED = "plain", "metered"
 TTL, KEEP_WARM = 60.0, 5.0
 CALLS_PER_MINUTE, IN_FLIGHT = 5, 2
 Key = tuple[str, str]
-KEYS: list[Key] = [(PLAIN, "A"), (PLAIN, "B"), (METERED, "A"), (METERED, "B"), (METERED, "C")]
+KEYS: list[Key] = [
+    *((PLAIN, symbol) for symbol in "ABCD"),
+    *((METERED, symbol) for symbol in "ABC"),
+]
 
 TABLES = f"""
     create schema model;
@@ -32,7 +35,7 @@ TABLES = f"""
 FORGET = """
     set session_replication_role = replica;
     delete from freshness.jobs; delete from freshness.watches; delete from freshness.pulls;
-    delete from freshness.events; delete from freshness.workers; delete from freshness.sweeps;
+    delete from freshness.events; delete from freshness.workers; delete from freshness.sleepers; delete from freshness.sweeps;
     delete from freshness.spent_calls; delete from freshness.spent_days;
     delete from model.plain; delete from model.metered;
     set session_replication_role = origin;
@@ -46,6 +49,7 @@ MOMENTS = {
     " fresh_until unwatched_at started_at",
     "freshness.watches": "lease_until",
     "freshness.workers": "seen_at started_at",
+    "freshness.sleepers": "asleep_until looked_at rings_at",
     "freshness.sources": "tokens_at short_since opens_at paused_until",
     "freshness.spent_calls": "spent_at",
     "freshness.pulls": "added_at",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.model.actors import Actor
-from tests.model.observer import Key
+from tests.model.handing import note_handed
+from tests.model.observer import Key, see
 from tests.model.stage import Stage
 
 WATCH = "select freshness.watch(array[%s], array[%s], 'card', make_interval(secs => %s))"
@@ -13,21 +14,16 @@ WRITE = """
 """
 
 
-def watch(_stage: Stage, who: Actor, key: Key, choice: int) -> None:
+def watch(stage: Stage, who: Actor, key: Key, choice: int) -> None:
     """A card is added."""
-    who.run(WATCH, *key, [80000, 80000, 30, 4][choice % 4])
+    before = see(who.connection)[key]
+    if who.run(WATCH, *key, [80000, 80000, 30, 4][choice % 4]) is not None:
+        note_handed(stage, who, key, before)
 
 
 def unwatch(_stage: Stage, who: Actor, key: Key, _choice: int) -> None:
     """It is taken away."""
     who.run("select freshness.unwatch(array[%s], array[%s], 'card')", *key)
-
-
-def request(stage: Stage, who: Actor, key: Key, choice: int) -> None:
-    """Somebody asks for a key: to be fresh, or to be fetched anew."""
-    now, step = choice < 6, stage.steps
-    if who.run("select freshness.request(%s, array[%s], %s)", *key, now) is not None and now:
-        who.then(lambda: stage.outstanding.update({key: step}))
 
 
 def retry(_stage: Stage, who: Actor, key: Key, _choice: int) -> None:

@@ -6,8 +6,8 @@ import psycopg
 
 from tests.fixtures.connections import Connection
 from tests.model import invariants
-from tests.model.actors import Actor, Fetch, ModelWorker
-from tests.model.observer import FORGET, METERED, Key, let_pass, see
+from tests.model.actors import Actor, Fetch, Handed, ModelWorker
+from tests.model.observer import FORGET, METERED, PLAIN, Key, let_pass, see
 
 SWEPT = """
     select mended, watches_ended, keys_released, viewers_counted, taken_over, is_complete
@@ -27,15 +27,16 @@ class Stage:
             opened.append(psycopg.connect(superuser_url, autocommit=True))
             opened[-1].execute("set lock_timeout = '1s'")
             opened[-1].execute("set statement_timeout = '10s'")
-            for _ in range(6):
-                opened.append(psycopg.connect(url, autocommit=True))
-                opened[-1].execute("set lock_timeout = '30ms'")
-                opened[-1].execute("set statement_timeout = '150ms'")
+            opened += [_connect(url) for _ in range(9)]
+        self._url, self._opened = url, opened
         self.observer = opened[0]
         for connection in opened:
             connection.rollback()
         self.observer.execute(FORGET)
-        self.workers = [ModelWorker(connection) for connection in opened[1:4]]
+        self.workers = [
+            ModelWorker(connection, listening=listening)
+            for connection, listening in zip(opened[1:4], opened[7:10], strict=True)
+        ]
         self.others = [Actor(connection) for connection in opened[4:7]]
         for worker in self.workers:
             worker.announce()
@@ -45,6 +46,10 @@ class Stage:
         self.passed = 0.0
         self.outstanding: dict[Key, int] = {}
         """Keys of "refresh now", with the step at which it was asked for."""
+        self.handed: dict[int, Handed] = {}
+        """By fence."""
+        self.began: list[int] = []
+        """Fences of what workers have begun with as it was handed over."""
         self.written: set[int] = set()
         """Fences of the fetches that have ended well."""
         self.changed: set[Key] = set()
@@ -84,6 +89,33 @@ class Stage:
         invariants.only_holders_of_a_fence_have_written(self.state, self.written)
         invariants.no_data_went_back(before, self.state, changed)
         invariants.the_budget_is_kept(self.state, self.calls)
+        invariants.who_is_gone_will_be_missed(
+            self.state, {worker.number for worker in self.workers}, self.next_missed()
+        )
+
+    def is_plain_at_rest(self, key: Key) -> bool:
+        """Whether it can be handed over: it has no budget, and is not fetched."""
+        return key[0] == PLAIN and self.state[key].state != "running"
+
+    def is_handed_something(self, who: ModelWorker) -> bool:
+        """Whether jobs run for a worker that it has not heard of."""
+        return any(
+            seen.worker == who.number and seen.fence in self.handed and seen.fence not in self.began
+            for seen in self.state.values()
+        )
+
+    def next_missed(self) -> float | None:
+        """When somebody will notice that a worker is gone."""
+        [moment] = self.observer.execute(
+            "select extract(epoch from freshness.next_missed_heartbeat(0))::float8"
+        ).fetchone() or (None,)
+        return moment
+
+    def reconnect(self, who: Actor) -> None:
+        """Give somebody whose backend has died another one."""
+        place = self._opened.index(who.connection)
+        who.connection.close()
+        who.connection = self._opened[place] = _connect(self._url)
 
     def let_pass(self, seconds: float) -> None:
         """Time goes by for all alike; workers that live are heard of."""
@@ -92,6 +124,12 @@ class Stage:
             self.passed += seconds
             for worker in self.workers:
                 worker.run("select freshness.heartbeat(%s)", worker.number)
+                # Each half minute, whoever sleeps looks.
+                worker.run(
+                    "update freshness.sleepers set looked_at = clock_timestamp()"
+                    " where channel = %s and worker = %s",
+                    *(worker.channel, worker.number),
+                )
             self.state = see(self.observer)
 
     def sweep(self) -> None:
@@ -105,3 +143,10 @@ class Stage:
             assert self.observer.execute(JOBS).fetchall() == before
             for key, seen in see(self.observer).items():
                 assert not seen.watches or seen.viewers == seen.watches, f"{key}: {seen}"
+
+
+def _connect(url: str) -> Connection:
+    connection = psycopg.connect(url, autocommit=True)
+    connection.execute("set lock_timeout = '30ms'")
+    connection.execute("set statement_timeout = '150ms'")
+    return connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import psycopg
@@ -26,7 +27,12 @@ def machine(own_database: str) -> Iterator[type[Freshness]]:
     opened: list[Connection] = []
     with psycopg.connect(own_database, autocommit=True) as connection:
         connection.execute(TABLES.encode())
-    here = {"url": own_database, "superuser_url": as_superuser(own_database), "opened": opened}
+    here = {
+        "url": own_database,
+        "superuser_url": as_superuser(own_database),
+        "opened": opened,
+        "handed": Counter[str](),
+    }
     yield type("FreshnessHere", (Freshness,), here)
     for each in opened:
         each.close()
@@ -47,9 +53,9 @@ def _run(machine: type[Freshness], runs: int) -> None:
 def test_the_invariants_hold_after_each_step(machine: type[Freshness]) -> None:
     """A bounded number of random runs; in a soak as many as there is time for."""
     soak_seconds = float(os.environ.get("SOAK_SECONDS") or 0)
-    if not soak_seconds:
-        _run(machine, RUNS)
-        return
     end = time.monotonic() + SHARE_OF_A_SOAK * soak_seconds
+    _run(machine, RUNS)
     while time.monotonic() < end:
         _run(machine, RUNS)
+    print(machine.handed)
+    assert machine.handed["begun"] > RUNS / 2, machine.handed
