@@ -38,6 +38,7 @@ class Handovers:
         data_types: Sequence[str],
         heartbeat_limit: float,
         begin: Callable[[Handed], bool],
+        look: Callable[[], None],
     ) -> None:
         self._queue = queue
         self._membership = membership
@@ -45,6 +46,7 @@ class Handovers:
         self._data_types = data_types
         self._longest_way = min(_LONGEST_WAY, heartbeat_limit / 3)
         self._begin = begin
+        self._look = look
         self._held: list[Handed] | None = None
         self._refused: list[Handed] = []
         self._others_sleep = False
@@ -118,5 +120,7 @@ class Handovers:
 
     async def _hand_back(self, handed: Handed) -> None:
         # One by one: who waits for one job and holds no other waits for nobody in a circle.
-        await self._queue.hand_back(handed.worker, [handed.job.fence])
+        if not await self._queue.hand_back(handed.worker, [handed.job.fence]):
+            # Taken over: then we are not among the sleepers any more.
+            self._look()
         self._log.info("handed_back", fence=handed.job.fence)

@@ -80,6 +80,7 @@ class Worker:
             data_types=runner.data_types,
             heartbeat_limit=heartbeat_limit,
             begin=self._begin,
+            look=self._look_soon,
         )
         self._handed_at = float("-inf")
         self._leaves = False

@@ -11,6 +11,8 @@ declare
     v_are_last boolean[];
     v_first interval[];
     v_longest interval[];
+    v_workers bigint[];
+    v_channel text;
 begin
     -- The clock was set back: who is heard of in the future would never be dead. Its time begins anew.
     if exists (select from freshness.workers as w where w.seen_at > clock_timestamp() + w.heartbeat_limit) then
@@ -58,8 +60,9 @@ begin
     )
 
     select
-        array_agg(h.place), array_agg(h.is_last), array_agg(h.backoff_first), array_agg(h.backoff_longest)
-    into v_places, v_are_last, v_first, v_longest
+        array_agg(h.place), array_agg(h.is_last), array_agg(h.backoff_first), array_agg(h.backoff_longest),
+        array_agg(distinct h.worker)
+    into v_places, v_are_last, v_first, v_longest, v_workers
     from held as h;
     if v_places is null then
         return 0;
@@ -79,6 +82,12 @@ begin
         last_error = 'no heartbeat from its worker'
     from unnest(v_places, v_are_last, v_first, v_longest) as h (place, is_last, backoff_first, backoff_longest)
     where j.ctid = h.place;
+    -- Nobody hands them anything more, nor leaves the time to them, until they look.
+    for v_channel in
+        select s.channel from freshness.sleepers as s where s.worker = any (v_workers) for update skip locked
+    loop
+        perform freshness.disarm(v_channel);
+    end loop;
     return cardinality(v_places);
 end
 $$;

@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(10);
+select plan(11);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -29,10 +29,17 @@ from (
     ('HANDED', 'pgtap dead', 0, '0')
 ) as k (symbol, worker, attempts, since)
 left join freshness.workers as w on w.name = k.worker;
+insert into freshness.sleepers (channel, worker, data_types, listener, asleep_until, looked_at)
+select w.name, w.id, array['pgtap_quote'], pg_backend_pid(), 'infinity', clock_timestamp()
+from freshness.workers as w where w.name in ('pgtap alive', 'pgtap dead');
 select ok(freshness.take_over() >= 3, 'what dead and unknown workers run is taken over');
 select set_eq(
     $$ select symbol from freshness.jobs where data_type = 'pgtap_quote' and state = 'running' $$, array['ALIVE', 'HANDED'],
     'what a living one runs is not, nor what was handed over just now'
+);
+select set_eq(
+    $$ select channel from freshness.sleepers where starts_with(channel, 'pgtap') $$, array['pgtap alive'],
+    'nobody hands the dead anything more'
 );
 select set_eq(
     $$

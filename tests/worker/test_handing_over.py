@@ -37,6 +37,11 @@ REMEMBER = """
     select * from were_asleep on conflict (channel) do update set asleep_until = 'infinity'
 """
 FORGET = "delete from freshness.sleepers where channel in (select channel from were_asleep)"
+# As freshness.take_over and a claim of another worker leave things.
+TAKEN_OVER = """
+    with gone as (delete from freshness.sleepers)
+    update freshness.jobs set fence = nextval('freshness.fences'), worker = 0 where state = 'running'
+"""
 # What a notification that is lost was about.
 LOST = """
     insert into freshness.jobs
@@ -260,6 +265,25 @@ async def test_many_writers_find_one_slot(
         await until(lambda: all(settled(connection, quotes, symbol) for symbol in symbols))
     assert sorted(recorder.symbols) == sorted(symbols)
     assert recorder.most_at_once == 1
+
+
+async def test_whoever_hears_that_it_was_taken_for_dead_is_a_sleeper_again(
+    database: Database, connection: Connection, quotes: DataType, recorder: Recorder
+) -> None:
+    """By then nobody tells it anything, and its next look may be half a minute away."""
+    refresher = Refresher(quotes.name, recorder)
+    async with working(database.url, refresher, heartbeat_limit=1.5):
+        await asleep(connection, quotes)
+        connection.execute("begin")
+        request(connection, quotes)
+        assert runs(connection, quotes)
+        connection.execute(TAKEN_OVER)
+        # Longer than a job may be on its way.
+        await asyncio.sleep(0.6)
+        connection.execute("commit")
+        await until(
+            lambda: connection.execute(ASLEEP, [quotes.name]).fetchone() == (True,), deadline=5
+        )
 
 
 async def test_what_is_handed_to_the_id_that_it_had_goes_back(
