@@ -30,9 +30,12 @@ TABLES = f"""
         symbol text primary key, price bigint, fence bigint, fetched_at timestamptz
     );
     create table chaos.scarce (like chaos.quotes including all);
+    create table chaos.asked (like chaos.quotes including all);
     create trigger note after insert or update on chaos.quotes
     for each row execute function chaos.note();
     create trigger note after insert or update on chaos.scarce
+    for each row execute function chaos.note();
+    create trigger note after insert or update on chaos.asked
     for each row execute function chaos.note();
     select freshness.register_source(
         'metered', calls_per_minute => {CALLS_PER_MINUTE}, burst => {BURST}, calls_in_flight => 6
@@ -43,6 +46,9 @@ TABLES = f"""
     select freshness.register_data_type(
         'scarce', 'chaos.scarce', ttl => '1 second', max_attempts => 1000, backoff_longest => '2 s',
         source => 'metered'
+    );
+    select freshness.register_data_type(
+        'asked', 'chaos.asked', ttl => '1 hour', max_attempts => 1000, backoff_longest => '2 s'
     );
 """
 

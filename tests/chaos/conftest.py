@@ -33,6 +33,11 @@ class Extent:
             number += 1
 
 
+def seed_of_the_session() -> int:
+    """What CHAOS_SEED says; without it, anything."""
+    return int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
+
+
 @pytest.fixture(scope="session")
 def extent() -> Extent:
     """As long as SOAK_SECONDS says; without it, short."""
@@ -60,7 +65,7 @@ def world(
     """Three workers, twenty quotes of two seconds, and as many keys of a source with a budget."""
     if cluster is None:
         pytest.skip(WOULD_BREAK)
-    seed = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(1_000_000))
+    seed = seed_of_the_session()
     say(f"chaos: CHAOS_SEED={seed}")
     with temporary_cluster(cluster.installation, durable=True) as running:
         install_platform(running.connection_string("supabase_admin"))

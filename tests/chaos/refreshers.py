@@ -24,3 +24,9 @@ async def quote(job: Job, context: Context) -> list[Row]:
 async def scarce(job: Job, context: Context) -> list[Row]:
     """Fetch from a source that allows a tenth of what is due."""
     return await _fetch("scarce", job, context)
+
+
+@refresher("asked")
+async def asked(job: Job, context: Context) -> list[Row]:
+    """Fetch what nobody watches, whenever somebody asks."""
+    return await _fetch("asked", job, context)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,13 @@ class World:
     """All that a scene needs; it outlives scenes, so that a minute's budget spans them."""
 
     def __init__(
-        self, cluster: Cluster, folder: Path, seed: int, say: Callable[[str], None]
+        self,
+        cluster: Cluster,
+        folder: Path,
+        seed: int,
+        say: Callable[[str], None],
+        keys: Mapping[str, int] = KEYS,
+        **settings: Any,
     ) -> None:
         self.cluster = cluster
         self.chance = random.Random(seed)  # noqa: S311 - no secret
@@ -52,14 +58,14 @@ class World:
         self.fleet = Fleet(folder, f"http://127.0.0.1:{port}")
         self.url = cluster.connection_string()
         self.ask(TABLES)
-        for data_type, keys in KEYS.items():
+        for data_type, keys in keys.items():
             self.ask(
                 "select freshness.watch(array_fill(%s::text, array[cardinality(%s::text[])]), %s,"
                 " 'card', '1 day')",
                 *(data_type, symbols := [f"S{number:02}" for number in range(keys)], symbols),
             )
         for number in range(3):
-            self.fleet.add(f"worker-{number}", self.url)
+            self.fleet.add(f"worker-{number}", self.url, **settings)
         self._wait_until_fresh(time.time())
 
     def ask(self, statement: str, *parameters: Any) -> list[Any]:
