@@ -62,10 +62,12 @@ class Requesters:
 
     def _ask_on(self, chance: random.Random) -> None:
         while not self._stop.is_set():
-            with suppress(psycopg.OperationalError):
-                with psycopg.connect(self._url, application_name=NAME) as connection:
-                    while not self._stop.wait(chance.uniform(0, 2 * self._pause)):
-                        self._ask(connection, chance)
+            with (
+                suppress(psycopg.OperationalError),
+                psycopg.connect(self._url, application_name=NAME) as connection,
+            ):
+                while not self._stop.wait(chance.uniform(0, 2 * self._pause)):
+                    self._ask(connection, chance)
 
     def _ask(self, connection: psycopg.Connection, chance: random.Random) -> None:
         symbol = chance.choice(self._symbols)

@@ -50,7 +50,12 @@ def idle_world(
         apply_migrations(running.connection_string(), MIGRATIONS)
         proxy = Proxy(running.port)
         world = World(
-            running, tmp_path_factory.mktemp("idle"), seed_of_the_session(), say, keys={}, **SETTINGS
+            running,
+            tmp_path_factory.mktemp("idle"),
+            seed_of_the_session(),
+            say,
+            keys={},
+            **SETTINGS,
         )
         try:
             far = world.url.replace(f":{running.port}/", f":{proxy.port}/")
@@ -75,7 +80,7 @@ def test_requests_are_fetched_whatever_happens_to_whom_they_are_handed(
         finally:
             proxy.mend(half_open=False)
             requesters.stop()
-        wait_until(lambda: (world.fleet.tend(), not world.ask(UNDONE))[1], RECOVERY)
+        wait_until(lambda: _is_all_done(world), RECOVERY)
     calls = world.calls()
     last = {call.symbol: call.at for call in calls}
     never = [each for each in requesters.asked if last.get(each.symbol, 0) < each.at]
@@ -93,6 +98,11 @@ def test_requests_are_fetched_whatever_happens_to_whom_they_are_handed(
     )
     assert not (extra - again), f"fetched more often than anybody asked: {extra - again}"
     assert requesters.handed
+
+
+def _is_all_done(world: World) -> bool:
+    world.fleet.tend()
+    return not world.ask(UNDONE)
 
 
 def _disturb(world: World, proxy: Proxy, what: int, counted: Counter[str]) -> None:

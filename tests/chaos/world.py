@@ -58,11 +58,15 @@ class World:
         self.fleet = Fleet(folder, f"http://127.0.0.1:{port}")
         self.url = cluster.connection_string()
         self.ask(TABLES)
-        for data_type, keys in keys.items():
+        for data_type, number_of_keys in keys.items():
             self.ask(
                 "select freshness.watch(array_fill(%s::text, array[cardinality(%s::text[])]), %s,"
                 " 'card', '1 day')",
-                *(data_type, symbols := [f"S{number:02}" for number in range(keys)], symbols),
+                *(
+                    data_type,
+                    symbols := [f"S{number:02}" for number in range(number_of_keys)],
+                    symbols,
+                ),
             )
         for number in range(3):
             self.fleet.add(f"worker-{number}", self.url, **settings)

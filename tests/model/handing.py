@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from tests.model import invariants
@@ -42,11 +43,16 @@ def hear(stage: Stage, who: ModelWorker, choice: int) -> None:
             who.inbox.append(json.loads(payload))
     for given in list(who.inbox):
         # Now and then it is in doubt about its id.
-        if given["worker"] == who.number and not who.is_full and choice and _is_recent(stage, given):
+        if (
+            given["worker"] == who.number
+            and not who.is_full
+            and choice
+            and _is_recent(stage, given)
+        ):
             who.inbox.remove(given)
             _begin(stage, who, given, tells=choice % 2 == 0)
         elif who.run(HAND_BACK, given["worker"], [given["fence"]]) is not None:
-            who.then(lambda given=given: who.inbox.remove(given) if given in who.inbox else None)
+            who.then(partial(_forget, who, given))
 
 
 def lose(stage: Stage, who: ModelWorker, _choice: int) -> None:
@@ -94,6 +100,11 @@ def kill(stage: Stage, who: Actor) -> None:
     )
     who.is_open, who.effects = False, []
     stage.reconnect(who)
+
+
+def _forget(who: ModelWorker, given: dict[str, Any]) -> None:
+    if given in who.inbox:
+        who.inbox.remove(given)
 
 
 def _heard(who: ModelWorker) -> list[str]:

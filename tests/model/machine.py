@@ -95,7 +95,9 @@ class Freshness(RuleBasedStateMachine):
 
     def key(self, what: str, key: Key, choice: int) -> Key:
         """That one; mostly, to ask for, one that can be handed over."""
-        at_rest = [each for each in KEYS[: KEYS.index(key) + 1] if self.stage.is_plain_at_rest(each)]
+        at_rest = [
+            each for each in KEYS[: KEYS.index(key) + 1] if self.stage.is_plain_at_rest(each)
+        ]
         return at_rest[-1] if what == "request" and choice % 3 and at_rest else key
 
     def teardown(self) -> None:

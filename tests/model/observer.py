@@ -35,7 +35,8 @@ TABLES = f"""
 FORGET = """
     set session_replication_role = replica;
     delete from freshness.jobs; delete from freshness.watches; delete from freshness.pulls;
-    delete from freshness.events; delete from freshness.workers; delete from freshness.sleepers; delete from freshness.sweeps;
+    delete from freshness.events; delete from freshness.workers; delete from freshness.sleepers;
+    delete from freshness.sweeps;
     delete from freshness.spent_calls; delete from freshness.spent_days;
     delete from model.plain; delete from model.metered;
     set session_replication_role = origin;

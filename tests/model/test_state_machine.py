@@ -57,5 +57,4 @@ def test_the_invariants_hold_after_each_step(machine: type[Freshness]) -> None:
     _run(machine, RUNS)
     while time.monotonic() < end:
         _run(machine, RUNS)
-    print(machine.handed)
     assert machine.handed["begun"] > RUNS / 2, machine.handed

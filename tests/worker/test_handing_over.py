@@ -40,7 +40,8 @@ FORGET = "delete from freshness.sleepers where channel in (select channel from w
 # As freshness.take_over and a claim of another worker leave things.
 TAKEN_OVER = """
     with gone as (delete from freshness.sleepers)
-    update freshness.jobs set fence = nextval('freshness.fences'), worker = 0 where state = 'running'
+    update freshness.jobs set fence = nextval('freshness.fences'), worker = 0
+    where state = 'running'
 """
 # What a notification that is lost was about.
 LOST = """
