@@ -87,7 +87,7 @@ def note_handed(stage: Stage, who: Actor, key: Key, before: Seen) -> None:
         return
     assert key[0] != METERED, f"{key} has a budget: {after}"
     assert before.state in (None, "scheduled"), f"{key} was handed over: {before}"
-    invariants.claimed_with_reason(key, after, {after.worker or 0})
+    invariants.claimed_with_reason(key, after, set())
     assert after.fence not in stage.handed, f"{key} was handed over twice: {after}"
     # Later than this step, and earlier than the next.
     stage.handed[after.fence] = Handed(after.worker or 0, stage.steps + 0.5, stage.passed)

@@ -47,14 +47,14 @@ def no_data_went_back(before: State, after: State, changed: set[Key]) -> None:
         assert is_newer, f"{key} went back from {earlier}: {seen}"
 
 
-def claimed_with_reason(key: Key, seen: Seen, dead: set[int]) -> None:
+def claimed_with_reason(key: Key, seen: Seen, living: set[int]) -> None:
     """A fetch is for somebody, and for data that is stale, or asked for in spite of that."""
     assert seen.is_wanted, f"{key} is fetched for nobody: {seen}"
     is_asked_for = seen.required_as_of is not None
     assert is_asked_for or not seen.is_fresh, f"{key} is fetched though it is fresh: {seen}"
     assert (seen.not_before or 0) <= seen.now + SLACK, f"{key} is fetched too early: {seen}"
     if seen.state == "running":
-        assert seen.worker in dead, f"{key} is fetched twice at once: {seen}"
+        assert seen.worker not in living, f"{key} is fetched twice at once: {seen}"
 
 
 def the_budget_is_kept(state: State, calls: list[float]) -> None:

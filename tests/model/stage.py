@@ -40,7 +40,6 @@ class Stage:
         self.others = [Actor(connection) for connection in opened[4:7]]
         for worker in self.workers:
             worker.announce()
-        self.dead: set[int] = set()
         self.zombies: list[Fetch] = []
         self.steps = 0
         self.passed = 0.0
@@ -61,6 +60,11 @@ class Stage:
     def actors(self) -> list[Actor]:
         """Everybody."""
         return [*self.workers, *self.others]
+
+    @property
+    def living(self) -> set[int]:
+        """The numbers of workers; one that was renewed or has left is not among them any more."""
+        return {worker.number for worker in self.workers}
 
     @property
     def nobody_is_open(self) -> bool:
@@ -89,9 +93,7 @@ class Stage:
         invariants.only_holders_of_a_fence_have_written(self.state, self.written)
         invariants.no_data_went_back(before, self.state, changed)
         invariants.the_budget_is_kept(self.state, self.calls)
-        invariants.who_is_gone_will_be_missed(
-            self.state, {worker.number for worker in self.workers}, self.next_missed()
-        )
+        invariants.who_is_gone_will_be_missed(self.state, self.living, self.next_missed())
 
     def is_plain_at_rest(self, key: Key) -> bool:
         """Whether it can be handed over: it has no budget, and is not fetched."""

@@ -26,7 +26,7 @@ def claim(stage: Stage, who: ModelWorker, choice: int) -> None:
     seen = see(who.connection)
     rows = who.run(CLAIM, who.number, [PLAIN, METERED], 1 + choice % 4)
     for data_type, symbol, _ in rows or ():
-        invariants.claimed_with_reason((data_type, symbol), seen[data_type, symbol], stage.dead)
+        invariants.claimed_with_reason((data_type, symbol), seen[data_type, symbol], stage.living)
     step = stage.steps
     if choice < 9 or who.is_open:
         who.then(lambda: _take(stage, who, rows or [], step))
@@ -143,7 +143,6 @@ def die(stage: Stage, who: ModelWorker, _choice: int = 0) -> None:
     """A worker is killed; a minute later nobody has heard of it, and another one starts."""
     who.end(commits=False)
     _forget(stage, who)
-    stage.dead.add(who.number)
     # Only others can hold its row, and each waits for nobody for long.
     stage.observer.execute(AGED, [who.number, who.number])
     # A job that somebody holds cannot be aged: whoever is not on the list is dead as well.
