@@ -368,7 +368,7 @@ class Worker:
             retiring.cancel()
 
     async def _retire(self) -> None:
-        # Otherwise jobs would be handed to us, or told to us, until what runs has ended.
+        # Otherwise jobs would be handed to us, or told to us, until what runs has ended. Who stays
+        # awake is counted on as well, although it is not armed.
         with suppress(DatabaseUnavailable):
-            if self._looks.is_armed:
-                await self._looks.disarm()
+            await self._looks.disarm()

@@ -57,6 +57,11 @@ declare
     v_type text;
 begin
     delete from freshness.workers as w where w.id = p_worker;
+    -- In the order of requests for many keys: neither waits for the other in a circle.
+    perform from freshness.jobs as j
+    where j.state = 'running' and j.worker = p_worker
+    order by j.data_type, j.symbol
+    for update;
     v_data_types := array(
         select distinct j.data_type from freshness.jobs as j where j.state = 'running' and j.worker = p_worker
     );

@@ -97,6 +97,44 @@ def test_refresh_now_during_a_refresh_survives_its_end(
     assert [claimed.symbol for claimed in second.claim(quotes.name)] == ["AAPL"]
 
 
+def test_a_worker_that_leaves_and_a_request_for_its_keys_do_not_wait_in_a_circle(
+    connection: Connection, quotes: DataType, announce: Announce, connect: Connect
+) -> None:
+    """Whoever comes second waits for the first of the keys, whatever order they are stored in."""
+    for symbol in ("IBM", "AAPL"):
+        connection.execute("select freshness.request(%s, array[%s], true)", [quotes.name, symbol])
+    worker = announce(connect())
+    assert len(worker.claim(quotes.name)) == 2
+    holding, asking = connect(), connect()
+    holding.autocommit = False
+    holding.execute(
+        "select from freshness.jobs where data_type = %s and symbol = 'IBM' for update",
+        [quotes.name],
+    )
+    threads = [
+        threading.Thread(target=execute, args=(statement, [argument]))
+        for execute, statement, argument in (
+            (worker.connection.execute, "select freshness.dismiss_worker(%s)", worker.number),
+            (
+                asking.execute,
+                "select freshness.request(%s, array['AAPL', 'IBM'], true)",
+                quotes.name,
+            ),
+        )
+    ]
+    for thread, waiting in zip(threads, (worker.connection, asking), strict=True):
+        thread.start()
+        wait_for_lock(connection, waiting)
+    holding.commit()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert connection.execute(
+        "select count(*) from freshness.jobs where data_type = %s and required_as_of is not null"
+        " and state = 'scheduled'",
+        [quotes.name],
+    ).fetchone() == (2,)
+
+
 def test_refresh_now_that_waits_for_a_claim_asks_for_a_later_fetch(
     connection: Connection,
     quotes: DataType,
