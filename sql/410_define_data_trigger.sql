@@ -88,7 +88,7 @@ begin
                 if tg_level = 'STATEMENT' then
                     execute case tg_op when 'UPDATE' then %7$L when 'INSERT' then %8$L else %9$L end
                     into v_symbols, v_newest using clock_timestamp() + %5$L::interval;
-                elsif freshness.are_too_many(%1$L) then
+                elsif freshness.are_too_many(%1$L, v_symbols[1]) then
                     return null;
                 end if;
                 perform freshness.pull_changed_keys(%1$L, v_symbols, v_newest);

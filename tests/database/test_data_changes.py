@@ -88,3 +88,26 @@ def test_a_table_that_was_truncated_is_filled_again(
     """One pull stands for all keys."""
     connection.execute(f"truncate {watched.table}".encode())
     assert [job.symbol for job in worker.claim(watched.name)] == ["AAPL"]
+
+
+@pytest.mark.parametrize("rows", [1_200, 10_200])
+def test_all_of_many_rows_that_one_statement_made_stale_are_due(
+    connection: Connection, quotes: DataType, rows: int
+) -> None:
+    """The first are judged, others only noted, and of very many all keys are looked at."""
+    connection.execute(
+        f"insert into {quotes.table} select 'S' || n, 1, clock_timestamp() + interval '50 seconds'"
+        f" from generate_series(1, {rows + 100}) as n".encode()
+    )
+    connection.execute(
+        f"select count(*) from freshness.watch(array(select '{quotes.name}' from {quotes.table}),"
+        f" array(select symbol from {quotes.table}), 'user:1', '1 hour')".encode()
+    )
+    connection.execute(
+        f"update {quotes.table} set fetched_at = clock_timestamp() - interval '1 hour'"
+        f" where substr(symbol, 2)::integer <= {rows}".encode()
+    )
+    while connection.execute("select freshness.fold_pulls()").fetchone() != (0,):
+        pass
+    due = "select count(*) from freshness.jobs where data_type = %s and due_at <= now()"
+    assert connection.execute(due, [quotes.name]).fetchone() == (rows,)
