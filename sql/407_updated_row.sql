@@ -132,5 +132,5 @@ end
 $$;
 
 comment on function freshness.are_too_many(text, text) is
-    'Counts a row that became older in this transaction. False: it is to be judged. True for those of a data type beyond'
-    ' 500, whose keys are left to the fold, and beyond 10,000 all keys.';
+    'Counts a row that became older in this transaction. False: it is to be judged. True for those of a data type after'
+    ' 500, whose keys are left to the fold, and after 10,000 all keys.';
