@@ -3484,7 +3484,9 @@ $$;
 comment on function freshness.judge_updated_row(freshness.data_types) is
     'PL/pgSQL for one updated row: whether its key''s deadline came no earlier, else the key and the timestamp that was'
     ' taken away of it.';
+-- <<<
 
+-- >>> sql/408_older_rows.sql
 -- To judge a row takes some 200 microseconds. So the first of a transaction are judged, most of the others are only
 -- written down for the fold, and when there are very many all keys are looked at.
 create function freshness.are_too_many(p_data_type text, p_symbol text)

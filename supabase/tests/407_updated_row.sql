@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(29);
+select plan(24);
 
 create schema freshness_pgtap;
 create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz, minutes integer);
@@ -139,30 +139,6 @@ select throws_like(
     $$ alter table freshness_pgtap.quotes alter column symbol type varchar $$,
     'cannot alter type of a column used in a trigger definition', 'a column that the condition reads keeps its type'
 );
-
-insert into freshness.jobs (data_type, symbol, run_at) values ('pgtap_odd', 'WATCHED', now() + interval '1 hour');
-do $$ begin perform freshness_pgtap.pulled(); end $$;
-select is(
-    (select count(*) from generate_series(1, 500) as n where freshness.are_too_many('pgtap_odd', 'WATCHED')), 0::bigint,
-    '500 rows of a transaction that became older are judged'
-);
-select ok(
-    freshness.are_too_many('pgtap_odd', 'WATCHED') and freshness.are_too_many('pgtap_odd', 'NOBODY'), 'the next are not'
-);
-select results_eq(
-    $$ select symbol, reason from freshness.pulls where data_type = 'pgtap_odd' $$,
-    $$ values ('WATCHED', 'data changed') $$, 'but their keys are left to the fold, if they have a job'
-);
-do $$
-begin
-    perform freshness.are_too_many('pgtap_odd', 'NOBODY') from generate_series(503, 10100);
-end
-$$;
-select results_eq(
-    $$ select symbol, reason from freshness.pulls where data_type = 'pgtap_odd' and symbol is null $$,
-    $$ values (null::text, 'all keys') $$, 'and of very many all keys are looked at, which is said once'
-);
-select ok(not freshness.are_too_many('pgtap_parted', 'A'), 'each data type is counted by itself');
 
 select * from finish();
 rollback;
