@@ -19,7 +19,12 @@ from pyworker.listener import Listener
 from pyworker.logs import configure_logging
 from pyworker.monitor import Monitor
 from pyworker.project import copy_edge_function, copy_migrations
-from pyworker.queue import open_queue
+from pyworker.queue.calls import open_calls
+from pyworker.queue.lines import LineQueue
+from pyworker.queue.looks import LookQueue
+from pyworker.queue.operations import OperatorQueue
+from pyworker.queue.refreshes import RefreshQueue
+from pyworker.queue.status import StatusQueue
 from pyworker.refreshers import by_data_type, load_refreshers
 from pyworker.runner import Runner, open_context
 from pyworker.settings import Settings, read_settings
@@ -135,7 +140,8 @@ def retry(data_type: str, symbol: str | None, *, as_json: bool) -> None:
 
 
 async def _retry(settings: Settings, data_type: str, symbol: str | None) -> int:
-    async with open_queue(settings.database_url.get_secret_value(), 1) as queue:
+    async with open_calls(settings.database_url.get_secret_value(), 1) as calls:
+        queue = OperatorQueue(calls)
         released = await queue.retry(data_type, symbol)
         if symbol is not None and not released:
             raise InvalidRequest(
@@ -149,16 +155,16 @@ async def _retry(settings: Settings, data_type: str, symbol: str | None) -> int:
 async def _monitor(settings: Settings, shown: Monitor, interval: float | None) -> None:
     shutdown = Shutdown()
     shutdown.listen()
-    async with open_queue(settings.database_url.get_secret_value(), 1) as queue:
-        looking = asyncio.create_task(shown.run(queue, interval))
+    async with open_calls(settings.database_url.get_secret_value(), 1) as calls:
+        looking = asyncio.create_task(shown.run(StatusQueue(calls), interval))
         await first_of(looking, shutdown.stop)
     # A look that is under way can swallow that it was cancelled.
     await end_tasks()
 
 
 async def _status(settings: Settings) -> Status:
-    async with open_queue(settings.database_url.get_secret_value(), 1) as queue:
-        return await read_status(queue)
+    async with open_calls(settings.database_url.get_secret_value(), 1) as calls:
+        return await read_status(StatusQueue(calls))
 
 
 async def _work(settings: Settings) -> None:
@@ -175,27 +181,27 @@ async def _work(settings: Settings) -> None:
     long_poll = settings.long_poll
     url = settings.database_url.get_secret_value()
     async with (
-        open_queue(url, 1, _LOOKING, trusted_for=_TRUSTED_FOR) as looks,
+        open_calls(url, 1, _LOOKING, trusted_for=_TRUSTED_FOR) as looks,
         # Besides the ends of refreshes: the heartbeat and the sweep. Lines of refreshers can wait.
-        open_queue(url, min(settings.concurrency, _ENDING) + 2) as queue,
+        open_calls(url, min(settings.concurrency, _ENDING) + 2) as calls,
         open_context(settings.concurrency) as context,
-        telling(context.lines, queue),
+        telling(context.lines, LineQueue(calls)),
     ):
         listener = Listener(
             url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time / 4
         )
         worker = Worker(
-            queue,
-            Runner(queue, refreshers, context, settings.fetch_timeout),
+            calls,
+            Runner(RefreshQueue(calls), refreshers, context, settings.fetch_timeout),
             listener,
             name=settings.worker_name or f"{socket.gethostname()}:{os.getpid()}",
             concurrency=settings.concurrency,
             heartbeat_limit=settings.heartbeat_limit,
             shutdown_timeout=settings.shutdown_timeout,
             long_poll=long_poll,
-            looks=looks,
+            looks=LookQueue(looks),
         )
-        async with beside_worker(settings, [queue, looks], listener.report):
+        async with beside_worker(settings, [calls, looks], listener.report):
             await worker.run(shutdown.stop, shutdown.hand_back)
     await end_tasks()
 

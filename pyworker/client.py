@@ -11,7 +11,9 @@ from pyworker.errors import DatabaseUnavailable
 from pyworker.event_listener import EventListener
 from pyworker.job import Key
 from pyworker.key_freshness import KeyFreshness, StoredRows
-from pyworker.queue import Queue, open_queue
+from pyworker.queue.calls import open_calls
+from pyworker.queue.keys import KeyQueue
+from pyworker.queue.waits import WaitQueue
 from pyworker.wait import Wait
 from pyworker.waiting_room import WaitingRoom
 
@@ -34,7 +36,8 @@ class Client:
         self._database_url = database_url
         self._connections = connections
         self._resources = AsyncExitStack()
-        self._queue: Queue
+        self._keys: KeyQueue
+        self._waits: WaitQueue
         self._room: WaitingRoom
         self._listener: EventListener
         self._waiting: asyncio.Task[None] | None = None
@@ -46,11 +49,12 @@ class Client:
             ConfigurationError: the URL is none.
             DatabaseUnavailable: no connection could be made within ten seconds.
         """
-        self._queue = await self._resources.enter_async_context(
-            open_queue(self._database_url, self._connections)
+        calls = await self._resources.enter_async_context(
+            open_calls(self._database_url, self._connections)
         )
+        self._keys, self._waits = KeyQueue(calls), WaitQueue(calls)
         self._listener = EventListener(self._database_url)
-        self._room = WaitingRoom(self._queue, self._listener)
+        self._room = WaitingRoom(self._waits, self._listener)
         return self
 
     async def __aexit__(
@@ -71,7 +75,7 @@ class Client:
                 # If that fails: the listener is gone, and is forgotten by the next one.
                 with suppress(DatabaseUnavailable, TimeoutError):
                     async with asyncio.timeout(_GOODBYE):
-                        await self._queue.stop_listening(backend)
+                        await self._waits.stop_listening(backend)
 
     @property
     def mode(self) -> str:
@@ -86,19 +90,17 @@ class Client:
         A fetch that is under way satisfies it. `priority` is 0 to 9, and the data type's own if
         not given; higher is more urgent.
         """
-        return await self._queue.request(Key(data_type, symbol), priority=priority)
+        return await self._keys.request(Key(data_type, symbol), priority=priority)
 
     async def refresh_now(
         self, data_type: str, symbol: str = "GLOBAL", *, priority: int | None = None
     ) -> bool:
         """Ask for a fetch that begins later than this call, however fresh the data is."""
-        return await self._queue.request(
-            Key(data_type, symbol), refresh_now=True, priority=priority
-        )
+        return await self._keys.request(Key(data_type, symbol), refresh_now=True, priority=priority)
 
     async def get_or_queue(self, data_type: str, symbol: str = "GLOBAL") -> StoredRows:
         """Return what is stored, and queue a refresh if it is due: one round trip, no waiting."""
-        return await self._queue.get_or_queue(Key(data_type, symbol))
+        return await self._keys.get_or_queue(Key(data_type, symbol))
 
     async def wait_until_fresh(
         self,

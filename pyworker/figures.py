@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pyworker.listener_report import ListenerReport
 from pyworker.processes import Processes
-from pyworker.queue import Queue
+from pyworker.queue.status import StatusQueue
 from pyworker.status import Record, Status, read_status
 
 
@@ -34,6 +34,6 @@ class Figures:
         )
 
 
-async def read_figures(queue: Queue) -> Figures:
+async def read_figures(queue: StatusQueue) -> Figures:
     """Read all figures through a queue; each part as of its own moment."""
     return Figures(await read_status(queue), await queue.source_status(), await queue.processes())

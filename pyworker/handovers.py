@@ -13,7 +13,7 @@ from pyworker.database_clock import DatabaseClock
 from pyworker.errors import DatabaseUnavailable
 from pyworker.handed import Handed
 from pyworker.membership import Membership
-from pyworker.queue import Queue
+from pyworker.queue.handovers import HandoverQueue
 
 # A transaction may take its time between handing a job over and its commit.
 _LONGEST_WAY = 1.0
@@ -31,7 +31,7 @@ class Handovers:
 
     def __init__(
         self,
-        queue: Queue,
+        queue: HandoverQueue,
         membership: Membership,
         clock: DatabaseClock,
         *,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pyworker.database_clock import DatabaseClock
 from pyworker.job import Ending, Look, Sleeper, Turned
 from pyworker.listener import Listener
-from pyworker.queue import Queue
+from pyworker.queue.looks import LookQueue
 
 _FIRST_PAUSE, _LAST_PAUSE = 0.002, 1.0
 _READING_LASTS = 30.0
@@ -22,7 +22,7 @@ class Looks:
     """
 
     def __init__(
-        self, queue: Queue, listener: Listener, data_types: Sequence[str], clock: DatabaseClock
+        self, queue: LookQueue, listener: Listener, data_types: Sequence[str], clock: DatabaseClock
     ) -> None:
         self._queue = queue
         self._listener = listener
@@ -85,7 +85,7 @@ class Looks:
 
     async def doubt(self) -> None:
         """Ask whether the connection still stands; if it does not, it is replaced."""
-        await self._queue.doubt()
+        await self._queue.calls.doubt()
 
     async def disarm(self) -> None:
         """Have nobody tell us anything, and let somebody else keep the time: no slot is free."""

@@ -10,7 +10,7 @@ import structlog
 
 from pyworker.errors import DatabaseUnavailable
 from pyworker.pulse import Pulse
-from pyworker.queue import Queue
+from pyworker.queue.members import MemberQueue
 
 # A claim says again that we live when that was last said longer ago than this (s).
 _REPEATED = 5.0
@@ -25,7 +25,7 @@ class Membership:
     """
 
     def __init__(
-        self, queue: Queue, *, name: str, heartbeat_limit: float, data_types: Sequence[str]
+        self, queue: MemberQueue, *, name: str, heartbeat_limit: float, data_types: Sequence[str]
     ) -> None:
         self._queue = queue
         self._name = name

@@ -13,7 +13,7 @@ import click
 
 from pyworker.errors import DatabaseUnavailable
 from pyworker.figures import Figures, read_figures
-from pyworker.queue import Queue
+from pyworker.queue.status import StatusQueue
 
 _RULE = "-" * 60
 
@@ -25,7 +25,7 @@ class Monitor:
         self._as_json = as_json
         self._is_live = sys.stdout.isatty() and not as_json
 
-    async def run(self, queue: Queue, interval: float | None) -> None:
+    async def run(self, queue: StatusQueue, interval: float | None) -> None:
         """Look each `interval` seconds, for ever; None: once.
 
         Raises:

@@ -24,7 +24,7 @@ __all__ = ["Endings", "Runner", "open_context"]
 
 
 class Endings(Protocol):
-    """How a queue is told of the end of a refresh; see `pyworker.queue.Queue`."""
+    """How a queue is told of the end of a refresh; see `RefreshQueue`."""
 
     async def finish(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pyworker.queue import Queue
+from pyworker.queue.status import StatusQueue
 
 Record = dict[str, Any]
 
@@ -35,7 +35,7 @@ class Status:
         return "\n\n".join(part for part in parts if part)
 
 
-async def read_status(queue: Queue) -> Status:
+async def read_status(queue: StatusQueue) -> Status:
     """Read the status through a queue; each part as of its own moment."""
     return Status(await queue.data_type_status(), await queue.slo(), await queue.findings())
 

@@ -8,13 +8,13 @@ from typing import NoReturn
 import structlog
 
 from pyworker.errors import DatabaseUnavailable
-from pyworker.queue import Queue
+from pyworker.queue.sweeps import SweepQueue
 
 INTERVAL = 360.0
 """Seconds without a sweep after which a worker runs it: longer than pg_cron's five minutes."""
 
 
-async def sweep_regularly(queue: Queue, worker: str) -> NoReturn:
+async def sweep_regularly(queue: SweepQueue, worker: str) -> NoReturn:
     """Run the sweep when none has run for a while, for ever."""
     log = structlog.get_logger("worker").bind(worker=worker)
     while True:

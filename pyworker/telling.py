@@ -10,7 +10,7 @@ import structlog
 
 from pyworker.errors import FreshnessError
 from pyworker.lines import Lines, Said
-from pyworker.queue import Queue
+from pyworker.queue.lines import LineQueue
 
 PAUSE = 0.25
 """Seconds from telling lines to telling the next: all of that time are told together."""
@@ -19,7 +19,7 @@ _LAST_WORDS = 1.0
 
 
 @asynccontextmanager
-async def telling(lines: Lines, queue: Queue) -> AsyncIterator[None]:
+async def telling(lines: Lines, queue: LineQueue) -> AsyncIterator[None]:
     """Tell lines as long as this goes on, and what is left at its end.
 
     Nothing waits for that, and nothing fails with it: lines that nobody can be told are lost.
@@ -37,7 +37,7 @@ async def telling(lines: Lines, queue: Queue) -> AsyncIterator[None]:
 
 
 class _Teller:
-    def __init__(self, lines: Lines, queue: Queue) -> None:
+    def __init__(self, lines: Lines, queue: LineQueue) -> None:
         self._lines = lines
         self._queue = queue
         self._work = asyncio.Event()

@@ -10,7 +10,7 @@ from datetime import datetime
 from pyworker.errors import DatabaseUnavailable, FenceLost
 from pyworker.job import Ended, Ending, Job, Row
 from pyworker.outcomes import Validators
-from pyworker.queue import Queue
+from pyworker.queue.refreshes import RefreshQueue, ending_of
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Turns:
     which says why; so is everything after `close`.
     """
 
-    def __init__(self, queue: Queue, call: Callable[[], None]) -> None:
+    def __init__(self, queue: RefreshQueue, call: Callable[[], None]) -> None:
         self._queue = queue
         self._call = call
         self._waiting: list[Waiting] = []
@@ -43,9 +43,9 @@ class Turns:
         received: int | None = None,
         calls: int | None = None,
     ) -> Ended:
-        """End a refresh as `Queue.finish` does."""
+        """End a refresh as `RefreshQueue.finish` does."""
         if self._is_open:
-            ending = self._queue.ending(job, rows, validators, received, calls)
+            ending = ending_of(job, rows, validators, received, calls)
             waiting = Waiting(ending, asyncio.get_running_loop().create_future())
             self._waiting.append(waiting)
             self._call()

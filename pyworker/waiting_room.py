@@ -12,7 +12,7 @@ from pyworker.errors import DatabaseUnavailable, InvalidRequest
 from pyworker.event_listener import EventListener, KeyEvent
 from pyworker.job import Key
 from pyworker.key_freshness import KeyFreshness
-from pyworker.queue import Queue
+from pyworker.queue.waits import WaitQueue
 from pyworker.wait import Wait
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class WaitingRoom:
     and each 30. While nothing can be heard, such looks come each 0.1 to 2 seconds.
     """
 
-    def __init__(self, queue: Queue, listener: EventListener) -> None:
+    def __init__(self, queue: WaitQueue, listener: EventListener) -> None:
         self._queue = queue
         self._listener = listener
         self._waits: set[Wait] = set()

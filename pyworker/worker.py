@@ -21,7 +21,12 @@ from pyworker.long_poll import LongPoll
 from pyworker.looks import Looks
 from pyworker.membership import Membership
 from pyworker.pauses import Pauses
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.handovers import HandoverQueue
+from pyworker.queue.looks import LookQueue
+from pyworker.queue.members import MemberQueue
+from pyworker.queue.refreshes import RefreshQueue
+from pyworker.queue.sweeps import SweepQueue
 from pyworker.runner import Runner
 from pyworker.running import Running
 from pyworker.rush import Rush
@@ -45,13 +50,13 @@ class Worker:
     listener, a timer and a freed slot all do the same: they bring the next look forward. The timer
     is early by the time that a claim takes; what is claimed early waits for its deadline.
 
-    `looks` is a queue for the looks alone. With one connection of its own its plans stay warm,
+    `looks` are calls for the looks alone. With one connection of their own its plans stay warm,
     and no long sweep holds a look up.
     """
 
     def __init__(
         self,
-        queue: Queue,
+        calls: Calls,
         runner: Runner,
         listener: Listener,
         *,
@@ -60,21 +65,24 @@ class Worker:
         heartbeat_limit: float,
         shutdown_timeout: float,
         long_poll: LongPoll | None = None,
-        looks: Queue | None = None,
+        looks: LookQueue | None = None,
     ) -> None:
-        self._queue = queue
+        self._calls = calls
         self._long_poll = long_poll or LongPoll()
         self._clock = DatabaseClock()
         self._lead = Lead(self._long_poll.timer_grace_period)
-        self._looks = Looks(looks or queue, listener, runner.data_types, self._clock)
+        self._looks = Looks(looks or LookQueue(calls), listener, runner.data_types, self._clock)
         self._runner = runner
         self._listener = listener
         self._name = name
         self._membership = Membership(
-            queue, name=name, heartbeat_limit=heartbeat_limit, data_types=runner.data_types
+            MemberQueue(calls),
+            name=name,
+            heartbeat_limit=heartbeat_limit,
+            data_types=runner.data_types,
         )
         self._handovers = Handovers(
-            queue,
+            HandoverQueue(calls),
             self._membership,
             self._clock,
             data_types=runner.data_types,
@@ -85,7 +93,7 @@ class Worker:
         self._handed_at = float("-inf")
         self._leaves = False
         self._shutdown_timeout = shutdown_timeout
-        self._turns = Turns(queue, self._look_soon)
+        self._turns = Turns(RefreshQueue(calls), self._look_soon)
         self._running = Running(concurrency, self._claim_now)
         self._rush = Rush(concurrency, runner.largest_batch)
         self._look_now = asyncio.Event()
@@ -120,7 +128,7 @@ class Worker:
                     self._membership.beat(lambda: bool(self._running), self._claim_now)
                 ),
                 group.create_task(self._handovers.tell()),
-                group.create_task(sweep_regularly(self._queue, self._name)),
+                group.create_task(sweep_regularly(SweepQueue(self._calls), self._name)),
                 group.create_task(self._look_regularly()),
                 group.create_task(self._wait_for(stop)),
             ]
@@ -240,7 +248,7 @@ class Worker:
             self._losses = self._listener.losses
             # What was handed to us, and lost on the way, runs for us all the same.
             self._membership.is_in_doubt = True
-            await asyncio.gather(self._queue.doubt(), self._looks.doubt())
+            await asyncio.gather(self._calls.doubt(), self._looks.doubt())
 
     async def _be_known(self) -> None:
         if not self._membership.is_known:

@@ -11,7 +11,7 @@ exception
 end
 $$;
 
--- What queue.py and the endpoint call runs with the owner's rights: so the role needs none on any table, neither ours
+-- What workers and the endpoint call runs with the owner's rights: so the role needs none on any table, neither ours
 -- nor those that the data goes to, and row level security of data tables does not stand in a refresh's way. It stores
 -- rows only by ending a refresh whose fence it holds.
 do $$

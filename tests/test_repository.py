@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,10 @@ from tests.fixtures.connections import Connection
 CHECKOUT = Path(__file__).resolve().parents[1]
 SQL = sorted((CHECKOUT / "sql").glob("*.sql"))
 LONGEST_FILE = 120
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+STATEMENTS = re.compile(
+    r"\b(?:select|insert into|update|delete from|call|perform)\b.*\bfreshness\."
+)
 
 # Ours in public are known by name; the functions that look are written by registrations.
 OUR_FUNCTIONS = """
@@ -40,6 +46,34 @@ def test_each_sql_file_has_its_test() -> None:
 @pytest.mark.parametrize("path", SQL, ids=lambda path: path.name)
 def test_each_sql_file_is_short(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= LONGEST_FILE
+
+
+def test_only_the_queue_has_statements_on_our_schema() -> None:
+    """And the demo, which registers data types of its own."""
+    package = CHECKOUT / "pyworker"
+    found = {
+        path.relative_to(package).parts[0]
+        for path in package.rglob("*.py")
+        for text in _texts(path)
+        if STATEMENTS.search(text)
+    }
+    assert found == {"queue", "demo"}
+
+
+def _texts(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    documents = {
+        ast.get_docstring(node, clean=False)
+        for node in ast.walk(tree)
+        if isinstance(node, DOCUMENTED)
+    }
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value not in documents
+    ]
 
 
 def test_the_migration_is_what_the_sources_make() -> None:

@@ -23,7 +23,7 @@ from pyworker.events.entrance import (
 from pyworker.events.stream import Stream
 from pyworker.events.texts import event_text
 from pyworker.job import Key
-from pyworker.queue import Queue
+from pyworker.queue.streams import StreamQueue
 
 __all__ = ["Refusal", "Streams", "TooManyStreams"]
 
@@ -57,7 +57,7 @@ class Streams:
 
     def __init__(
         self,
-        queue: Queue,
+        queue: StreamQueue,
         listener: EventListener,
         *,
         lease: float,
@@ -154,7 +154,7 @@ class Streams:
             async with asyncio.timeout(_GOODBYE):
                 await self._queue.close_streams(names, [], None)
                 if backend is not None:
-                    await self._queue.stop_listening(backend, streams=True)
+                    await self._queue.stop_listening(backend)
 
     def _start(self) -> None:
         if self._running is None:

@@ -10,14 +10,13 @@ from starlette.routing import Route, Router
 
 from pyworker.event_listener import EventListener
 from pyworker.events import Streams
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.streams import StreamQueue
 from pyworker.settings import Settings
 from pyworker.web.asked_cards import Cards
 from pyworker.web.authentication import Authentication
 from pyworker.web.cors import CrossOrigin
-from pyworker.web.database_cards import DatabaseCards
 from pyworker.web.health import healthz
-from pyworker.web.key_waits import KeyWaits
 from pyworker.web.on_card_add import OnCardAdd
 from pyworker.web.openapi import openapi
 from pyworker.web.operations import Operations
@@ -29,22 +28,20 @@ from pyworker.web.request_metrics import RequestMetrics
 
 
 def create_application(
-    queue: Queue, settings: Settings, waits: KeyWaits | None = None
+    calls: Calls, cards: Cards, settings: Settings, listener: EventListener
 ) -> Starlette:
-    """Return the ASGI application on an open queue; its `state.streams` are to be closed.
+    """Return the ASGI application on a database; its `state.streams` are to be closed.
 
-    Without `waits` nothing is waited for. Streams share their ear.
+    `listener` is the one ear of the process.
 
     Raises:
         ConfigurationError: what tokens are verified with is missing or unusable.
     """
     authentication = Authentication(settings)
-    listener = waits.listener if waits else EventListener(settings.database_url.get_secret_value())
-    streams = Streams(queue, listener, lease=settings.lease)
-    report = ProcessReport([queue], queue_sizes=streams.queue_sizes)
+    streams = Streams(StreamQueue(calls), listener, lease=settings.lease)
+    report = ProcessReport([calls], queue_sizes=streams.queue_sizes)
     refresh_events = RefreshEvents(streams, settings, authentication, report.consumers)
     operations = Operations(report, authentication, metrics_public=settings.metrics_public)
-    cards = DatabaseCards(queue, settings.lease, waits)
     routes = [
         *_card_routes(cards, settings, authentication),
         Route("/functions/v1/refresh-events", refresh_events.__call__, methods=["GET"]),

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from pyworker.listener_report import ListenerReport
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
 from pyworker.settings import Settings
 from pyworker.web.authentication import Authentication
 from pyworker.web.operations import Operations
@@ -21,7 +21,7 @@ from pyworker.web.server import serving
 
 @asynccontextmanager
 async def beside_worker(
-    settings: Settings, queues: Sequence[Queue], listener: Callable[[], ListenerReport]
+    settings: Settings, calls: Sequence[Calls], listener: Callable[[], ListenerReport]
 ) -> AsyncIterator[None]:
     """Serve while a worker works, if its port is set.
 
@@ -34,7 +34,7 @@ async def beside_worker(
     if settings.worker_port is None:
         yield
         return
-    report = ProcessReport(queues, listener=listener)
+    report = ProcessReport(calls, listener=listener)
     application = Starlette(
         routes=Operations(
             report, _authentication(settings), metrics_public=settings.metrics_public

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pyworker.errors import DatabaseUnavailable
 from pyworker.job import Key, KeyState
-from pyworker.queue import Queue
+from pyworker.queue.cards import CardQueue
 from pyworker.web.asked_cards import AskedCards
 from pyworker.web.key_waits import KeyWaits
 from pyworker.web.problems import ProblemError
@@ -22,25 +21,22 @@ class DatabaseCards:
     """Takes or renews the caller's lease on keys; see `Cards`.
 
     Args:
-        queue: an open queue.
+        queue: what to ask.
         lease: seconds.
         waits: where requests wait for fresh data; None: they are answered at once.
     """
 
-    def __init__(self, queue: Queue, lease: float, waits: KeyWaits | None) -> None:
+    def __init__(self, queue: CardQueue, lease: float, waits: KeyWaits | None) -> None:
         self._queue = queue
         self._lease = lease
         self._waits = waits
 
     async def add(self, asked: AskedCards) -> dict[str, Any]:
         """Return the answer's body, after as long a wait as was asked for."""
-        try:
-            states = await self._add(asked)
-        except DatabaseUnavailable as error:
-            # Of a connection that was lost one learns by using it. Twice is as good as once.
-            if not await self._queue.replaces_lost(error):
-                raise
-            states = await self._add(asked)
+        caller = asked.caller
+        states: Sequence[KeyState] = await self._queue.add_cards(
+            asked.keys, caller.watcher, caller.role, self._lease
+        )
         _refuse_if_none_is_of_use(states)
         if asked.wait and self._waits is not None:
             states = await self._fresh(states, self._waits, asked.wait)
@@ -49,10 +45,6 @@ class DatabaseCards:
             "leaseSeconds": int(self._lease) if self._lease.is_integer() else self._lease,
             "keys": [_as_json(state) for state in states],
         }
-
-    async def _add(self, asked: AskedCards) -> Sequence[KeyState]:
-        caller = asked.caller
-        return await self._queue.add_cards(asked.keys, caller.watcher, caller.role, self._lease)
 
     async def _fresh(
         self, states: Sequence[KeyState], waits: KeyWaits, seconds: float

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from pyworker.errors import FreshnessError
-from pyworker.queue import Queue
+from pyworker.queue.status import StatusQueue
 from pyworker.web.reading import Reading
 
 LASTS = 1.0
@@ -26,7 +26,7 @@ class Readiness:
     The database is asked once a second at most, and 2 s is the longest wait for its answer.
     """
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: StatusQueue) -> None:
         self._reading = Reading(queue.ask_for_nothing, lasts=LASTS, limit=LIMIT)
 
     async def __call__(self, _request: Request) -> Response:

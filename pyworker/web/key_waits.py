@@ -11,7 +11,7 @@ from typing import Self
 from pyworker.errors import DatabaseUnavailable, FreshnessError
 from pyworker.event_listener import EventListener
 from pyworker.job import Key
-from pyworker.queue import Queue
+from pyworker.queue.waits import WaitQueue
 from pyworker.wait import Wait
 from pyworker.waiting_room import WaitingRoom
 
@@ -19,16 +19,16 @@ GOODBYE = 1.0
 
 
 class KeyWaits:
-    """Waits for keys on an open queue; nobody listens before the first wait.
+    """Waits for keys of a process; nobody listens before the first wait.
 
     Args:
         queue: what to ask.
         listener: the one ear of the process, which streams use too.
     """
 
-    def __init__(self, queue: Queue, listener: EventListener) -> None:
+    def __init__(self, queue: WaitQueue, listener: EventListener) -> None:
         self._queue = queue
-        self.listener = listener
+        self._listener = listener
         self._room = WaitingRoom(queue, listener)
         self._running: asyncio.Task[None] | None = None
         self._is_closing = False
@@ -44,7 +44,7 @@ class KeyWaits:
         traceback: TracebackType | None,
     ) -> None:
         """End all waits, and the connection."""
-        backend = self.listener.backend
+        backend = self._listener.backend
         self.close()
         if self._running is None:
             return

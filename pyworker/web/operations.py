@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from pyworker.figures import read_figures
+from pyworker.queue.status import StatusQueue
 from pyworker.web.authentication import Authentication
 from pyworker.web.handler import Handler
 from pyworker.web.health import Readiness, healthz
@@ -36,14 +37,13 @@ class Operations:
     def __init__(
         self, report: ProcessReport, authentication: Authentication | None, *, metrics_public: bool
     ) -> None:
-        figures = Reading(
-            partial(read_figures, report.queues[0]), lasts=FIGURES_LAST, limit=FIGURES_LIMIT
-        )
+        queue = StatusQueue(report.calls[0])
+        figures = Reading(partial(read_figures, queue), lasts=FIGURES_LAST, limit=FIGURES_LIMIT)
         metrics = Metrics(report, figures.latest)
         self.registry: CollectorRegistry = metrics.registry
         self._open: dict[str, Handler] = {
             "/healthz": healthz,
-            "/readyz": Readiness(report.queues[0]),
+            "/readyz": Readiness(queue),
         }
         closed: dict[str, Handler] = {"/status": ServiceStatus(report, figures.latest)}
         (self._open if metrics_public else closed)["/metrics"] = metrics

@@ -17,11 +17,14 @@ from starlette.applications import Starlette
 from pyworker.errors import ConfigurationError
 from pyworker.event_listener import EventListener
 from pyworker.events import Streams
-from pyworker.queue import open_queue
+from pyworker.queue.calls import open_calls
+from pyworker.queue.cards import CardQueue
+from pyworker.queue.waits import WaitQueue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application, create_card_application
 from pyworker.web.authentication import Authentication
 from pyworker.web.data_api_cards import open_data_api_cards
+from pyworker.web.database_cards import DatabaseCards
 from pyworker.web.key_waits import KeyWaits
 from pyworker.web.strict_protocol import protocol_with_limits
 
@@ -57,11 +60,13 @@ Opened = tuple[Starlette, Callable[[], None]]
 async def _with_a_database(settings: Settings) -> AsyncIterator[Opened]:
     """Yield the application, and what lets its long requests be answered at once."""
     url = settings.database_url.get_secret_value()
+    listener = EventListener(url)
     async with (
-        open_queue(url, CONNECTIONS, checks=False) as queue,
-        KeyWaits(queue, EventListener(url)) as waits,
+        open_calls(url, CONNECTIONS, checks=False) as calls,
+        KeyWaits(WaitQueue(calls), listener) as waits,
     ):
-        application = create_application(queue, settings, waits)
+        cards = DatabaseCards(CardQueue(calls), settings.lease, waits)
+        application = create_application(calls, cards, settings, listener)
         streams: Streams = application.state.streams
 
         def answer_at_once() -> None:

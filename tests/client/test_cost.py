@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pyworker import Client
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
 from pyworker.refreshers import Refresher
 from tests.client.conftest import Listeners
 from tests.client.processes import waiting_process
@@ -29,13 +29,13 @@ OF_CLIENTS = ["freshness", "freshness event listener"]
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements of all queues of this process, from now on."""
     made: list[str] = []
-    original = Queue._rows
+    original = Calls.rows
 
-    async def noting(self: Queue, statement: str, *rest: Any, **named: Any) -> list[Any]:
+    async def noting(self: Calls, statement: str, *rest: Any, **named: Any) -> list[Any]:
         made.append(statement)
         return await original(self, statement, *rest, **named)
 
-    monkeypatch.setattr(Queue, "_rows", noting)
+    monkeypatch.setattr(Calls, "rows", noting)
     return made
 
 

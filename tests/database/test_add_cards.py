@@ -8,7 +8,8 @@ import pytest
 
 from pyworker.errors import CardsRefused, InvalidRequest
 from pyworker.job import Key
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.cards import CardQueue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 
@@ -22,28 +23,30 @@ def one_key_per_user(connection: Connection) -> Iterator[None]:
 
 
 async def test_a_user_s_role_says_which_keys_it_may_ask_for(
-    queue: Queue, connection: Connection, quotes: DataType
+    calls: Calls, connection: Connection, quotes: DataType
 ) -> None:
     """Not the role that the endpoint itself has."""
     key = Key(quotes.name, "AAPL")
     connection.execute(f"revoke select on {quotes.table} from anon")
-    [allowed] = await queue.add_cards([key], "user:a", "authenticated", 60)
-    [forbidden] = await queue.add_cards([key], "user:a", "anon")
+    [allowed] = await CardQueue(calls).add_cards([key], "user:a", "authenticated", 60)
+    [forbidden] = await CardQueue(calls).add_cards([key], "user:a", "anon")
     assert (allowed.status, forbidden.status) == ("queued", "forbidden")
 
 
 @pytest.mark.usefixtures("one_key_per_user")
 async def test_the_limit_is_an_error_that_says_when_to_try_again(
-    queue: Queue, quotes: DataType
+    calls: Calls, quotes: DataType
 ) -> None:
     """With the status and the word of an HTTP answer."""
-    await queue.add_cards([Key(quotes.name, "A")], "user:a", "authenticated", 60)
+    await CardQueue(calls).add_cards([Key(quotes.name, "A")], "user:a", "authenticated", 60)
     with pytest.raises(CardsRefused) as refused:
-        await queue.add_cards([Key(quotes.name, "B")], "user:a", "authenticated", 60)
+        await CardQueue(calls).add_cards([Key(quotes.name, "B")], "user:a", "authenticated", 60)
     assert (refused.value.status, refused.value.code) == (429, "TOO_MANY_WATCHED")
     assert 50 <= (refused.value.retry_after or 0) <= 60
 
 
-async def test_what_makes_no_sense_is_refused_as_ever(queue: Queue, quotes: DataType) -> None:
+async def test_what_makes_no_sense_is_refused_as_ever(calls: Calls, quotes: DataType) -> None:
     with pytest.raises(InvalidRequest):
-        await queue.add_cards([Key(quotes.name, "A")], "user:a", "authenticated", 100_000)
+        await CardQueue(calls).add_cards(
+            [Key(quotes.name, "A")], "user:a", "authenticated", 100_000
+        )

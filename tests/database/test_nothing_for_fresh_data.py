@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pyworker.job import Key
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.cards import CardQueue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 from tests.fixtures.subscriptions import Subscriber
@@ -27,11 +28,13 @@ def test_a_subscription_to_fresh_data_queues_nothing(
 
 
 async def test_a_card_for_fresh_data_queues_nothing(
-    connection: Connection, quotes: DataType, queue: Queue
+    connection: Connection, quotes: DataType, calls: Calls
 ) -> None:
     """The answer says fresh, and until when."""
     quotes.store(connection, "AAPL", 10)
-    (state,) = await queue.watch([Key(quotes.name, "AAPL")], "user:1", 300, 1)
+    (state,) = await CardQueue(calls).add_cards(
+        [Key(quotes.name, "AAPL")], "user:1", "service_role", 300
+    )
     assert state.status == "fresh"
     assert state.fresh_until == state.due_at
     assert _deadlines(connection, quotes) == [("scheduled", True, 0)]

@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from pyworker.job import Job, Row
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.looks import LookQueue
+from pyworker.queue.operations import OperatorQueue
+from pyworker.queue.refreshes import RefreshQueue
 from pyworker.runner import Endings
 from pyworker.testing import FakeClock, MemoryQueue
 from tests.fixtures.connections import Connection
@@ -104,8 +107,12 @@ class PostgresStage:
 
     connection: Connection
     quotes: DataType
-    queue: Queue
+    calls: Calls
     worker: int
+
+    @property
+    def queue(self) -> Endings:
+        return RefreshQueue(self.calls)
 
     def now(self) -> datetime:
         moment: datetime = self._one("select clock_timestamp()")
@@ -126,10 +133,10 @@ class PostgresStage:
         )
 
     async def retry(self, symbol: str) -> None:
-        assert await self.queue.retry(self.quotes.name, symbol) == 1
+        assert await OperatorQueue(self.calls).retry(self.quotes.name, symbol) == 1
 
     async def claim(self) -> list[Job]:
-        return (await self.queue.turn(self.worker, [self.quotes.name], 100)).jobs
+        return (await LookQueue(self.calls).turn(self.worker, [self.quotes.name], 100)).jobs
 
     async def advance(self, seconds: float) -> None:
         past = f"- interval '{seconds} seconds'"

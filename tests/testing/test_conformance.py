@@ -11,7 +11,8 @@ import pytest
 
 from pyworker.errors import FenceLost, RowsRejected
 from pyworker.job import Job
-from pyworker.queue import open_queue
+from pyworker.queue.calls import open_calls
+from pyworker.queue.members import MemberQueue
 from tests.fixtures.connections import Connection
 from tests.fixtures.servers import Database
 from tests.testing.stages import BACKOFF, MAX_ATTEMPTS, TTL, MemoryStage, PostgresStage, Stage
@@ -32,10 +33,11 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     quotes = request.getfixturevalue("register")(
         max_attempts=MAX_ATTEMPTS, backoff_first=first, backoff_longest=longest
     )
-    async with open_queue(database.url, 2) as queue:
-        worker = await queue.announce_worker("test", 3600)
-        yield PostgresStage(connection, quotes, queue, worker)
-        await queue.dismiss_worker(worker)
+    async with open_calls(database.url, 2) as calls:
+        members = MemberQueue(calls)
+        worker = await members.announce_worker("test", 3600)
+        yield PostgresStage(connection, quotes, calls, worker)
+        await members.dismiss_worker(worker)
 
 
 async def due(stage: Stage, symbol: str = "A") -> Job:

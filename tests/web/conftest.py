@@ -2,68 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import jwt
 import pytest
 
-from pyworker.errors import DatabaseUnavailable
-from pyworker.job import Key, KeyState
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.members import MemberQueue
 from pyworker.settings import Settings
-from pyworker.web.application import create_application
 from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import WOULD_BREAK, Database
 from tests.web.data_api import SECRET_KEY, DataApi, running_data_api
 from tests.web.edge_function import DENO, running_function
 from tests.web.endpoint import Endpoint, running_endpoint
+from tests.web.fake_queue import FakeQueue, application_on
 from tests.web.stream_worker import Worker
 
 SECRET = "a-secret-of-the-tests-that-has-32-bytes-or-more"
-FRESH_UNTIL = datetime(2026, 1, 2, 5, 4, 5, 678901, tzinfo=timezone(timedelta(hours=2)))
 EndpointManager = AbstractContextManager[Endpoint]
-KNOWN = ("quote", "profile", "market")
-
-
-class FakeQueue(Queue):
-    """Answers as the database does, and fails where the database could not store a value."""
-
-    def __init__(self) -> None:
-        self.watched: list[tuple[list[Key], str, str, float | None]] = []
-        self.error: Exception | None = None
-
-    async def add_cards(
-        self, keys: Iterable[Key], watcher: str, role: str, lease: float | None = None
-    ) -> list[KeyState]:
-        """Keep what was asked; market is global."""
-        if self.error:
-            raise self.error
-        asked = list(keys)
-        for text in (watcher, *(key.symbol for key in asked), *(key.data_type for key in asked)):
-            text.encode()
-            assert "\0" not in text
-        assert 1 <= len(watcher) <= 200
-        assert all(len(key.symbol) <= 200 for key in asked)
-        self.watched.append((asked, watcher, role, lease))
-        return [self._state(key) for key in asked]
-
-    async def replaces_lost(self, error: DatabaseUnavailable) -> bool:  # noqa: ARG002
-        """There is none to lose."""
-        return False
-
-    @staticmethod
-    def _state(key: Key) -> KeyState:
-        if key.data_type not in KNOWN:
-            return KeyState(key.data_type, key.symbol, "unknown_data_type", None, None)
-        if key.data_type == "market":
-            return KeyState(key.data_type, "GLOBAL", "queued", None, FRESH_UNTIL)
-        if not key.symbol:
-            return KeyState(key.data_type, key.symbol, "invalid_symbol", None, None)
-        return KeyState(key.data_type, key.symbol, "fresh", FRESH_UNTIL, FRESH_UNTIL)
 
 
 @pytest.fixture(scope="session")
@@ -105,7 +65,7 @@ async def client(
     fake_queue: FakeQueue, make_settings: Callable[..., Settings], make_token: Callable[..., str]
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A signed-in client of the application on the fake queue."""
-    application = create_application(fake_queue, make_settings(max_body_bytes=4096))
+    application = application_on(fake_queue, make_settings(max_body_bytes=4096))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(application, raise_app_exceptions=True),
         base_url="http://endpoint",
@@ -134,11 +94,12 @@ def endpoint(database: Database, make_token: Callable[..., str]) -> Iterator[End
 
 
 @pytest.fixture
-async def stream_worker(queue: Queue, quotes: DataType) -> AsyncIterator[Worker]:
+async def stream_worker(calls: Calls, quotes: DataType) -> AsyncIterator[Worker]:
     """A worker that the test is, step by step."""
-    number = await queue.announce_worker("streams", 60)
-    yield Worker(queue, number, quotes)
-    await queue.dismiss_worker(number)
+    members = MemberQueue(calls)
+    number = await members.announce_worker("streams", 60)
+    yield Worker(calls, number, quotes)
+    await members.dismiss_worker(number)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 from pyworker.job import Job
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.looks import LookQueue
+from pyworker.queue.refreshes import RefreshQueue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 
@@ -14,8 +16,8 @@ from tests.fixtures.data_types import DataType
 class Worker:
     """Does a worker's steps one by one."""
 
-    def __init__(self, queue: Queue, number: int, quotes: DataType) -> None:
-        self._queue = queue
+    def __init__(self, calls: Calls, number: int, quotes: DataType) -> None:
+        self._looks, self._refreshes = LookQueue(calls), RefreshQueue(calls)
         self._number = number
         self._quotes = quotes
 
@@ -23,19 +25,19 @@ class Worker:
         """Claim the one key that is due."""
         async with asyncio.timeout(10):
             while True:
-                jobs = (await self._queue.turn(self._number, [self._quotes.name], 1)).jobs
+                jobs = (await self._looks.turn(self._number, [self._quotes.name], 1)).jobs
                 if jobs:
                     return jobs[0]
 
     async def finish(self, job: Job, price: float = 1) -> None:
         """End a refresh with a row that is fresh."""
-        await self._queue.finish(
+        await self._refreshes.finish(
             job, [{"symbol": job.symbol, "price": price, "fetched_at": job.started_at}]
         )
 
     async def fail(self, job: Job) -> None:
         """End a refresh with a failure."""
-        await self._queue.fail(job, "the source is gone")
+        await self._refreshes.fail(job, "the source is gone")
 
     async def refresh(self) -> None:
         """Claim a key and finish it."""

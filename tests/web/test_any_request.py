@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import anyio
@@ -13,11 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-if TYPE_CHECKING:
-    from tests.web.conftest import FakeQueue
-
 from pyworker.settings import Settings
-from pyworker.web.application import create_application
+from tests.web.fake_queue import FakeQueue, application_on
 
 PATH = "/functions/v1/on-card-add"
 # All of Unicode, with NUL and lone surrogates, which JSON can escape.
@@ -50,7 +47,7 @@ def test_any_body_is_answered_with_a_success_or_the_clients_error(
     make_token: Callable[..., str],
 ) -> None:
     headers = {"Authorization": f"Bearer {make_token()}"}
-    application = create_application(fake_queue, make_settings())
+    application = application_on(fake_queue, make_settings())
     check(send(application, "POST", PATH, headers, body))
 
 
@@ -76,7 +73,7 @@ def test_any_request_is_answered(
     fake_queue: FakeQueue,
     make_settings: Callable[..., Settings],
 ) -> None:
-    application = create_application(fake_queue, make_settings())
+    application = application_on(fake_queue, make_settings())
     check(send(application, method, path, headers, body), method)
 
 

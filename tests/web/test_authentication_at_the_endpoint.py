@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -11,15 +10,12 @@ from starlette.datastructures import Headers
 from structlog.testing import capture_logs
 
 from pyworker.settings import Settings
-from pyworker.web.application import create_application
 from pyworker.web.authentication import Authentication
 from tests.fixtures.servers import Database
 from tests.web.endpoint import PATH as ADD
 from tests.web.endpoint import running_endpoint
+from tests.web.fake_queue import FakeQueue, application_on
 from tests.web.signing import PATH, USER, KeyServer, Signer, key_server, signer
-
-if TYPE_CHECKING:
-    from tests.web.conftest import FakeQueue
 
 SECRET_KEY = "sb_secret_0123456789abcdefghij"
 LEGACY_SECRET = "a-legacy-secret-that-has-32-bytes-or-more"
@@ -41,7 +37,7 @@ async def test_the_endpoint_takes_tokens_that_the_projects_keys_have_signed(
     settings = make_settings(
         SUPABASE_URL=served.url, SUPABASE_JWT_SECRET=None, SUPABASE_SECRET_KEY=SECRET_KEY
     )
-    transport = httpx.ASGITransport(create_application(fake_queue, settings))
+    transport = httpx.ASGITransport(application_on(fake_queue, settings))
     async with httpx.AsyncClient(transport=transport, base_url="http://endpoint") as client:
 
         async def add(**headers: str) -> httpx.Response:
@@ -62,7 +58,7 @@ async def test_while_keys_cannot_be_fetched_the_answer_is_a_503(
 ) -> None:
     """A 401 would make clients drop a session that is good."""
     served.status = 500
-    application = create_application(fake_queue, make_settings(SUPABASE_URL=served.url))
+    application = application_on(fake_queue, make_settings(SUPABASE_URL=served.url))
     token = signer("ES256").token()
     with capture_logs() as logs:
         async with httpx.AsyncClient(

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from pyworker.settings import Settings
-from pyworker.web.application import create_application
-
-if TYPE_CHECKING:
-    from tests.web.conftest import FakeQueue
+from tests.web.fake_queue import FakeQueue, application_on
 
 PATH = "/functions/v1/on-card-add"
 CARD = b'{"symbol":"AAPL","dataTypes":["quote"]}'
@@ -60,7 +56,7 @@ async def test_a_body_nested_too_deeply_is_refused(
     depth: int,
 ) -> None:
     """How deep a body can be read depends on Python's version; what was read is no card."""
-    application = create_application(fake_queue, make_settings())
+    application = application_on(fake_queue, make_settings())
     headers = {"Authorization": f"Bearer {make_token()}"}
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, headers=headers) as client:
@@ -73,7 +69,7 @@ async def test_a_body_nested_too_deeply_is_refused(
 async def test_a_number_that_python_refuses_to_convert_is_refused(
     fake_queue: FakeQueue, make_settings: Callable[..., Settings], make_token: Callable[..., str]
 ) -> None:
-    application = create_application(fake_queue, make_settings())
+    application = application_on(fake_queue, make_settings())
     transport = httpx.ASGITransport(application)
     headers = {"Authorization": f"Bearer {make_token()}"}
     async with httpx.AsyncClient(transport=transport, headers=headers) as client:

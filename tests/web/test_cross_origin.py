@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from pyworker.settings import Settings
-from pyworker.web.application import create_application
-
-if TYPE_CHECKING:
-    from tests.web.conftest import FakeQueue
+from tests.web.fake_queue import FakeQueue, application_on
 
 PATH = "/functions/v1/on-card-add"
 
@@ -63,7 +59,7 @@ async def test_also_an_unexpected_error_names_it(
 async def test_the_origin_can_be_set(
     fake_queue: FakeQueue, make_settings: Callable[..., Settings]
 ) -> None:
-    application = create_application(fake_queue, make_settings(cors_origin="https://app.example"))
+    application = application_on(fake_queue, make_settings(cors_origin="https://app.example"))
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://endpoint") as client:
         for answer in (await client.get("/healthz"), await client.options(PATH)):

@@ -14,7 +14,9 @@ from pyworker.events.channels import Channels
 from pyworker.events.stream import Stream
 from pyworker.events.streams import Streams
 from pyworker.job import Key
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.members import MemberQueue
+from pyworker.queue.streams import StreamQueue
 from pyworker.stream_state import StreamState
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import Register
@@ -119,33 +121,33 @@ async def test_a_timer_that_is_early_waits_on() -> None:
 
 
 @pytest.fixture
-async def listening(database: Database, queue: Queue) -> AsyncIterator[Streams]:
+async def listening(database: Database, calls: Calls) -> AsyncIterator[Streams]:
     """Streams of a process that listens."""
-    found = Streams(queue, EventListener(database.url), lease=60)
+    found = Streams(StreamQueue(calls), EventListener(database.url), lease=60)
     yield found
     await found.close()
 
 
 async def test_it_is_told_at_that_moment_by_the_databases_clock_without_a_query(
-    listening: Streams, queue: Queue, register: Register, connection: Connection
+    listening: Streams, calls: Calls, register: Register, connection: Connection
 ) -> None:
     quotes = register(ttl="2 seconds")
     quotes.store(connection, "A", age_seconds=0)
     stream = await listening.join([Key(quotes.name, "A")], "service_role", "user:1")
     assert b'"status":"fresh"' in await stream.take(0)
-    asked = queue.queries
+    asked = calls.queries
     told = await until_told(stream, b"event: stale")
     late = one(
         connection,
         f"select extract(epoch from clock_timestamp() - fetched_at) - 2 from {quotes.table}",
     )
     assert 0 <= late < 0.5
-    assert queue.queries == asked
+    assert calls.queries == asked
     assert b'"status":"stale"' in told
 
 
 async def test_a_page_is_told_and_then_that_it_is_fresh_again(
-    endpoint: Endpoint, register: Register, connection: Connection, queue: Queue
+    endpoint: Endpoint, register: Register, connection: Connection, calls: Calls
 ) -> None:
     quotes = register(ttl="1 second")
     quotes.store(connection, "AAPL", age_seconds=0)
@@ -154,10 +156,11 @@ async def test_a_page_is_told_and_then_that_it_is_fresh_again(
         stale = await stream.until("stale")
         assert stale.id == snapshot.id
         assert stale.data == {**snapshot.data, "status": "stale"}
-        number = await queue.announce_worker("going stale", 60)
-        worker = Worker(queue, number, quotes)
+        members = MemberQueue(calls)
+        number = await members.announce_worker("going stale", 60)
+        worker = Worker(calls, number, quotes)
         job = await worker.claim()
         assert (await stream.next()).name == "refreshing"
         await worker.finish(job)
         assert (await stream.next()).name == "fresh"
-        await queue.dismiss_worker(number)
+        await members.dismiss_worker(number)

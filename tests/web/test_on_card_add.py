@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from pyworker.job import Key
-
-if TYPE_CHECKING:
-    from tests.web.conftest import FakeQueue
+from tests.web.fake_queue import FakeQueue
 
 PATH = "/functions/v1/on-card-add"
 CARD = {"symbol": "AAPL", "dataTypes": ["quote"]}

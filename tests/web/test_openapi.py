@@ -12,11 +12,10 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.routing import Route
 
-from pyworker.queue import Queue
 from pyworker.settings import Settings
-from pyworker.web.application import create_application
 from pyworker.web.openapi import read_openapi
 from tests.web.endpoint import Endpoint
+from tests.web.fake_queue import FakeQueue, application_on
 
 SECRET_KEY = "sb_secret_of_the_operators_of_the_tests"
 PATHS = 8
@@ -26,10 +25,10 @@ schema = schemathesis.openapi.from_dict(read_openapi())
 
 
 def test_the_document_names_each_route_and_no_other(
-    fake_queue: Queue, make_settings: Callable[..., Settings]
+    fake_queue: FakeQueue, make_settings: Callable[..., Settings]
 ) -> None:
     """Whoever adds a route describes it in pyworker/web/openapi.json."""
-    routes = create_application(fake_queue, make_settings()).routes
+    routes = application_on(fake_queue, make_settings()).routes
     served = {
         (route.path, method.lower())
         for route in routes

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from pyworker.errors import DatabaseUnavailable, InvalidRequest
-
-if TYPE_CHECKING:
-    from tests.web.conftest import FakeQueue
+from tests.web.fake_queue import FakeQueue
 
 PATH = "/functions/v1/on-card-add"
 CARD = {"symbol": "AAPL", "dataTypes": ["quote"]}

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyworker.settings import Settings
-from pyworker.web.application import create_application
 from pyworker.web.problems import ProblemError
 from pyworker.web.request_limit import MINUTE, RequestLimit
-from tests.web.conftest import FakeQueue
+from tests.web.fake_queue import FakeQueue, application_on
 
 PATH = "/functions/v1/on-card-add"
 CARD = {"symbol": "AAPL", "dataTypes": ["quote"]}
@@ -33,7 +32,7 @@ async def limited(
     make_settings: Callable[..., Settings], make_token: Callable[..., str]
 ) -> httpx.AsyncClient:
     """A client of an application that takes two requests a minute."""
-    application = create_application(FakeQueue(), make_settings(requests_per_minute=2))
+    application = application_on(FakeQueue(), make_settings(requests_per_minute=2))
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(application),
         base_url="http://endpoint",

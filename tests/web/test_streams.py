@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from pyworker.lines import Said
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.lines import LineQueue
+from pyworker.queue.refreshes import RefreshQueue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import Database
@@ -52,7 +54,7 @@ async def test_a_refresh_is_told_from_its_queueing_to_its_end(
     endpoint: Endpoint,
     connection: Connection,
     quotes: DataType,
-    queue: Queue,
+    calls: Calls,
     stream_worker: Worker,
 ) -> None:
     quotes.store(connection, "AAPL", age_seconds=10)
@@ -67,7 +69,7 @@ async def test_a_refresh_is_told_from_its_queueing_to_its_end(
         assert (fresh.name, fresh.data["status"]) == ("fresh", "fresh")
         connection.execute("select freshness.request(%s, '{AAPL}', true)", [quotes.name])
         job = await stream_worker.claim()
-        await queue.finish(job, None)
+        await RefreshQueue(calls).finish(job, None)
         assert (await stream.until("unchanged")).data["status"] == "fresh"
         versions = [event.id for event in stream.seen if event.id is not None]
         assert versions == sorted(set(versions))
@@ -322,12 +324,12 @@ async def test_without_an_ear_one_poll_carries_all_streams_and_each_is_told(
 
 
 async def test_what_a_refresher_says_is_told_while_its_key_is_streamed(
-    endpoint: Endpoint, quotes: DataType, queue: Queue, stream_worker: Worker
+    endpoint: Endpoint, quotes: DataType, calls: Calls, stream_worker: Worker
 ) -> None:
     said = [Said(quotes.name, ("AAPL", "MSFT"), ["page 1", "page 2"], 4)]
     async with reading(endpoint, f"{quotes.name}:AAPL") as stream:
         await stream.until("snapshot")
-        assert await queue.tell_lines(said) == 2
+        assert await LineQueue(calls).tell_lines(said) == 2
         first, second = await stream.until("log"), await stream.until("log")
         assert datetime.fromisoformat(first.data.pop("saidAt")) <= datetime.now(UTC)
         key = {"dataType": quotes.name, "symbol": "AAPL"}

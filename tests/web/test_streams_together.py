@@ -15,7 +15,8 @@ from pyworker.errors import DatabaseUnavailable
 from pyworker.event_listener import EventListener, KeyEvent, KeyLine
 from pyworker.events import Refusal, Stream, Streams, TooManyStreams, streams
 from pyworker.job import Key
-from pyworker.queue import Queue, open_queue
+from pyworker.queue.calls import Calls, open_calls
+from pyworker.queue.streams import StreamQueue
 from pyworker.stream_state import StreamState
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
@@ -52,11 +53,11 @@ class Refused(Deaf):
         raise psycopg.errors.FeatureNotSupported("cannot execute LISTEN during recovery")
 
 
-class CountingQueue(Queue):
+class CountingQueue(StreamQueue):
     """Notes when it was asked to look."""
 
-    def __init__(self, queue: Queue) -> None:
-        super().__init__(queue._pool)
+    def __init__(self, calls: Calls) -> None:
+        super().__init__(calls)
         self.looks: list[float] = []
         self.has_looked = asyncio.Event()
 
@@ -90,7 +91,7 @@ class Unreachable(CountingQueue):
 
 
 @asynccontextmanager
-async def deaf_streams(queue: Queue, lease: float = 60) -> AsyncIterator[Streams]:
+async def deaf_streams(queue: StreamQueue, lease: float = 60) -> AsyncIterator[Streams]:
     """Streams of a process that hears nothing."""
     found = Streams(queue, Deaf("postgresql://nowhere"), lease=lease, most=3, most_of_one=2)
     try:
@@ -107,9 +108,9 @@ async def told(stream: Stream, text: bytes) -> None:
 
 
 async def test_while_nothing_happens_polls_come_less_and_less_often(
-    queue: Queue, quotes: DataType, connection: Connection
+    calls: Calls, quotes: DataType, connection: Connection
 ) -> None:
-    counting = CountingQueue(queue)
+    counting = CountingQueue(calls)
     async with deaf_streams(counting) as opened:
         keys = [Key(quotes.name, "A")]
         stream = await opened.join(keys, "service_role", "user:1")
@@ -127,9 +128,9 @@ async def test_while_nothing_happens_polls_come_less_and_less_often(
 
 
 async def test_where_listening_is_refused_streams_are_polled(
-    queue: Queue, quotes: DataType, connection: Connection
+    calls: Calls, quotes: DataType, connection: Connection
 ) -> None:
-    opened = Streams(queue, Refused("postgresql://nowhere"), lease=60)
+    opened = Streams(StreamQueue(calls), Refused("postgresql://nowhere"), lease=60)
     try:
         async with asyncio.timeout(PATIENCE):
             stream = await opened.join([Key(quotes.name, "A")], "service_role", "user:1")
@@ -142,13 +143,13 @@ async def test_where_listening_is_refused_streams_are_polled(
 
 async def test_what_somebody_else_wrote_is_found_by_the_look_for_all(
     database: Database,
-    queue: Queue,
+    calls: Calls,
     quotes: DataType,
     connection: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(streams, "_LOOK", 0.2)
-    opened = Streams(queue, EventListener(database.url), lease=60)
+    opened = Streams(StreamQueue(calls), EventListener(database.url), lease=60)
     try:
         stream = await opened.join([Key(quotes.name, "A")], "service_role", "user:1")
         assert opened.mode == "listen"
@@ -160,10 +161,10 @@ async def test_what_somebody_else_wrote_is_found_by_the_look_for_all(
 
 
 async def test_a_lease_is_renewed_as_long_as_its_stream_is_open(
-    queue: Queue, quotes: DataType, connection: Connection
+    calls: Calls, quotes: DataType, connection: Connection
 ) -> None:
     ends = "select max(lease_until) from freshness.watches where data_type = %s"
-    counting = CountingQueue(queue)
+    counting = CountingQueue(calls)
     async with deaf_streams(counting, lease=1.5) as opened:
         await opened.join([Key(quotes.name, "A")], "service_role", "user:1")
         first = connection.execute(ends, [quotes.name]).fetchone()
@@ -181,10 +182,10 @@ async def test_a_lease_is_renewed_as_long_as_its_stream_is_open(
 
 
 async def test_nobody_has_more_streams_than_there_is_room_for(
-    queue: Queue, quotes: DataType
+    calls: Calls, quotes: DataType
 ) -> None:
     keys = [Key(quotes.name, "A")]
-    async with deaf_streams(queue) as opened:
+    async with deaf_streams(StreamQueue(calls)) as opened:
         first = await opened.join(keys, "service_role", "user:1")
         await opened.join(keys, "service_role", "user:1")
         with pytest.raises(TooManyStreams) as own:
@@ -201,10 +202,10 @@ async def test_nobody_has_more_streams_than_there_is_room_for(
 
 
 async def test_one_who_gives_up_while_joining_leaves_nothing_behind(
-    queue: Queue, quotes: DataType, connection: Connection
+    calls: Calls, quotes: DataType, connection: Connection
 ) -> None:
     watches = "select count(*) from freshness.watches where data_type = %s"
-    async with deaf_streams(queue) as opened:
+    async with deaf_streams(StreamQueue(calls)) as opened:
         joining = asyncio.create_task(
             opened.join([Key(quotes.name, "A")], "service_role", "user:1")
         )
@@ -218,8 +219,8 @@ async def test_one_who_gives_up_while_joining_leaves_nothing_behind(
 
 
 async def test_without_a_database_nobody_waits_at_the_door(database: Database) -> None:
-    async with open_queue(database.url, 1) as queue:
-        opened = Streams(Unreachable(queue), Deaf("postgresql://nowhere"), lease=60)
+    async with open_calls(database.url, 1) as calls:
+        opened = Streams(Unreachable(calls), Deaf("postgresql://nowhere"), lease=60)
         for _ in range(2):
             with pytest.raises(DatabaseUnavailable):
                 async with asyncio.timeout(PATIENCE):

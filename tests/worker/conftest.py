@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from pyworker.queue import Queue, open_queue
+from pyworker.queue.calls import Calls, open_calls
 from tests.fixtures.poolers import Pooler
 from tests.fixtures.servers import Database
 from tests.worker.in_process import Recorder
@@ -48,8 +48,8 @@ def mode(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @pytest.fixture
-async def queue(database: Database, mode: str) -> AsyncIterator[Queue]:
+async def calls(database: Database, mode: str) -> AsyncIterator[Calls]:
     """The queue of the session's database, in both modes."""
     assert mode in MODES
-    async with open_queue(way_to(database.url), 5) as opened:
+    async with open_calls(way_to(database.url), 5) as opened:
         yield opened

@@ -10,7 +10,9 @@ from typing import Any
 
 from pyworker.job import Job, Row
 from pyworker.listener import Listener
-from pyworker.queue import open_queue
+from pyworker.queue.calls import open_calls
+from pyworker.queue.lines import LineQueue
+from pyworker.queue.refreshes import RefreshQueue
 from pyworker.refreshers import Context, Refresher, by_data_type
 from pyworker.runner import Runner, open_context
 from pyworker.telling import telling
@@ -84,17 +86,17 @@ async def working(
     }
     stop = asyncio.Event()
     async with (
-        open_queue(way, given["concurrency"] + 3, limit) as queue,
+        open_calls(way, given["concurrency"] + 3, limit) as calls,
         open_context(5) as context,
-        telling(context.lines, queue),
+        telling(context.lines, LineQueue(calls)),
     ):
-        runner = Runner(queue, by_data_type(refreshers), context, fetch_timeout=10)
+        runner = Runner(RefreshQueue(calls), by_data_type(refreshers), context, fetch_timeout=10)
         listener = Listener(
             listen_url or way,
             enabled=long_poll.enabled,
             round_trip_interval=long_poll.max_wait_time / 4,
         )
-        running = asyncio.create_task(Worker(queue, runner, listener, **given).run(stop))
+        running = asyncio.create_task(Worker(calls, runner, listener, **given).run(stop))
         try:
             await until(
                 lambda: (

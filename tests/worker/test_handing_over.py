@@ -14,7 +14,8 @@ import psycopg
 
 from pyworker.database import Pool, open_pool
 from pyworker.job import Ending, Sleeper, Turned
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.looks import LookQueue
 from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connect, Connection
 from tests.fixtures.data_types import DataType
@@ -61,11 +62,11 @@ FORGED = """
 """
 
 
-class Held(Queue):
+class Held(LookQueue):
     """Claims, and gives the answer when it is let go."""
 
     def __init__(self, pool: Pool) -> None:
-        super().__init__(pool)
+        super().__init__(Calls(pool))
         self.goes_on = asyncio.Event()
         self.goes_on.set()
 
@@ -88,7 +89,7 @@ class Held(Queue):
         return turned
 
 
-class Counting(Queue):
+class Counting(LookQueue):
     """Counts claims."""
 
     claims = 0
@@ -133,7 +134,9 @@ async def test_it_begins_without_a_claim(
     """One after the other, and it goes on sleeping as it did."""
     async with (
         open_pool(database.url, 1) as pool,
-        working(database.url, Refresher(quotes.name, recorder), looks=(looks := Counting(pool))),
+        working(
+            database.url, Refresher(quotes.name, recorder), looks=(looks := Counting(Calls(pool)))
+        ),
     ):
         await asleep(connection, quotes)
         claims = looks.claims
@@ -155,7 +158,9 @@ async def test_first_viewers_are_served_without_a_claim(
     """A card and a subscription, whose keys had no job before."""
     async with (
         open_pool(database.url, 1) as pool,
-        working(database.url, Refresher(quotes.name, recorder), looks=(looks := Counting(pool))),
+        working(
+            database.url, Refresher(quotes.name, recorder), looks=(looks := Counting(Calls(pool)))
+        ),
     ):
         await asleep(connection, quotes)
         claims = looks.claims

@@ -13,7 +13,10 @@ from urllib.parse import unquote
 import pytest
 
 from pyworker.configuration import read_configuration
-from pyworker.queue import Queue, open_queue
+from pyworker.queue.calls import Calls, open_calls
+from pyworker.queue.looks import LookQueue
+from pyworker.queue.members import MemberQueue
+from pyworker.queue.refreshes import RefreshQueue
 from pyworker.refreshers import Refresher
 from pyworker.runner import Runner, open_context
 from pyworker.testing import RefresherTest
@@ -201,9 +204,9 @@ async def test_a_batch_with_symbols_that_nobody_asked_for_fails(
 
 
 @pytest.fixture
-async def queues(database: Database) -> AsyncIterator[tuple[Queue, Queue]]:
-    """The queue as two processes see it."""
-    async with open_queue(database.url, 1) as one, open_queue(database.url, 1) as other:
+async def processes(database: Database) -> AsyncIterator[tuple[Calls, Calls]]:
+    """The calls of two processes."""
+    async with open_calls(database.url, 1) as one, open_calls(database.url, 1) as other:
         yield one, other
 
 
@@ -212,25 +215,26 @@ async def test_another_process_asks_with_what_the_first_was_given(
     configure: Configure,
     connection: Connection,
     quotes: DataType,
-    queues: tuple[Queue, Queue],
+    processes: tuple[Calls, Calls],
 ) -> None:
     """Until the fields are mapped in another way: then the rows have to come again."""
-    queue, other = queues
+    one, other = processes
     tagged(provider, at=datetime.now(UTC).isoformat())
     watch(connection, quotes, "A")
     seen: list[Any] = []
     mapped_anew = 'epochs = { price = "seconds" }'
-    for place, lines in ((queue, ""), (other, ""), (queue, "timeout = 5"), (other, mapped_anew)):
-        worker = await place.announce_worker("test", 15)
+    for calls, lines in ((one, ""), (other, ""), (one, "timeout = 5"), (other, mapped_anew)):
+        members = MemberQueue(calls)
+        worker = await members.announce_worker("test", 15)
         connection.execute(
             "select freshness.request(%s, array['A'], p_refresh_now => true)", [quotes.name]
         )
-        [claimed] = (await place.turn(worker, [quotes.name], 1)).jobs
+        [claimed] = (await LookQueue(calls).turn(worker, [quotes.name], 1)).jobs
         refresher = configure(lines, name=quotes.name)
         async with open_context(1) as context:
-            runner = Runner(place, {quotes.name: refresher}, context, 10)
+            runner = Runner(RefreshQueue(calls), {quotes.name: refresher}, context, 10)
             seen.append((await runner.run(claimed)).outcome)
-        await place.dismiss_worker(worker)
+        await members.dismiss_worker(worker)
     assert seen[:3] == ["fresh", "unchanged", "unchanged"]
     asked = [headers.get("if-none-match") for headers in provider.headers]
     assert asked == [None, '"1"', '"1"', None]
@@ -248,16 +252,19 @@ async def test_a_permanent_answer_sets_a_key_aside_in_the_database(
     configure: Configure,
     connection: Connection,
     quotes: DataType,
-    queue: Queue,
+    calls: Calls,
 ) -> None:
     watch(connection, quotes, "A")
     provider.respond = lambda _path, _number: Answer({}, 403)
-    worker = await queue.announce_worker("test", 15)
-    [claimed] = (await queue.turn(worker, [quotes.name], 1)).jobs
+    members = MemberQueue(calls)
+    worker = await members.announce_worker("test", 15)
+    [claimed] = (await LookQueue(calls).turn(worker, [quotes.name], 1)).jobs
     refresher = configure(name=quotes.name)
     async with open_context(1) as context:
-        ended = await Runner(queue, {quotes.name: refresher}, context, 10).run(claimed)
-    await queue.dismiss_worker(worker)
+        ended = await Runner(RefreshQueue(calls), {quotes.name: refresher}, context, 10).run(
+            claimed
+        )
+    await members.dismiss_worker(worker)
     assert ended.outcome == "failed"
     assert job(connection, quotes, "A", "j.state::text, j.last_error") == (
         "failed",

@@ -16,7 +16,8 @@ from pyworker.errors import DatabaseUnavailable
 from pyworker.listener import Listener
 from pyworker.local.cluster import free_port
 from pyworker.long_poll import LongPoll
-from pyworker.queue import open_queue
+from pyworker.queue.calls import open_calls
+from pyworker.queue.members import MemberQueue
 from pyworker.refreshers import Refresher
 from pyworker.wake_token import WakeToken
 from tests.fixtures.connections import Connection
@@ -251,7 +252,8 @@ async def test_a_statement_without_an_answer_is_given_up(
 ) -> None:
     """Where cancelling it would wait for an answer too; the queue works on afterwards."""
     blocking = connect(own_database)
-    async with open_queue(own_database, 1, limit=0.5) as queue:
+    async with open_calls(own_database, 1, limit=0.5) as calls:
+        queue = MemberQueue(calls)
         worker = await queue.announce_worker("test", 15)
         blocking.execute("begin")
         blocking.execute("lock table freshness.workers")

@@ -11,7 +11,7 @@ import pytest
 
 from pyworker.long_poll import LongPoll
 from pyworker.pauses import Pauses
-from pyworker.queue import Queue
+from pyworker.queue.looks import LookQueue
 from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType, Register
@@ -26,13 +26,13 @@ from tests.worker.waiting import until
 def looks(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts the looks of workers that poll, as `looks`."""
     counter = Counter[str]()
-    look = Queue.next_moment
+    look = LookQueue.next_moment
 
-    async def counted(queue: Queue, worker: int, data_types: list[str]) -> float | None:
+    async def counted(queue: LookQueue, worker: int, data_types: list[str]) -> float | None:
         counter["looks"] += 1
         return await look(queue, worker, data_types)
 
-    monkeypatch.setattr(Queue, "next_moment", counted)
+    monkeypatch.setattr(LookQueue, "next_moment", counted)
     return counter
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pyworker.database import open_pool
 from pyworker.errors import DatabaseUnavailable
 from pyworker.job import Ending, Sleeper, Turned
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.looks import LookQueue
 from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
@@ -18,7 +19,7 @@ from tests.worker.states import events, settled, watch
 from tests.worker.waiting import until
 
 
-class Deaf(Queue):
+class Deaf(LookQueue):
     """Does what it is asked for, and does not hear the first answer that brings jobs."""
 
     heard = True
@@ -44,7 +45,7 @@ class Deaf(Queue):
         return turned
 
 
-class Slow(Queue):
+class Slow(LookQueue):
     """Hears its first jobs later than its heartbeat limit of a second allows."""
 
     is_slow = True
@@ -80,7 +81,7 @@ async def test_a_claim_that_is_heard_of_too_late_starts_no_fetch(
 ) -> None:
     """Others may have taken its jobs over, so its calls would be beyond the budget."""
     async with open_pool(database.url, 1) as pool:
-        looks, refresher = Slow(pool), Refresher(quotes.name, recorder)
+        looks, refresher = Slow(Calls(pool)), Refresher(quotes.name, recorder)
         async with working(database.url, refresher, looks=looks, heartbeat_limit=1):
             hand_nothing_over(connection)
             watch(connection, quotes, "AAPL")
@@ -94,7 +95,7 @@ async def test_a_claim_whose_answer_was_lost_keeps_no_job(
 ) -> None:
     """Its jobs are handed back at once, what was running goes on, and the heartbeat keeps none."""
     async with open_pool(database.url, 1) as pool:
-        looks = Deaf(pool)
+        looks = Deaf(Calls(pool))
         looks.heard = False
         recorder.held = True
         async with working(database.url, Refresher(quotes.name, recorder), looks=looks):

@@ -14,7 +14,10 @@ import httpx
 import pytest
 
 from pyworker.job import Ended, Job, Row
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.looks import LookQueue
+from pyworker.queue.members import MemberQueue
+from pyworker.queue.refreshes import RefreshQueue
 from pyworker.refreshers import Context, Refresher, RefreshFailed
 from pyworker.runner import Runner, open_context
 from tests.fixtures.connections import Connection
@@ -33,13 +36,13 @@ class Attempt:
 
     connection: Connection
     quotes: DataType
-    queue: Queue
+    calls: Calls
     context: Context
     worker: int
 
     async def claim(self) -> Job:
         """Claim AAPL."""
-        (claimed,) = (await self.queue.turn(self.worker, [self.quotes.name], 1)).jobs
+        (claimed,) = (await LookQueue(self.calls).turn(self.worker, [self.quotes.name], 1)).jobs
         return claimed
 
     async def run(
@@ -51,7 +54,7 @@ class Attempt:
     ) -> Ended:
         """Run a fetch for AAPL."""
         refresher = Refresher(self.quotes.name, fetch, limit)
-        runner = Runner(self.queue, {self.quotes.name: refresher}, self.context, 10)
+        runner = Runner(RefreshQueue(self.calls), {self.quotes.name: refresher}, self.context, 10)
         return await runner.run(claimed or await self.claim())
 
     async def fails(
@@ -83,16 +86,17 @@ class Attempt:
 
 @pytest.fixture
 async def attempt(
-    connection: Connection, register: Register, queue: Queue
+    connection: Connection, register: Register, calls: Calls
 ) -> AsyncIterator[Attempt]:
     """A stale AAPL that somebody watches, and a worker to claim it."""
     quotes = register(COLUMNS)
     quotes.store(connection, "AAPL", 90)
     watch(connection, quotes, "AAPL")
-    worker = await queue.announce_worker("test", 15)
+    members = MemberQueue(calls)
+    worker = await members.announce_worker("test", 15)
     async with open_context(1) as context:
-        yield Attempt(connection, quotes, queue, context, worker)
-    await queue.dismiss_worker(worker)
+        yield Attempt(connection, quotes, calls, context, worker)
+    await members.dismiss_worker(worker)
 
 
 def returning(value: Any) -> Callable[[Job, Context], Awaitable[Any]]:
@@ -287,7 +291,7 @@ async def test_a_header_that_cannot_be_sent_is_kept_out_of_the_reason(attempt: A
 async def test_a_lost_fence_is_no_failure(attempt: Attempt) -> None:
     """The key belongs to another worker by now, and its job is left alone."""
     claimed = await attempt.claim()
-    await attempt.queue.dismiss_worker(attempt.worker)
+    await MemberQueue(attempt.calls).dismiss_worker(attempt.worker)
     ended = await attempt.run(returning([{"price": 2}]), claimed=claimed)
     assert ended == Ended("lost", None)
     assert price(attempt.connection, attempt.quotes, "AAPL") == 1
@@ -296,7 +300,7 @@ async def test_a_lost_fence_is_no_failure(attempt: Attempt) -> None:
 
 async def test_a_failure_after_the_fence_was_lost_changes_nothing(attempt: Attempt) -> None:
     claimed = await attempt.claim()
-    await attempt.queue.dismiss_worker(attempt.worker)
+    await MemberQueue(attempt.calls).dismiss_worker(attempt.worker)
     assert (await attempt.run(raising(ValueError()), claimed=claimed)).outcome == "lost"
     assert job(attempt.connection, attempt.quotes, "AAPL", "j.attempts, j.last_error") == (0, None)
 

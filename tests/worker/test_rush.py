@@ -16,7 +16,8 @@ from pyworker.database import Pool, open_pool
 from pyworker.errors import DatabaseUnavailable
 from pyworker.job import Job, Turned
 from pyworker.listener import Listener
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.looks import LookQueue
 from pyworker.refreshers import Context, Refresher
 from pyworker.rush import Rush
 from tests.fixtures.connections import Connection
@@ -44,14 +45,14 @@ ENDED = "select count(*) from freshness.events where data_type = %s and kind = '
 RUNNING = "select count(*) from freshness.jobs where data_type = %s and state = 'running'"
 
 
-class Watched(Queue):
+class Watched(LookQueue):
     """Notes what each claim asked for and got; can be closed, and then answers none.
 
     With `loses` the next full answer in a rush does not arrive.
     """
 
     def __init__(self, pool: Pool) -> None:
-        super().__init__(pool)
+        super().__init__(Calls(pool))
         self.claims: list[tuple[int, int]] = []
         self.loses = False
         self.claiming = 0

@@ -10,7 +10,7 @@ from pyworker import database as pools
 from pyworker.connections import Connection as AsyncConnection
 from pyworker.connections import make_round_trip
 from pyworker.database import Pool, open_pool
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
 from pyworker.refreshers import Refresher
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import create_data_type
@@ -75,7 +75,7 @@ async def test_a_doubted_connection_that_leads_nowhere_takes_the_others_with_it(
         async with pool.connection() as one, pool.connection() as other:
             before = {one.info.backend_pid, other.info.backend_pid}
         network.freeze()
-        await Queue(pool).doubt()
+        await Calls(pool).doubt()
         async with pool.connection() as one, pool.connection() as other:
             assert not {one.info.backend_pid, other.info.backend_pid} & before
 
@@ -84,7 +84,7 @@ async def test_a_doubted_connection_that_stands_is_kept(database: Database) -> N
     """There may be no other to be had."""
     async with open_pool(database.url, 1, trusted_for=60) as pool:
         first = await backend(pool)
-        await Queue(pool).doubt()
+        await Calls(pool).doubt()
         assert await backend(pool) == first
 
 
@@ -95,12 +95,12 @@ async def test_a_worker_that_lost_its_listening_connection_doubts_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What took one connection without a word may have taken all."""
-    doubted: list[Queue] = []
+    doubted: list[Calls] = []
 
-    async def doubt(queue: Queue) -> None:
-        doubted.append(queue)
+    async def doubt(calls: Calls) -> None:
+        doubted.append(calls)
 
-    monkeypatch.setattr(Queue, "doubt", doubt)
+    monkeypatch.setattr(Calls, "doubt", doubt)
     connection = connect(own_database)
     quotes = create_data_type(connection)
     async with working(own_database, Refresher(quotes.name, recorder)):

@@ -11,7 +11,8 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from pyworker.figures import read_figures
-from pyworker.queue import open_queue
+from pyworker.queue.calls import open_calls
+from pyworker.queue.status import StatusQueue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import WOULD_BREAK, Database
@@ -62,7 +63,8 @@ async def test_a_member_of_the_role_reads_the_figures_of_operators(
     quotes: DataType, url_of_a_member: str
 ) -> None:
     """For status, metrics and readiness of a process that has no more rights."""
-    async with open_queue(url_of_a_member, 1) as queue:
+    async with open_calls(url_of_a_member, 1) as calls:
+        queue = StatusQueue(calls)
         await queue.ask_for_nothing()
         figures = await read_figures(queue)
     assert quotes.name in {record["data_type"] for record in figures.status.data_types}
