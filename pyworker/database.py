@@ -124,14 +124,17 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
         return kind(diagnosis.message_primary or str(error), diagnosis.message_hint)
     # Missing at the top level it is ours; inside a function it may be a user's own trigger.
     is_ours = diagnosis.context is None
+    if is_ours and isinstance(error, psycopg.errors.UndefinedFunction):
+        return DatabaseUnavailable(
+            "schema freshness in the database is of another version than this command",
+            "replace one of them: docs/install.md, Upgrading",
+        )
     if is_ours and isinstance(
         error,
-        psycopg.errors.UndefinedFunction
-        | psycopg.errors.UndefinedTable
-        | psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName,
     ):
         return DatabaseUnavailable(
-            "the database does not have schema freshness as this version needs it",
+            "the database does not have schema freshness",
             "apply the migrations: freshness init and supabase db push, or make up",
         )
     if is_ours and isinstance(error, psycopg.errors.InsufficientPrivilege):

@@ -110,8 +110,8 @@ def refresher(
         ConfigurationError: there is no name, `max_batch` is below 1, `timeout` is not above 0, or
             the function yields.
     """
-    if not isinstance(data_type, str) or not data_type:
-        # Without parentheses the function stands in the name's place.
+    # Without parentheses the function stands in the name's place.
+    if not data_type or callable(data_type):
         raise ConfigurationError("@refresher needs a data type", 'write @refresher("quote")')
     if timeout is not None and timeout <= 0:
         raise ConfigurationError(f"timeout of {data_type} is {timeout}", "pass seconds above 0")

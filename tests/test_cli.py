@@ -137,15 +137,26 @@ def test_a_database_without_our_schema_is_told_what_to_do(
     )
     assert answer.returncode == 1
     assert answer.stderr == (
-        "freshness: the database does not have schema freshness as this version needs it"
+        "freshness: the database does not have schema freshness"
         " (apply the migrations: freshness init and supabase db push, or make up)\n"
+    )
+
+
+def test_a_schema_of_another_version_is_told_as_such(tmp_path: Path, own_database: str) -> None:
+    with psycopg.connect(own_database, autocommit=True) as connection:
+        connection.execute("drop function freshness.retry(text)")
+    answer = call(tmp_path, "retry", "quote", DATABASE_URL=own_database)
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        "freshness: schema freshness in the database is of another version than this command"
+        " (replace one of them: docs/install.md, Upgrading)\n"
     )
 
 
 def test_a_refresher_for_a_data_type_that_nobody_registered_is_named(
     tmp_path: Path, own_database: str
 ) -> None:
-    """A name that is misspelt on one side leaves keys due for ever, and nothing else would say so."""
+    """Its keys would stay due for ever, and nothing else would say why."""
     with psycopg.connect(own_database, autocommit=True) as connection:
         registered = create_data_type(connection).name
     fetch_over_http(tmp_path, "http://127.0.0.1", registered, "misspelt")

@@ -1282,6 +1282,7 @@ create function freshness.unregister_data_type(name text)
 returns boolean
 language plpgsql
 set search_path = ''
+set client_min_messages = warning
 as $$
 #variable_conflict use_variable
 begin
@@ -5640,6 +5641,7 @@ create function freshness.define_not_before(p_data_type text)
 returns void
 language plpgsql
 set search_path = ''
+set client_min_messages = warning
 as $define$
 declare
     v_name text := 'not_before_' || p_data_type;

@@ -125,7 +125,7 @@ def test_with_a_database_without_our_schema(tmp_path: Path, own_database: str) -
     other = own_database.rpartition("/")[0] + "/template1"
     said = refused(tmp_path, DATABASE_URL=other, FRESHNESS_REFRESHERS="module")
     assert said == (
-        "the database does not have schema freshness as this version needs it"
+        "the database does not have schema freshness"
         " (apply the migrations: freshness init and supabase db push, or make up)"
     )
 
