@@ -196,7 +196,8 @@ def main() -> None:
     except OSError as error:
         # Such as a full disk behind stdout, of which Python would speak again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        _fail(f"{error.strerror or error}")
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
 
 
 def _tell_programs(message: str, hint: str | None) -> None:

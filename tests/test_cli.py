@@ -91,6 +91,14 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path, own_database: str) -> N
     assert answer.stderr == "freshness: No space left on device\n"
 
 
+def test_a_file_that_is_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "supabase").mkdir()
+    (tmp_path / "supabase" / "migrations").write_text("")
+    answer = call(tmp_path, "init")
+    assert answer.returncode == 1
+    assert answer.stderr == "freshness: supabase/migrations: File exists\n"
+
+
 @pytest.mark.parametrize("arguments", [*ASKING, ["monitor"], ["run"], ["serve"]], ids=" ".join)
 def test_ctrl_c_ends_the_wait_for_a_database_that_is_silent(
     tmp_path: Path, arguments: list[str]
