@@ -95,7 +95,8 @@ $(INSTALLED): pyproject.toml
 		$$python -m venv .venv >&2; \
 	fi; \
 	say "Installing the Python packages into .venv"; \
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' >&2
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' >&2 || { \
+		say "pip could not install them, see above: make sure that it reaches its index, and call make again."; exit 1; }
 	@touch $@
 
 # The queues that we are measured beside; only `make bench` needs them.

@@ -1,48 +1,24 @@
-"""The command `freshness`."""
+"""The command `freshness`. Each command imports what it needs, so that all answer at once."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
-import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pyworker import event_loop
-from pyworker.configuration import read_configuration
-from pyworker.errors import ConfigurationError, FreshnessError, InvalidRequest
-from pyworker.listener import Listener
-from pyworker.logs import configure_logging
-from pyworker.monitor import Monitor
-from pyworker.project import copy_edge_function, copy_migrations
-from pyworker.queue.calls import open_calls
-from pyworker.queue.lines import LineQueue
-from pyworker.queue.looks import LookQueue
-from pyworker.queue.operations import OperatorQueue
-from pyworker.queue.refreshes import RefreshQueue
-from pyworker.queue.status import StatusQueue
-from pyworker.refreshers import by_data_type, load_refreshers
-from pyworker.runner import Runner, open_context
-from pyworker.settings import Settings, read_settings
-from pyworker.shutdown import Shutdown, end_tasks, first_of
-from pyworker.status import Status, read_status
-from pyworker.telling import telling
-from pyworker.web.beside_worker import beside_worker
-from pyworker.web.server import serve as serve_endpoint
-from pyworker.worker import Worker
+from pyworker.errors import FreshnessError, InvalidRequest
 
-_LOOKING = 10.0
-"""Seconds after which a look counts as lost, and the connection with it."""
+if TYPE_CHECKING:
+    from pyworker.queue.calls import Calls
 
-_ENDING = 4
-"""Connections for failures and for ends that were refused; the other ends go with the looks."""
-
-# A look that fails is tried again at once: no need to ask its connection before each.
-_TRUSTED_FOR = 5.0
+_INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -55,36 +31,47 @@ def freshness() -> None:
     """
 
 
-@freshness.command()
+@freshness.command(short_help="Run the worker.")
 def run() -> None:
     """Run the worker until SIGTERM or Ctrl-C; what runs is then finished.
 
     At a second signal what runs is handed back at once.
     """
+    from pyworker import event_loop
+    from pyworker.logs import configure_logging
+    from pyworker.settings import read_settings
+    from pyworker.worker_process import work
+
     settings = read_settings()
     configure_logging(settings.log_format, settings.log_level)
-    event_loop.run(_work(settings))
+    event_loop.run(work(settings))
 
 
-@freshness.command()
+@freshness.command(short_help="Serve on-card-add and streams to pages.")
 def serve() -> None:
-    """Serve the on-card-add endpoint until SIGTERM or Ctrl-C.
+    """Serve on-card-add, streams and the operators' paths until SIGTERM or Ctrl-C.
 
     Without DATABASE_URL it takes cards over the Data API of the project at SUPABASE_URL,
     with SUPABASE_SECRET_KEY (install supabase-freshness[edge]).
     """
+    from pyworker.logs import configure_logging
+    from pyworker.settings import read_settings
+    from pyworker.web.server import serve as serve_endpoint
+
     settings = read_settings(needs_database=False)
     configure_logging(settings.log_format, settings.log_level)
     asyncio.run(serve_endpoint(settings))
 
 
-@freshness.command()
+@freshness.command(short_help="Copy the migration into a Supabase project.")
 @click.argument(
     "project", type=click.Path(exists=True, file_okay=False, path_type=Path), default="."
 )
 @click.option("--edge-function", is_flag=True, help="Copy the Edge Function on-card-add too.")
 def init(project: Path, *, edge_function: bool) -> None:
     """Copy the migrations into the Supabase project in the folder PROJECT (default: here)."""
+    from pyworker.project import copy_edge_function, copy_migrations
+
     new = copy_migrations(project)
     functions = copy_edge_function(project) if edge_function else []
     for path in [*new, *functions]:
@@ -94,16 +81,23 @@ def init(project: Path, *, edge_function: bool) -> None:
         click.echo("Then: supabase functions deploy on-card-add --no-verify-jwt")
 
 
-@freshness.command()
+@freshness.command(short_help="Show how fresh the keys are, and what needs a look.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
 def status(*, as_json: bool) -> None:
     """Show how fresh the keys are, how well the promises are kept, and what needs a look."""
-    found = asyncio.run(_status(read_settings()))
+    from pyworker.queue.status import StatusQueue
+    from pyworker.status import Status, read_status
+
+    async def look() -> Status:
+        async with _calls() as calls:
+            return await read_status(StatusQueue(calls))
+
+    found = asyncio.run(look())
     # Colours are for a terminal only: echo takes them out elsewhere.
     click.echo(found.line() if as_json else found.text())
 
 
-@freshness.command()
+@freshness.command(short_help="Show the state of the service, live.")
 @click.option("--once", is_flag=True, help="Show it once, and end.")
 @click.option(
     "--interval",
@@ -115,12 +109,24 @@ def status(*, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line, each time.")
 def monitor(*, once: bool, interval: float, as_json: bool) -> None:
     """Show the state of the service, again and again until Ctrl-C."""
-    settings = read_settings()
-    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    asyncio.run(_monitor(settings, Monitor(as_json=as_json), None if once else interval))
+    from pyworker.monitor import Monitor
+    from pyworker.queue.status import StatusQueue
+    from pyworker.shutdown import Shutdown, end_tasks, first_of
+
+    async def look_on() -> None:
+        async with _calls() as calls:
+            shutdown = Shutdown()
+            shutdown.listen()
+            queue = StatusQueue(calls)
+            shown = Monitor(as_json=as_json).run(queue, None if once else interval)
+            await first_of(asyncio.create_task(shown), shutdown.stop)
+        # A look that is under way can swallow that it was cancelled.
+        await end_tasks()
+
+    asyncio.run(look_on())
 
 
-@freshness.command()
+@freshness.command(short_help="Release keys that are set aside or held back.")
 @click.argument("data_type")
 @click.argument("symbol", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
@@ -129,7 +135,21 @@ def retry(data_type: str, symbol: str | None, *, as_json: bool) -> None:
 
     Without SYMBOL, all such keys of DATA_TYPE.
     """
-    released = asyncio.run(_retry(read_settings(), data_type, symbol))
+    from pyworker.queue.operations import OperatorQueue
+
+    async def release() -> int:
+        async with _calls() as calls:
+            queue = OperatorQueue(calls)
+            released = await queue.retry(data_type, symbol)
+            if symbol is not None and not released:
+                raise InvalidRequest(
+                    f"{data_type} {symbol} was not released: it"
+                    f" {await queue.explain(data_type, symbol)}",
+                    "freshness status shows what is set aside",
+                )
+            return released
+
+    released = asyncio.run(release())
     if as_json:
         found = {"data_type": data_type, "symbol": symbol, "released": released}
         click.echo(json.dumps(found))
@@ -139,81 +159,56 @@ def retry(data_type: str, symbol: str | None, *, as_json: bool) -> None:
         click.echo(f"Released {released} {'key' if released == 1 else 'keys'} of {data_type}.")
 
 
-async def _retry(settings: Settings, data_type: str, symbol: str | None) -> int:
-    async with open_calls(settings.database_url.get_secret_value(), 1) as calls:
-        queue = OperatorQueue(calls)
-        released = await queue.retry(data_type, symbol)
-        if symbol is not None and not released:
-            raise InvalidRequest(
-                f"{data_type} {symbol} was not released: it"
-                f" {await queue.explain(data_type, symbol)}",
-                "freshness status shows what is set aside",
-            )
-        return released
+@asynccontextmanager
+async def _calls() -> AsyncIterator[Calls]:
+    """Open one connection for somebody who waits: an error is told at once, and once."""
+    import logging
 
+    from pyworker.database import connect_once
+    from pyworker.queue.calls import open_calls
+    from pyworker.settings import read_settings
 
-async def _monitor(settings: Settings, shown: Monitor, interval: float | None) -> None:
-    shutdown = Shutdown()
-    shutdown.listen()
-    async with open_calls(settings.database_url.get_secret_value(), 1) as calls:
-        looking = asyncio.create_task(shown.run(StatusQueue(calls), interval))
-        await first_of(looking, shutdown.stop)
-    # A look that is under way can swallow that it was cancelled.
-    await end_tasks()
-
-
-async def _status(settings: Settings) -> Status:
-    async with open_calls(settings.database_url.get_secret_value(), 1) as calls:
-        return await read_status(StatusQueue(calls))
-
-
-async def _work(settings: Settings) -> None:
-    refreshers = by_data_type(
-        [*load_refreshers(settings.refreshers), *read_configuration(settings.configuration)]
-    )
-    if not refreshers:
-        raise ConfigurationError(
-            "there is no refresher",
-            f"name a module in FRESHNESS_REFRESHERS, or write {settings.configuration}",
-        )
-    shutdown = Shutdown()
-    shutdown.listen()
-    long_poll = settings.long_poll
-    url = settings.database_url.get_secret_value()
-    async with (
-        open_calls(url, 1, _LOOKING, trusted_for=_TRUSTED_FOR) as looks,
-        # Besides the ends of refreshes: the heartbeat and the sweep. Lines of refreshers can wait.
-        open_calls(url, min(settings.concurrency, _ENDING) + 2) as calls,
-        open_context(settings.concurrency) as context,
-        telling(context.lines, LineQueue(calls)),
-    ):
-        listener = Listener(
-            url, enabled=long_poll.enabled, round_trip_interval=long_poll.max_wait_time / 4
-        )
-        worker = Worker(
-            calls,
-            Runner(RefreshQueue(calls), refreshers, context, settings.fetch_timeout),
-            listener,
-            name=settings.worker_name or f"{socket.gethostname()}:{os.getpid()}",
-            concurrency=settings.concurrency,
-            heartbeat_limit=settings.heartbeat_limit,
-            shutdown_timeout=settings.shutdown_timeout,
-            long_poll=long_poll,
-            looks=LookQueue(looks),
-        )
-        async with beside_worker(settings, [calls, looks], listener.report):
-            await worker.run(shutdown.stop, shutdown.hand_back)
-    await end_tasks()
+    url = read_settings().database_url.get_secret_value()
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+    await connect_once(url)
+    async with open_calls(url, 1) as calls:
+        yield calls
 
 
 def main() -> None:
-    """Run the command; what a person can put right is said in one line, with exit status 1."""
+    """Run the command; what a person can put right is said in one line, with exit status 1.
+
+    With --json an error is an object on stdout too. Interrupted, it ends with status 130.
+    """
+    # https://no-color.org: any value, unless it is empty.
+    colour = False if os.environ.get("NO_COLOR") else None
     try:
-        freshness()
+        sys.exit(freshness.main(standalone_mode=False, color=colour))
+    except click.Abort:
+        sys.exit(_INTERRUPTED)
+    except click.ClickException as error:
+        _tell_programs(error.format_message(), None)
+        error.show()
+        sys.exit(error.exit_code)
     except FreshnessError as error:
-        # What a module or a parser said may have several lines.
-        click.echo(f"freshness: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+        _tell_programs(error.message, error.hint)
+        _fail(str(error))
+    except OSError as error:
+        # Such as a full disk behind stdout, of which Python would speak again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}")
+
+
+def _tell_programs(message: str, hint: str | None) -> None:
+    if "--json" in sys.argv:
+        click.echo(json.dumps({"error": message, "hint": hint}))
+
+
+def _fail(message: str) -> None:
+    # What a module or a parser said may have several lines.
+    click.echo(f"freshness: {' '.join(message.split())}", err=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,16 @@ from pyworker.http_batch import HttpBatchFetch
 from pyworker.http_refresher import HttpFetch
 from pyworker.refreshers import Refresher
 
+_HINT = "docs/refreshers.md has an example"
+
+# In the words of somebody who writes TOML, where those of the library are of Python.
+_REASONS = {
+    "extra_forbidden": "there is no such setting",
+    "missing": "it is missing",
+    "model_type": "it is not a table",
+    "dict_type": "it is not a table",
+}
+
 
 class HttpRefresherTable(BaseModel):
     """One table `[refreshers.<data type>]`: where to fetch, and which field goes where."""
@@ -105,14 +115,17 @@ def read_configuration(path: Path) -> list[Refresher]:
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        raise ConfigurationError(f"{path} cannot be read: {error}", _HINT) from error
     environment = {**dotenv_values(".env"), **os.environ}
     try:
         tables = Configuration.model_validate(content, context=environment).refreshers
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {place}: {first['msg']}") from None
+        reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        # What we say ourselves names the next step.
+        hint = None if first["type"] == "value_error" else _HINT
+        raise ConfigurationError(f"{path}: {place}: {reason}", hint) from None
     return [table.refresher(name) for name, table in tables.items()]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -46,6 +47,10 @@ PATIENCE = 3.0
 """Seconds that a connection has to answer when it is not known whether it still stands."""
 
 
+_OPENING = 10.0
+_AGAIN = 0.5
+
+
 @asynccontextmanager
 async def open_pool(
     database_url: str, connections: int, *, checks: bool = True, trusted_for: float = 0.0
@@ -61,13 +66,7 @@ async def open_pool(
         ConfigurationError: the URL is none.
         DatabaseUnavailable: no connection could be made within ten seconds.
     """
-    try:
-        conninfo_to_dict(database_url)
-    except psycopg.ProgrammingError:
-        # Its words repeat the URL, and so a password.
-        raise ConfigurationError(
-            "DATABASE_URL is no connection string", "set it to postgresql://user:password@host/name"
-        ) from None
+    _check_url(database_url)
 
     asked = WeakKeyDictionary[psycopg.AsyncConnection[Any], float]()
 
@@ -101,10 +100,12 @@ async def open_pool(
         check=check if checks else None,
     )
     try:
-        await pool.open(wait=True, timeout=10)
+        await pool.open(wait=True, timeout=_OPENING)
     except PoolTimeout as error:
         await pool.close()
-        raise await _reason(database_url) from error
+        # The pool only says that time is over.
+        await connect_once(database_url)
+        raise _unavailable() from error
     try:
         yield pool
     finally:
@@ -123,15 +124,18 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
         return kind(diagnosis.message_primary or str(error), diagnosis.message_hint)
     # Missing at the top level it is ours; inside a function it may be a user's own trigger.
     is_ours = diagnosis.context is None
+    if is_ours and isinstance(error, psycopg.errors.UndefinedFunction):
+        return DatabaseUnavailable(
+            "schema freshness in the database is of another version than this command",
+            "replace one of them: docs/install.md, Upgrading",
+        )
     if is_ours and isinstance(
         error,
-        psycopg.errors.UndefinedFunction
-        | psycopg.errors.UndefinedTable
-        | psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName,
     ):
         return DatabaseUnavailable(
-            "the database does not have schema freshness as this version needs it",
-            "apply the migrations: make up, or supabase db push",
+            "the database does not have schema freshness",
+            "apply the migrations: freshness init and supabase db push, or make up",
         )
     if is_ours and isinstance(error, psycopg.errors.InsufficientPrivilege):
         return DatabaseUnavailable(
@@ -153,17 +157,50 @@ def is_mismatch(error: BaseException | None) -> bool:
     return is_of_a_function and error.sqlstate.startswith(_MISMATCHES)
 
 
-async def _reason(database_url: str) -> DatabaseUnavailable:
-    # The pool only says that time is over.
+async def connect_once(database_url: str) -> None:
+    """Connect, and disconnect: a pool would try for ten seconds before it says what is wrong.
+
+    Raises:
+        ConfigurationError: the URL is none.
+        DatabaseUnavailable: the connection cannot be made; the message has Postgres' reason.
+    """
+    _check_url(database_url)
     try:
         connection = await psycopg.AsyncConnection.connect(database_url, connect_timeout=5)
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
-        return DatabaseUnavailable(
+        # What comes after the first line is advice, and the same for further addresses.
+        reason = str(error).strip().splitlines()[0].removeprefix("connection failed: ")
+        raise DatabaseUnavailable(
             f"the database cannot be reached: {reason}", "check DATABASE_URL"
-        )
+        ) from None
     await connection.close()
-    return _unavailable()
+
+
+async def wait_for_database(database_url: str) -> None:
+    """Connect once, and try again for ten seconds; unlike the opening of a pool it can be ended.
+
+    Raises:
+        ConfigurationError: the URL is none.
+        DatabaseUnavailable: the last attempt failed too.
+    """
+    ends_at = time.monotonic() + _OPENING
+    while True:
+        try:
+            return await connect_once(database_url)
+        except DatabaseUnavailable:
+            if time.monotonic() + _AGAIN > ends_at:
+                raise
+        await asyncio.sleep(_AGAIN)
+
+
+def _check_url(database_url: str) -> None:
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError:
+        # Its words repeat the URL, and so a password.
+        raise ConfigurationError(
+            "DATABASE_URL is no connection string", "set it to postgresql://user:password@host/name"
+        ) from None
 
 
 def _unavailable() -> DatabaseUnavailable:

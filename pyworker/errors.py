@@ -18,7 +18,7 @@ class FreshnessError(Exception):
 
     def __str__(self) -> str:
         """Return one line with both."""
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+        return f"{self.message} ({self.hint.rstrip('.')})" if self.hint else self.message
 
 
 class ConfigurationError(FreshnessError):

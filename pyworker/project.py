@@ -23,7 +23,7 @@ def copy_migrations(project: Path) -> list[Path]:
         migrations_folder(),
         "*.sql",
         Path("migrations"),
-        "if it was not pushed yet, delete it and run this again",
+        "if it was not pushed yet, delete it and run this again; else docs/install.md, Upgrading",
     )
 
 

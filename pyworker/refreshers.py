@@ -107,8 +107,14 @@ def refresher(
     to any of these, or to an error. A symbol that is left out is missing.
 
     Raises:
-        ConfigurationError: the function yields, or `max_batch` is below 1.
+        ConfigurationError: there is no name, `max_batch` is below 1, `timeout` is not above 0, or
+            the function yields.
     """
+    # Without parentheses the function stands in the name's place.
+    if not data_type or callable(data_type):
+        raise ConfigurationError("@refresher needs a data type", 'write @refresher("quote")')
+    if timeout is not None and timeout <= 0:
+        raise ConfigurationError(f"timeout of {data_type} is {timeout}", "pass seconds above 0")
     if max_batch is not None and max_batch < 1:
         raise ConfigurationError(f"max_batch of {data_type} is {max_batch}", "pass 1 or more")
 

@@ -5,6 +5,7 @@ create function freshness.define_not_before(p_data_type text)
 returns void
 language plpgsql
 set search_path = ''
+set client_min_messages = warning
 as $define$
 declare
     v_name text := 'not_before_' || p_data_type;

@@ -45,10 +45,7 @@ select
     'no sweep has run in the last 15 minutes: neither pg_cron nor a worker runs it' as message
 where
     exists (select from freshness.data_types)
-    and not exists (
-        select from freshness.sweeps as s
-        where s.started_at > clock_timestamp() - interval '15 minutes'
-    )
+    and coalesce((select max(s.started_at) from freshness.sweeps as s) < clock_timestamp() - interval '15 min', true)
 union all
 select
     'no_worker' as kind,
@@ -90,6 +87,12 @@ select
 from set_aside as a
 union all
 select
+    'overdue' as kind,
+    o.data_type,
+    o.message
+from freshness.overdue as o
+union all
+select
     'errors' as kind,
     e.data_type,
     format('%s on record in the last day, the last: %s', e.errors, e.last) as message
@@ -113,5 +116,5 @@ where s.short_since < clock_timestamp() - interval '1 minute';
 
 comment on view freshness.findings is
     'What needs a look, in words: sweeps that had to mend something, no sweep, no worker, data types without keys,'
-    ' triggers that are gone from a data table, keys that are set aside with the reason, errors on record, sources that'
-    ' are paused or short of calls.';
+    ' triggers that are gone from a data table, keys that are set aside with the reason, due keys that nobody takes,'
+    ' errors on record, sources that are paused or short of calls.';

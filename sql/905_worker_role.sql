@@ -56,7 +56,7 @@ begin
 end
 $$;
 grant select on freshness.key_status, freshness.data_type_status, freshness.source_status, freshness.slo,
-freshness.findings to freshness_worker;
+freshness.overdue, freshness.findings to freshness_worker;
 -- What these views and a worker's look call, with the reader's rights too.
 grant execute on function freshness.seconds_until(timestamptz) to freshness_worker;
 grant execute on function freshness.somebody_works() to freshness_worker;

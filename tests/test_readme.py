@@ -1,12 +1,14 @@
-"""The README's code blocks do what they say."""
+"""The code blocks of the README and of the documents do what they say."""
 
 from __future__ import annotations
 
 import re
+import runpy
 import sys
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -19,9 +21,9 @@ from pyworker.refreshers import Context, load_refreshers
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
-def blocks(language: str) -> list[str]:
-    """Return the README's code blocks in a language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+def blocks(language: str, document: Path = README) -> list[str]:
+    """Return the code blocks of a document in a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def job_for(symbol: str) -> Job:
@@ -47,6 +49,38 @@ def test_the_sql_blocks_run_one_after_the_other(own_database: str) -> None:
         ).fetchall()
 
     assert [state[:2] for state in states] == [("AAPL", "missing"), ("MSFT", "missing")]
+
+
+def test_the_sql_of_the_other_documents_runs(own_database: str) -> None:
+    """On the README's table, each block by itself; that of uninstalling has a test of its own."""
+    documents = [
+        each for each in (README.parent / "docs").glob("*.md") if each.name != "install.md"
+    ]
+    with psycopg.connect(own_database, autocommit=True) as connection:
+        connection.execute(blocks("sql")[0])
+        for block in [block for each in documents for block in blocks("sql", each)]:
+            with connection.transaction(force_rollback=True):
+                connection.execute(block)
+
+
+async def test_what_the_page_on_refreshers_shows_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All functions can be defined, the test of one passes, and the configuration can be read."""
+    page = README.parent / "docs" / "refreshers.md"
+    monkeypatch.setenv("QUOTES_API_KEY", "key")
+    first, *others, test = blocks("python", page)
+    names: dict[str, Any] = {}
+    for block in [*others, first + test]:
+        (tmp_path / "shown.py").write_text(block)
+        names = runpy.run_path(str(tmp_path / "shown.py"))
+    await names["test_a_quote_is_stored_and_confirmed"]()
+    [block] = blocks("toml", page)
+    (tmp_path / "freshness.toml").write_text(block)
+    assert [r.data_type for r in read_configuration(tmp_path / "freshness.toml")] == [
+        "quote",
+        "rate",
+    ]
 
 
 async def test_the_python_block_is_a_refresher(

@@ -118,7 +118,8 @@ def _pending(migrations: list[Migration], history: dict[str, list[str] | None]) 
         elif history[migration.version] not in (None, migration.statements):
             raise MigrationError(
                 f"{migration.file_name}: changed since it was applied: undo the change and add a "
-                "migration, or start again with an empty database"
+                "migration, or start again with an empty database (the private one: "
+                ".venv/bin/python -m pyworker.local down --delete)"
             )
     return pending
 

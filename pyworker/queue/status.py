@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, LiteralString
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row, dict_row, scalar_row
 
 from pyworker.processes import Processes
 from pyworker.queue.calls import Calls
@@ -15,6 +15,11 @@ class StatusQueue:
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+
+    async def data_types(self) -> list[str]:
+        """Return the names of the registered data types."""
+        statement: LiteralString = "select t.name from freshness.data_types as t order by t.name"
+        return await self._calls.rows(statement, (), scalar_row)
 
     async def data_type_status(self) -> list[dict[str, Any]]:
         """Return a row for each data type: its keys by status; see freshness.data_type_status."""

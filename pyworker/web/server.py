@@ -14,11 +14,13 @@ import structlog
 import uvicorn
 from starlette.applications import Starlette
 
+from pyworker.database import wait_for_database
 from pyworker.errors import ConfigurationError
 from pyworker.event_listener import EventListener
 from pyworker.events import Streams
 from pyworker.queue.calls import open_calls
 from pyworker.queue.cards import CardQueue
+from pyworker.queue.status import StatusQueue
 from pyworker.queue.waits import WaitQueue
 from pyworker.settings import Settings
 from pyworker.web.application import create_application, create_card_application
@@ -42,7 +44,7 @@ async def serve(settings: Settings) -> None:
 
     Raises:
         ConfigurationError: a setting for sign-in is missing or unusable, or the address is.
-        DatabaseUnavailable: the database cannot be reached at the start.
+        DatabaseUnavailable: the database cannot be reached at the start, or lacks our schema.
     """
     # A mistake in the settings is told before the database is waited for.
     Authentication(settings)
@@ -61,10 +63,12 @@ async def _with_a_database(settings: Settings) -> AsyncIterator[Opened]:
     """Yield the application, and what lets its long requests be answered at once."""
     url = settings.database_url.get_secret_value()
     listener = EventListener(url)
+    await wait_for_database(url)
     async with (
         open_calls(url, CONNECTIONS, checks=False) as calls,
         KeyWaits(WaitQueue(calls), listener) as waits,
     ):
+        await StatusQueue(calls).ask_for_nothing()
         cards = DatabaseCards(CardQueue(calls), settings.lease, waits)
         application = create_application(calls, cards, settings, listener)
         streams: Streams = application.state.streams

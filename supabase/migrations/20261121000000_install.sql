@@ -1282,6 +1282,7 @@ create function freshness.unregister_data_type(name text)
 returns boolean
 language plpgsql
 set search_path = ''
+set client_min_messages = warning
 as $$
 #variable_conflict use_variable
 begin
@@ -5640,6 +5641,7 @@ create function freshness.define_not_before(p_data_type text)
 returns void
 language plpgsql
 set search_path = ''
+set client_min_messages = warning
 as $define$
 declare
     v_name text := 'not_before_' || p_data_type;
@@ -10433,6 +10435,35 @@ comment on function freshness.explain(text, text) is
     ' failed, unknown_data_type or invalid_symbol. Times are in the session''s time zone.';
 -- <<<
 
+-- >>> sql/843_overdue.sql
+-- Due keys that nobody takes, although somebody works and nothing holds them back: a worker does not say what it has
+-- refreshers for, so that a name that is misspelt shows here alone.
+create view freshness.overdue with (security_invoker = true) as
+select
+    t.name as data_type,
+    min(j.due_at) as since,
+    format(
+        'keys of %s are due since %s: too few workers, or none with a refresher for it',
+        t.name, freshness.moment_in_words(min(j.due_at))
+    ) as message
+from freshness.data_types as t
+inner join freshness.jobs as j on t.name = j.data_type
+where
+    j.state <> 'running'
+    and j.due_at < clock_timestamp() - interval '1 minute'
+    and (j.unwatched_at is null or j.requested_at is not null or j.required_as_of is not null)
+    and freshness.somebody_works()
+    and not exists (
+        select from freshness.source_status as s
+        where s.source = t.source and s.status in ('paused', 'short')
+    )
+group by t.name;
+
+comment on view freshness.overdue is
+    'Data types with wanted keys that are due for more than a minute, since when and in words, although a worker is'
+    ' there and the source is open.';
+-- <<<
+
 -- >>> sql/845_findings.sql
 create view freshness.findings with (security_invoker = true) as
 with mended as (
@@ -10481,10 +10512,7 @@ select
     'no sweep has run in the last 15 minutes: neither pg_cron nor a worker runs it' as message
 where
     exists (select from freshness.data_types)
-    and not exists (
-        select from freshness.sweeps as s
-        where s.started_at > clock_timestamp() - interval '15 minutes'
-    )
+    and coalesce((select max(s.started_at) from freshness.sweeps as s) < clock_timestamp() - interval '15 min', true)
 union all
 select
     'no_worker' as kind,
@@ -10526,6 +10554,12 @@ select
 from set_aside as a
 union all
 select
+    'overdue' as kind,
+    o.data_type,
+    o.message
+from freshness.overdue as o
+union all
+select
     'errors' as kind,
     e.data_type,
     format('%s on record in the last day, the last: %s', e.errors, e.last) as message
@@ -10549,8 +10583,8 @@ where s.short_since < clock_timestamp() - interval '1 minute';
 
 comment on view freshness.findings is
     'What needs a look, in words: sweeps that had to mend something, no sweep, no worker, data types without keys,'
-    ' triggers that are gone from a data table, keys that are set aside with the reason, errors on record, sources that'
-    ' are paused or short of calls.';
+    ' triggers that are gone from a data table, keys that are set aside with the reason, due keys that nobody takes,'
+    ' errors on record, sources that are paused or short of calls.';
 -- <<<
 
 -- >>> sql/900_grants.sql
@@ -10682,7 +10716,7 @@ begin
 end
 $$;
 grant select on freshness.key_status, freshness.data_type_status, freshness.source_status, freshness.slo,
-freshness.findings to freshness_worker;
+freshness.overdue, freshness.findings to freshness_worker;
 -- What these views and a worker's look call, with the reader's rights too.
 grant execute on function freshness.seconds_until(timestamptz) to freshness_worker;
 grant execute on function freshness.somebody_works() to freshness_worker;

@@ -106,7 +106,7 @@ from unnest(
 ) as t;
 insert into allowed
 select 'view', 'freshness.' || v, 'freshness_worker', 'SELECT'
-from unnest(array['key_status', 'data_type_status', 'source_status', 'slo', 'findings']) as v;
+from unnest(array['key_status', 'data_type_status', 'source_status', 'slo', 'overdue', 'findings']) as v;
 
 -- What there is: ours in public are those that lead to schema freshness. What registrations write is looked at below.
 create temporary table found on commit drop as

@@ -74,6 +74,27 @@ def test_a_module_without_a_refresher_is_refused(modules: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("decorator", "said"),
+    [
+        ("@refresher", '@refresher needs a data type (write @refresher("quote"))'),
+        ('@refresher("")', '@refresher needs a data type (write @refresher("quote"))'),
+        ('@refresher("quote", timeout=0)', "timeout of quote is 0 (pass seconds above 0)"),
+    ],
+)
+def test_a_decorator_that_is_used_wrongly_says_how(
+    modules: Path, decorator: str, said: str
+) -> None:
+    write(
+        modules,
+        "market_misused",
+        first=f"from pyworker import refresher\n{decorator}\ndef f(job, context): ...",
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load_refreshers("market_misused")
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["market_nowhere", ".relative", "json.nowhere", "a b"])
 def test_a_name_that_is_no_module_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"module {name} cannot be imported"):

@@ -125,8 +125,8 @@ def test_with_a_database_without_our_schema(tmp_path: Path, own_database: str) -
     other = own_database.rpartition("/")[0] + "/template1"
     said = refused(tmp_path, DATABASE_URL=other, FRESHNESS_REFRESHERS="module")
     assert said == (
-        "the database does not have schema freshness as this version needs it"
-        " (apply the migrations: make up, or supabase db push)"
+        "the database does not have schema freshness"
+        " (apply the migrations: freshness init and supabase db push, or make up)"
     )
 
 
