@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -37,7 +38,7 @@ class Handovers:
         *,
         data_types: Sequence[str],
         heartbeat_limit: float,
-        begin: Callable[[Handed], bool],
+        begin: Callable[[Handed, Callable[[], bool]], bool],
         look: Callable[[], None],
     ) -> None:
         self._queue = queue
@@ -57,7 +58,7 @@ class Handovers:
         """Begin with a job, or have it handed back."""
         if self._held is not None:
             self._held.append(handed)
-        elif self._is_ours(handed) and self._begin(handed):
+        elif self._is_ours(handed) and self._begin(handed, partial(self._is_recent, handed)):
             if handed.others_sleep:
                 # Somebody is to notice if we die with it.
                 self._others_sleep = True
@@ -83,7 +84,7 @@ class Handovers:
         finally:
             self._held = None
 
-    def is_recent(self, handed: Handed) -> bool:
+    def _is_recent(self, handed: Handed) -> bool:
         """Say whether nobody can have taken a job over, nor will before our next heartbeat."""
         return -_TOLERANCE < self._clock.most_since(handed.job.started_at) <= self._longest_way
 
@@ -93,7 +94,7 @@ class Handovers:
             handed.worker == self._membership.id
             and self._membership.is_known
             and not self._membership.is_in_doubt
-            and self.is_recent(handed)
+            and self._is_recent(handed)
         )
 
     def _refuse(self, handed: Handed) -> None:

@@ -11,6 +11,7 @@ import structlog
 from pyworker.errors import DatabaseUnavailable
 from pyworker.pulse import Pulse
 from pyworker.queue.members import MemberQueue
+from pyworker.running import Running
 
 # A claim says again that we live when that was last said longer ago than this (s).
 _REPEATED = 5.0
@@ -21,7 +22,7 @@ class Membership:
 
     `id` changes when it is announced anew or renewed. `is_known` is False once the database has
     taken it for dead. `is_in_doubt`: a claim ended in an error, and what it took, if anything,
-    runs for nobody until the membership is renewed.
+    runs for nobody until the worker goes on under a new id.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Membership:
         self._data_types = data_types
         self._log = structlog.get_logger("worker").bind(worker=name)
         # The last word of us that a claim leaves standing may be that much older than the claim.
-        self.pulse = Pulse(heartbeat_limit - min(heartbeat_limit / 8, _REPEATED))
+        self._pulse = Pulse(heartbeat_limit - min(heartbeat_limit / 8, _REPEATED))
         self.id = 0
         self.is_known = False
         self.is_in_doubt = False
@@ -47,16 +48,33 @@ class Membership:
         self.is_in_doubt = False
         self._log.info("worker_started", id=self.id, data_types=self._data_types)
 
-    async def renew(self, fences: Sequence[int]) -> None:
-        """Go on under a new id with what runs; anything else that the old one has is handed back.
-
-        Raises:
-            WorkerUnknown: it was taken for dead.
-        """
+    async def _renew(self, fences: Sequence[int]) -> None:
         # What the claim that failed has taken would stay ours, and nobody would fetch it.
         self.id = await self._queue.renew_worker(self.id, fences)
         self.is_in_doubt = False
         self._log.info("worker_renewed", id=self.id, running=len(fences))
+
+    async def be_known(self, running: Running) -> None:
+        """Announce the worker anew, or renew it, if it has to be before its next claim.
+
+        Raises:
+            WorkerUnknown: it was taken for dead.
+        """
+        if not self.is_known:
+            # What runs has lost its fences, so its results would be refused.
+            self._log.warning("taken_for_dead", dropped=len(running))
+            await running.cancel()
+            await self.announce()
+        elif self.is_in_doubt:
+            await self._renew(running.fences)
+
+    def heard(self, asked_at: float) -> None:
+        """Note that the database has heard of us by what we asked at this moment of the loop."""
+        self._pulse.beat(asked_at)
+
+    def has_lasted_since(self, claimed_at: float) -> bool:
+        """Say whether nobody can have taken over what we claimed at this moment of the loop."""
+        return self._pulse.has_lasted(claimed_at, asyncio.get_running_loop().time())
 
     async def beat(self, is_busy: Callable[[], bool], lost: Callable[[], None]) -> NoReturn:
         """Be heard of while busy, for ever; calls `lost` when it was taken for dead."""
@@ -64,12 +82,12 @@ class Membership:
             await asyncio.sleep(self._heartbeat_limit / 3)
             if not is_busy():
                 continue
-            worker, began_at = self.id, asyncio.get_running_loop().time()
+            worker, asked_at = self.id, asyncio.get_running_loop().time()
             try:
                 alive = await self._queue.heartbeat(worker)
             except DatabaseUnavailable:
                 continue
-            self.pulse.beat(began_at)
+            self.heard(asked_at)
             # Renewed meanwhile: that it is not known any more is as it should be.
             if not alive and worker == self.id and not self.is_in_doubt:
                 self.is_known = False
