@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import httpx
@@ -27,18 +27,29 @@ class Failure:
     of_source: bool = False
 
 
-def failure_of(error: Exception, batch: int = 1) -> Failure:
-    """Return what an error means for each key of a batch of so many."""
-    failure = _failure_of(error)
+def failure_of(error: BaseException, batch: int = 1) -> Failure:
+    """Return what an error means for each key of a batch of so many; raises nothing."""
+    try:
+        failure = _failure_of(error)
+    except Exception:
+        # One that cannot even say what it is.
+        failure = Failure(type(error).__name__)
     if batch == 1 or not failure.permanent:
         return failure
     # One key may have spoiled it for all: each by itself, to find out which.
     return Failure(f"{failure.reason} (in a batch of {batch} keys)", alone=True)
 
 
-def _failure_of(error: Exception) -> Failure:
+def _failure_of(error: BaseException) -> Failure:
+    if isinstance(error, BaseExceptionGroup):
+        # Of a task group: what it is about is inside.
+        first, *others = error.exceptions
+        failure = _failure_of(first)
+        more = f" (and {len(others)} more)" if others else ""
+        return replace(failure, reason=failure.reason + more)
     if isinstance(error, RefreshFailed):
-        return Failure(str(error), error.permanent, of_source=error.of_source)
+        reason = str(error) or type(error).__name__
+        return Failure(reason, error.permanent, of_source=error.of_source)
     if isinstance(error, RowsRejected):
         return Failure(error.message, error.permanent)
     if isinstance(error, httpx.HTTPStatusError):
@@ -50,12 +61,16 @@ def _failure_of(error: Exception) -> Failure:
             of_source=error.response.is_server_error,
         )
     if isinstance(error, httpx.HTTPError):
-        return Failure(_http_reason(error), of_source=isinstance(error, httpx.TransportError))
-    try:
-        text = str(error)
-    except Exception:
-        text = ""
+        return Failure(_http_reason(error), of_source=is_of_source(error))
+    text = str(error)
     return Failure(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def is_of_source(error: httpx.HTTPError) -> bool:
+    """Say whether a source did not answer, and not we were unable to ask it."""
+    return isinstance(error, httpx.TransportError) and not isinstance(
+        error, httpx.PoolTimeout | httpx.LocalProtocolError | httpx.UnsupportedProtocol
+    )
 
 
 def _http_reason(error: httpx.HTTPError) -> str:

@@ -38,6 +38,7 @@ from pyworker.wake_token import WakeToken
 _RETRY_LAST = 0.25
 _LINGER = 0.005
 _CANCEL_TIMEOUT = 5.0
+_OVERDUE = 5.0
 # A token that is about a later moment comes from a clock that has been set.
 _LONGEST_WAIT = 60.0
 _STOPPED = "its worker was stopped for longer than its heartbeat limit before the fetch"
@@ -130,6 +131,7 @@ class Worker:
                 group.create_task(self._handovers.tell()),
                 group.create_task(sweep_regularly(SweepQueue(self._calls), self._name)),
                 group.create_task(self._look_regularly()),
+                group.create_task(self._end_overdue()),
                 group.create_task(self._wait_for(stop)),
             ]
             looking = asyncio.create_task(self._look_until(stop))
@@ -340,6 +342,15 @@ class Worker:
         else:
             # Stopped for so long that others may have it: a call of ours would be one too many.
             self._note(await self._runner.give_up(job, _STOPPED))
+
+    async def _end_overdue(self) -> None:
+        while True:
+            await asyncio.sleep(_OVERDUE)
+            for job in self._runner.take_overdue():
+                self._running.replace(job, self._end(job))
+
+    async def _end(self, job: Job) -> None:
+        self._note(await self._runner.end_overdue(job))
 
     async def _run_handed(self, handed: Handed) -> None:
         # Its time had come when it was handed over. It may be a while since we heard of it.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pyworker.errors import RowsRejected
+from pyworker.errors import SAME_KEY, RowsRejected
 from pyworker.job import Job, Row
+from pyworker.row_json import rows_as_json
 from pyworker.testing.memory_key import NEVER, MemoryKey, moment_of
 
 
@@ -32,6 +32,8 @@ class MemoryTable:
             RowsRejected: they are not, or not rows of that key and table.
         """
         prepared = self.prepare(job.symbol, rows, job.started_at)
+        if len({self._place(row) for row in prepared}) < len(prepared):
+            raise RowsRejected(SAME_KEY)
         newest = max((moment_of(row[self.timestamp_column]) for row in prepared), default=None)
         stored_at = key.stored_at(self.timestamp_column)
         before = min(job.stored_at or NEVER, job.started_at)
@@ -52,7 +54,7 @@ class MemoryTable:
     def write(self, key: MemoryKey, rows: Sequence[Row]) -> None:
         """Insert or update rows by the key columns, unless a stored one is newer."""
         for row in rows:
-            place = tuple(row.get(column) for column in self.key_columns)
+            place = self._place(row)
             old = key.rows.get(place, {})
             if not old or self._moment(old) <= self._moment(row):
                 key.rows[place] = {**old, **row}
@@ -74,11 +76,14 @@ class MemoryTable:
         unknown = set(row) - set(self.columns or row) - {self.symbol_column, self.timestamp_column}
         if unknown:
             raise _mismatch(f'column "{min(unknown)}" does not exist')
-        # Refuses NaN, as Postgres does.
-        json.dumps(dict(row), default=str, allow_nan=False)
+        # As it would be sent; what is kept is as it was given.
+        rows_as_json([dict(row)])
         at = row.get(self.timestamp_column)
         moment = as_of if at is None else _read_moment(self.timestamp_column, at)
         return {**row, self.symbol_column: symbol, self.timestamp_column: moment}
+
+    def _place(self, row: Row) -> tuple[Any, ...]:
+        return tuple(row.get(column) for column in self.key_columns)
 
     def _moment(self, row: Row) -> datetime:
         return moment_of(row[self.timestamp_column])

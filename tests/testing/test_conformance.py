@@ -167,6 +167,10 @@ async def test_newer_rows_of_somebody_else_stay(stage: Stage) -> None:
         ([{"prise": 1}], 'column "prise" .*does not exist', True),
         ([1], "each a mapping of columns", True),
         ([{"price": 1, "fetched_at": "yesterday-ish"}], "yesterday-ish", True),
+        ([{"price": 1}, {"price": 2}], "^two rows of the answer have the same key columns$", False),
+        ([{"price": float("nan")}], "^price cannot be stored: Out of range float", False),
+        ([{"price": {1, 2}}], "^price cannot be stored: a set has no text of its own$", False),
+        ([{"price": object()}], "^price cannot be stored: a object has no text of its own$", False),
     ],
 )
 async def test_rows_that_do_not_fit_are_refused_and_change_nothing(

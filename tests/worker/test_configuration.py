@@ -104,6 +104,24 @@ def test_a_dollar_without_braces_is_only_a_dollar(tmp_path: Path) -> None:
         (QUOTE + "max_batch = 5", "refreshers.quote: Value error, symbol and max_batch are for"),
         (QUOTE + 'epochs = {at = "seconds"}', "refreshers.quote: Value error, epochs has at"),
         (QUOTE + 'epochs = {price = "days"}', "refreshers.quote.epochs.price: Input should be"),
+        (
+            QUOTE.replace("example/", "example/{ticker}"),
+            "refreshers.quote.url: Value error, {tic",
+        ),
+        (
+            QUOTE.replace("api.example", ":port"),
+            "refreshers.quote.url: Value error, this is no",
+        ),
+        (QUOTE.replace("api.example", ""), "refreshers.quote.url: Value error, this is no"),
+        (
+            QUOTE + 'headers = {Key = "a\\n"}',
+            "refreshers.quote.headers: Value error, header Key",
+        ),
+        (QUOTE + 'headers = {Key = "ä"}', "refreshers.quote.headers: Value error, header Key"),
+        (
+            QUOTE + 'headers = {"a b" = "c"}',
+            "refreshers.quote.headers: Value error, header a b",
+        ),
         ("[refresher.quote]", "refresher: Extra inputs are not permitted"),
     ],
 )

@@ -161,19 +161,46 @@ async def test_redirects_are_not_followed(
     provider: Provider, fetch: Callable[..., Any], status: int
 ) -> None:
     """They could carry the key to somebody else."""
-    provider.respond = always(Answer({"price": 1}, status, {"Location": "/elsewhere"}))
-    assert await fails(fetch) == f"127.0.0.1 answered HTTP {status}"
-    assert len(provider.calls) == 1
+    for location, place in (
+        (f"https://user:{SECRET}@h.example:81/quotes?key={SECRET}", "https://h.example:81"),
+        ("/quotes/elsewhere", "another path"),
+    ):
+        provider.respond = always(Answer({"price": 1}, status, {"Location": location}))
+        assert await fails(fetch) == (
+            f"127.0.0.1 answered HTTP {status}, a redirect to {place}, which is not followed:"
+            " change url"
+        )
+    assert len(provider.calls) == 2
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"{", b'{"price": 1} 2', b"\xff\xfe\xfa", b"[" * 100_000]
+    "body", [b"<html>", b"{", b'{"price": 1} 2', b"\xff\xfe\xfa", b"[" * 100_000]
 )
 async def test_what_is_not_json_is_refused(
     provider: Provider, fetch: Callable[..., Any], body: bytes
 ) -> None:
     provider.respond = always(Answer(body))
     assert await fails(fetch) == "the answer is not JSON"
+
+
+async def test_what_came_in_the_place_of_json_is_named(
+    provider: Provider, fetch: Callable[..., Any]
+) -> None:
+    html = {"Content-Type": "text/html; charset=utf-8"}
+    provider.respond = always(Answer(b"<html>", headers=html))
+    assert await fails(fetch) == "the answer is not JSON, but text/html"
+    provider.respond = always(Answer(b"", 204))
+    assert await fails(fetch) == "the answer (HTTP 204) is empty"
+
+
+@pytest.mark.parametrize(("status", "is_down"), [(500, True), (503, True), (404, False)])
+async def test_a_source_that_is_down_is_told_from_one_that_refuses(
+    provider: Provider, fetch: Callable[..., Any], status: int, *, is_down: bool
+) -> None:
+    provider.respond = always(Answer(status=status))
+    with pytest.raises(RefreshFailed) as caught:
+        await fetch()
+    assert caught.value.of_source is is_down
 
 
 async def test_a_missing_field_is_named(provider: Provider, fetch: Callable[..., Any]) -> None:
@@ -222,10 +249,9 @@ async def test_a_broken_encoding_is_told_without_the_url(
 async def test_nobody_at_the_port(context: Context) -> None:
     fetch = HttpFetch(f"http://127.0.0.1:{free_port()}/quotes/{{symbol}}?key={SECRET}", COLUMNS)
 
-    async def run() -> None:
+    with pytest.raises(RefreshFailed, match="cannot be reached: ConnectError") as caught:
         await fetch(job_of("AAPL"), context)
-
-    assert await fails(run) == "127.0.0.1 cannot be reached: ConnectError"
+    assert caught.value.of_source
 
 
 async def test_a_header_that_cannot_be_sent_is_not_repeated(
