@@ -26,6 +26,7 @@ from pyworker.http_batch import HttpBatchFetch
 from pyworker.http_refresher import HttpFetch
 from pyworker.refreshers import Refresher
 
+_LAST_PORT = 65535
 _HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
@@ -65,7 +66,8 @@ class HttpRefresherTable(BaseModel):
                 raise ValueError(f"{{{name}}} is neither {{symbol}}, {{symbols}} nor ${{{name}}}")
         complete = _with_variables(url, info.context or {})
         try:
-            is_whole = bool(httpx.URL(complete).host)
+            asked = httpx.URL(complete)
+            is_whole = bool(asked.host) and (asked.port or 80) <= _LAST_PORT
         except httpx.InvalidURL:
             is_whole = False
         if not is_whole:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import ssl
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -66,6 +69,20 @@ def _failure_of(error: BaseException) -> Failure:
     return Failure(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
+def why_not_reached(error: httpx.HTTPError) -> str:
+    """Return what kind of error it is, and what the system said of it; no address, no header."""
+    kind, cause = type(error).__name__, error.__cause__ or error.__context__
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"{kind} (its certificate: {cause.verify_message})"
+        if isinstance(cause, socket.gaierror):
+            return f"{kind} ({cause.strerror})"
+        if isinstance(cause, OSError) and cause.errno:
+            return f"{kind} ({os.strerror(cause.errno)})"
+        cause = cause.__cause__ or cause.__context__
+    return kind
+
+
 def is_of_source(error: httpx.HTTPError) -> bool:
     """Say whether a source did not answer, and not we were unable to ask it."""
     return isinstance(error, httpx.TransportError) and not isinstance(
@@ -81,4 +98,4 @@ def _http_reason(error: httpx.HTTPError) -> str:
         return type(error).__name__
     if isinstance(error, httpx.HTTPStatusError):
         return f"{host} answered HTTP {error.response.status_code}"
-    return f"{host} cannot be reached: {type(error).__name__}"
+    return f"{host} cannot be reached: {why_not_reached(error)}"

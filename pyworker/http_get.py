@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import httpx
 
-from pyworker.failure import is_of_source
+from pyworker.failure import is_of_source, why_not_reached
 from pyworker.outcomes import RefreshFailed, RetryAfter
 from pyworker.retry_after import PERMANENT, retry_after
 
@@ -36,7 +36,7 @@ async def get(
             status = response.status_code
             when = None if status in accepted else retry_after(response)
             if when is not None:
-                return RetryAfter(when, f"{host} answered HTTP {status} and when to come back")
+                return RetryAfter(when, f"{host} answered HTTP {status}")
             is_confirmed = is_conditional and status == httpx.codes.NOT_MODIFIED
             if status not in accepted and not is_confirmed:
                 _refuse_failure(host, response)
@@ -49,7 +49,7 @@ async def get(
     except httpx.HTTPError as error:
         # Their texts can hold the URL, and the URL a key.
         raise RefreshFailed(
-            f"{host} cannot be reached: {type(error).__name__}", of_source=is_of_source(error)
+            f"{host} cannot be reached: {why_not_reached(error)}", of_source=is_of_source(error)
         ) from error
     # Read and decoded already: what it says of its encoding would be believed again.
     raw = response.headers.raw

@@ -112,6 +112,7 @@ def test_a_dollar_without_braces_is_only_a_dollar(tmp_path: Path) -> None:
             QUOTE.replace("api.example", ":port"),
             "refreshers.quote.url: Value error, this is no",
         ),
+        (QUOTE.replace("api.example", "h:65536"), "refreshers.quote.url: Value error, this is no"),
         (QUOTE.replace("api.example", ""), "refreshers.quote.url: Value error, this is no"),
         (
             QUOTE + 'headers = {Key = "a\\n"}',

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
+import httpx
 import pytest
 
+from pyworker.failure import failure_of
 from pyworker.http_refresher import HttpFetch
 from pyworker.job import Job, Row
 from pyworker.local.cluster import free_port
@@ -80,6 +84,14 @@ async def test_paths_lead_into_objects_and_lists(
 ) -> None:
     provider.respond = always(Answer({"data": {"items": [{"p": {"bid": [1, 2]}}]}}))
     assert await fetch("AAPL", {"ask": "p.bid.1"}, "data.items") == [{"ask": 2}]
+
+
+async def test_a_name_can_have_dots_of_its_own(
+    provider: Provider, fetch: Callable[..., Any]
+) -> None:
+    provider.respond = always(Answer({"Global Quote": {"05. price": 1.5, "07. day": {"a": 2}}}))
+    columns = {"price": "05. price", "day": "07. day.a"}
+    assert await fetch("AAPL", columns, "Global Quote") == [{"price": 1.5, "day": 2}]
 
 
 async def test_a_list_gives_a_row_for_each_element(
@@ -249,9 +261,29 @@ async def test_a_broken_encoding_is_told_without_the_url(
 async def test_nobody_at_the_port(context: Context) -> None:
     fetch = HttpFetch(f"http://127.0.0.1:{free_port()}/quotes/{{symbol}}?key={SECRET}", COLUMNS)
 
-    with pytest.raises(RefreshFailed, match="cannot be reached: ConnectError") as caught:
+    with pytest.raises(RefreshFailed, match="Connection refused") as caught:
         await fetch(job_of("AAPL"), context)
     assert caught.value.of_source
+
+
+async def test_a_host_that_is_unknown_or_not_trusted_is_told_as_such() -> None:
+    """Each is another thing to do."""
+    request = httpx.Request("GET", f"https://h.example/?key={SECRET}")
+    said = []
+    for cause in (
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        ssl.SSLCertVerificationError(1, "verify failed"),
+    ):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            cause.verify_message = "self-signed certificate"
+        error = httpx.ConnectError(SECRET, request=request)
+        error.__cause__ = OSError("all attempts failed")
+        error.__cause__.__cause__ = cause
+        said.append(failure_of(error).reason)
+    assert said == [
+        "h.example cannot be reached: ConnectError (Name or service not known)",
+        "h.example cannot be reached: ConnectError (its certificate: self-signed certificate)",
+    ]
 
 
 async def test_a_header_that_cannot_be_sent_is_not_repeated(
