@@ -14,6 +14,8 @@ from pyworker.queue.members import MemberQueue
 
 # A claim says again that we live when that was last said longer ago than this (s).
 _REPEATED = 5.0
+# A heartbeat that comes so much later than planned (s) is worth a word.
+_STALLED = 1.0
 
 
 class Membership:
@@ -46,6 +48,14 @@ class Membership:
         self.is_known = True
         self.is_in_doubt = False
         self._log.info("worker_started", id=self.id, data_types=self._data_types)
+        unregistered = await self._queue.unregistered(self._data_types)
+        if unregistered:
+            # Nothing fails: there may be one soon. Most likely a name is misspelt.
+            self._log.warning(
+                "not_registered",
+                data_types=unregistered,
+                hint="refreshers of these are not called before freshness.register_data_type",
+            )
 
     async def renew(self, fences: Sequence[int]) -> None:
         """Go on under a new id with what runs; anything else that the old one has is handed back.
@@ -60,11 +70,20 @@ class Membership:
 
     async def beat(self, is_busy: Callable[[], bool], lost: Callable[[], None]) -> NoReturn:
         """Be heard of while busy, for ever; calls `lost` when it was taken for dead."""
+        loop = asyncio.get_running_loop()
         while True:
+            planned_at = loop.time() + self._heartbeat_limit / 3
             await asyncio.sleep(self._heartbeat_limit / 3)
+            late = loop.time() - planned_at
+            if late > _STALLED:
+                self._log.warning(
+                    "stalled",
+                    seconds=round(late, 1),
+                    hint="the process was stopped, or an async refresher calls what does not await",
+                )
             if not is_busy():
                 continue
-            worker, began_at = self.id, asyncio.get_running_loop().time()
+            worker, began_at = self.id, loop.time()
             try:
                 alive = await self._queue.heartbeat(worker)
             except DatabaseUnavailable:

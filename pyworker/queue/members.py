@@ -24,6 +24,14 @@ class MemberQueue:
             )
         )
 
+    async def unregistered(self, data_types: Sequence[str]) -> list[str]:
+        """Return those of these data types that are in no registry."""
+        names = await self._calls.value(
+            "select array(select unnest(%s::text[]) except select name from freshness.data_types)",
+            (list(data_types),),
+        )
+        return sorted(names)
+
     async def heartbeat(self, worker: int) -> bool:
         """Say that a worker is alive; False when it was taken for dead."""
         return bool(await self._calls.value("select freshness.heartbeat(%s)", (worker,)))

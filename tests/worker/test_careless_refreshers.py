@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -10,11 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from pyworker import Context, Job, RetryAfter, Row, Rows, SyncContext, Unchanged, refresher
 from pyworker.fetching import fetch_batch
-from pyworker.job import Key
-from pyworker.queue import Queue
 from pyworker.refreshers import Refresher
 from pyworker.runner import open_context
 from pyworker.testing import FakeClock, RefresherTest
@@ -22,7 +22,7 @@ from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import Database
 from tests.worker.in_process import working
-from tests.worker.states import job, settled
+from tests.worker.states import job, settled, watch
 from tests.worker.waiting import until
 
 
@@ -68,7 +68,6 @@ async def test_the_client_that_threads_share_cannot_be_closed() -> None:
 async def test_a_refresher_that_cannot_be_cancelled_is_left_to_itself(
     database: Database,
     connection: Connection,
-    queue: Queue,
     quotes: DataType,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -87,7 +86,7 @@ async def test_a_refresher_that_cannot_be_cancelled_is_left_to_itself(
 
     refreshes = Refresher(quotes.name, fetch, timeout=0.05)
     async with working(database.url, refreshes, concurrency=1):
-        await queue.watch([Key(quotes.name, "HANGS"), Key(quotes.name, "OTHER")], "card", 60, 0)
+        watch(connection, quotes, "HANGS", "OTHER")
         await until(lambda: settled(connection, quotes, "OTHER"))
         await until(lambda: job(connection, quotes, "HANGS", "j.attempts > 0") == (True,))
         [reason] = job(connection, quotes, "HANGS", "j.last_error")
@@ -120,3 +119,38 @@ def test_validators_that_are_no_texts_are_refused(validators: Any) -> None:
         Rows(validators=validators)
     with pytest.raises(TypeError, match="a mapping of texts to texts"):
         Unchanged(validators)
+
+
+async def test_a_name_that_nobody_has_registered_is_told(
+    database: Database, quotes: DataType
+) -> None:
+    """A misspelt one would never be called, and nothing else would say so."""
+    misspelt = Refresher("quotez", nothing)
+    with capture_logs() as said:
+        async with working(database.url, Refresher(quotes.name, nothing), misspelt):
+            pass
+    assert [each["data_types"] for each in said if each["event"] == "not_registered"] == [
+        ["quotez"]
+    ]
+
+
+async def test_a_refresher_that_holds_up_the_whole_worker_is_told(
+    database: Database, connection: Connection, quotes: DataType
+) -> None:
+    """Others may have taken over what the worker runs, since its heart did not beat."""
+    held_up = asyncio.Event()
+
+    async def fetch(_job: Job, _context: Context) -> Sequence[Row]:
+        time.sleep(1.6)  # noqa: ASYNC251 - what it should not do
+        held_up.set()
+        return []
+
+    with capture_logs() as said:
+        async with working(database.url, Refresher(quotes.name, fetch), heartbeat_limit=1):
+            watch(connection, quotes, "A")
+            await held_up.wait()
+            await until(lambda: any(each["event"] == "stalled" for each in said))
+
+
+async def nothing(_job: Job, _context: Context) -> Sequence[Row]:
+    return []

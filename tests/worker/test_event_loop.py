@@ -8,6 +8,7 @@ import json
 import sys
 
 import pytest
+import structlog
 
 from pyworker import event_loop
 from pyworker.logs import configure_logging
@@ -58,7 +59,10 @@ def test_what_others_leave_behind_ends_nothing(
         ended.append(True)
 
     configure_logging("json")
-    event_loop.run(main())
+    try:
+        event_loop.run(main())
+    finally:
+        structlog.reset_defaults()
     assert ended
     said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["error"] for line in said] == ["SystemExit(3)", "ValueError('nobody asks')"]
