@@ -30,7 +30,7 @@ class MemoryQueue:
     """The jobs of one data type, whose keys are all watched; upserts by `key_columns`.
 
     Waits have no random part: each is as long as it can be. Times are in seconds. With `columns`
-    rows that name others are refused.
+    rows that name others are refused. `symbol_column` is None for a table without one.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class MemoryQueue:
         max_attempts: int = 5,
         backoff_first: float = 1,
         backoff_longest: float = 300,
-        symbol_column: str = "symbol",
+        symbol_column: str | None = "symbol",
         timestamp_column: str = "fetched_at",
         key_columns: Sequence[str] = ("symbol",),
         columns: Collection[str] | None = None,

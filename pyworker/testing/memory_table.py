@@ -16,9 +16,9 @@ from pyworker.testing.memory_key import NEVER, MemoryKey, moment_of
 
 @dataclass(frozen=True, slots=True)
 class MemoryTable:
-    """Its columns; None: any."""
+    """Its columns (None: any), and which of them is the symbol's (None: one for all)."""
 
-    symbol_column: str
+    symbol_column: str | None
     timestamp_column: str
     key_columns: Sequence[str]
     columns: Collection[str] | None
@@ -70,7 +70,7 @@ class MemoryTable:
     def _prepare(self, symbol: str, row: Any, as_of: datetime) -> Row:
         if not isinstance(row, Mapping):
             raise _mismatch("a refresher returns a list of rows, each a mapping of columns")
-        given = row.get(self.symbol_column)
+        given = None if self.symbol_column is None else row.get(self.symbol_column)
         if given is not None and str(given) != symbol:
             raise RowsRejected(f"rows for another symbol: {given}, asked for {symbol}")
         unknown = set(row) - set(self.columns or row) - {self.symbol_column, self.timestamp_column}
@@ -80,7 +80,8 @@ class MemoryTable:
         rows_as_json([dict(row)])
         at = row.get(self.timestamp_column)
         moment = as_of if at is None else _read_moment(self.timestamp_column, at)
-        return {**row, self.symbol_column: symbol, self.timestamp_column: moment}
+        own = {} if self.symbol_column is None else {self.symbol_column: symbol}
+        return {**row, **own, self.timestamp_column: moment}
 
     def _place(self, row: Row) -> tuple[Any, ...]:
         return tuple(row.get(column) for column in self.key_columns)
