@@ -11,7 +11,7 @@ from typing import Any
 from pyworker.errors import SAME_KEY, RowsRejected
 from pyworker.job import Job, Row
 from pyworker.row_json import rows_as_json
-from pyworker.testing.memory_key import NEVER, MemoryKey, moment_of
+from pyworker.testing.memory_key import NEVER, MemoryKey, latest, moment_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +35,31 @@ class MemoryTable:
         if len({self._place(row) for row in prepared}) < len(prepared):
             raise RowsRejected(SAME_KEY)
         newest = max((moment_of(row[self.timestamp_column]) for row in prepared), default=None)
-        stored_at = key.stored_at(self.timestamp_column)
+        stored_at = key.stored_at(self.timestamp_column, latest(now, ttl))
         before = min(job.stored_at or NEVER, job.started_at)
         if newest is not None and newest < before:
             raise RowsRejected(f"rows of {newest} are older than the stored ones of {before}")
         if newest is not None and newest < (stored_at or NEVER) <= now:
             return "superseded"
-        self.write(key, prepared)
+        self.write(key, prepared, now)
         if newest is None:
             return "missing"
         if newest != job.stored_at:
             return "fresh"
         is_dated = any(row.get(self.timestamp_column) is not None for row in rows)
-        stale_since = key.fresh_until(self.timestamp_column, ttl, verified=False)
+        stale_since = key.fresh_until(self.timestamp_column, ttl, now, verified=False)
         is_stale = is_dated and stale_since is not None and stale_since <= now
         return "stale" if is_stale else "unchanged"
 
-    def write(self, key: MemoryKey, rows: Sequence[Row]) -> None:
-        """Insert or update rows by the key columns, unless a stored one is newer."""
+    def write(self, key: MemoryKey, rows: Sequence[Row], now: datetime | None = None) -> None:
+        """Insert or update rows by the key columns.
+
+        With `now` a stored one that is newer stays, unless it is from the future.
+        """
         for row in rows:
             place = self._place(row)
             old = key.rows.get(place, {})
-            if not old or self._moment(old) <= self._moment(row):
+            if not old or now is None or not self._moment(row) < self._moment(old) <= now:
                 key.rows[place] = {**old, **row}
 
     def prepare(self, symbol: str, rows: Sequence[Row], as_of: datetime) -> list[Row]:
