@@ -57,22 +57,28 @@ class Running:
     def replace(self, job: Job, run: Coroutine[None, None, None]) -> None:
         """Run something else for a job, in its slot; what ran for it is left to itself."""
         for task in [each for each, running in self._jobs.items() if running is job]:
-            del self._jobs[task]
-            # Nobody else may hold it.
-            self._left.add(task)
-            task.add_done_callback(self._left.discard)
-            task.cancel()
+            self._leave(task)
         self.start(job, run)
 
     def release(self, fences: Iterable[int]) -> None:
         """Free the slots of jobs whose end is about to be told."""
         self._slots.difference_update(fences)
 
-    async def cancel(self) -> None:
-        """Cancel all that runs, and wait for it."""
+    async def cancel(self, limit: float) -> None:
+        """Cancel all that runs, and wait for it; what has not ended after `limit` s is left."""
         for task in self._jobs:
             task.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        if self._jobs:
+            await asyncio.wait(set(self._jobs), timeout=limit)
+        for task in list(self._jobs):
+            self._leave(task)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._slots.discard(self._jobs.pop(task).fence)
+        # Nobody else may hold it.
+        self._left.add(task)
+        task.add_done_callback(self._left.discard)
+        task.cancel()
 
     async def stop(self, limit: float, cancelling: float, interruption: asyncio.Event) -> None:
         """Wait for all that runs, `limit` seconds at most; then cancel it, and wait again.

@@ -374,7 +374,7 @@ class Worker:
     async def _announce_anew(self) -> None:
         # Taken for dead: what runs has lost its fences, so its results would be refused.
         self._log.warning("taken_for_dead", dropped=len(self._running))
-        await self._running.cancel()
+        await self._running.cancel(_CANCEL_TIMEOUT)
         await self._membership.announce()
 
     async def _drain(self, hand_back: asyncio.Event) -> None:

@@ -96,6 +96,36 @@ async def test_a_refresher_that_cannot_be_cancelled_is_left_to_itself(
     assert job(connection, quotes, "HANGS", "j.state::text in ('scheduled', 'failed')") == (True,)
 
 
+async def test_a_worker_that_was_taken_for_dead_waits_for_no_refresher_that_goes_on(
+    database: Database,
+    connection: Connection,
+    quotes: DataType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pyworker.worker._CANCEL_TIMEOUT", 0.05)
+    begun, let_go = asyncio.Event(), asyncio.Event()
+
+    async def fetch(job: Job, _context: Context) -> Sequence[Row]:
+        while job.symbol == "HANGS" and job.attempts == 0 and not let_go.is_set():
+            begun.set()
+            try:
+                await let_go.wait()
+            except:  # noqa: E722, S112
+                continue
+        return [{"price": 1}]
+
+    async with working(database.url, Refresher(quotes.name, fetch)):
+        watch(connection, quotes, "HANGS")
+        await begun.wait()
+        watch(connection, quotes, "OTHER")
+        await until(lambda: settled(connection, quotes, "OTHER"))
+        connection.execute("select freshness.dismiss_worker(w.id) from freshness.workers as w")
+        # What hangs hangs again; the worker goes on.
+        watch(connection, quotes, "NEXT")
+        await until(lambda: settled(connection, quotes, "NEXT"))
+        let_go.set()
+
+
 async def test_a_batch_that_fails_is_one_failure_of_the_source() -> None:
     async def fetch(_jobs: Sequence[Job], _context: Context) -> Mapping[str, Any]:
         raise httpx.ConnectError("nobody there")
