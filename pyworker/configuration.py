@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
+import httpx
 from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
@@ -34,6 +35,8 @@ _REASONS = {
     "model_type": "it is not a table",
     "dict_type": "it is not a table",
 }
+_LAST_PORT = 65535
+_HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 
 class HttpRefresherTable(BaseModel):
@@ -55,12 +58,30 @@ class HttpRefresherTable(BaseModel):
     @field_validator("headers")
     @classmethod
     def _complete_headers(cls, headers: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        return {name: _with_variables(value, info.context or {}) for name, value in headers.items()}
+        complete = {
+            name: _with_variables(value, info.context or {}) for name, value in headers.items()
+        }
+        for name, value in complete.items():
+            # A line break at the end of a key is a common mistake.
+            if not (_HEADER_NAME.fullmatch(name) and value.isascii() and value.isprintable()):
+                raise ValueError(f"header {name} has a line break, or what no header can have")
+        return complete
 
     @field_validator("url")
     @classmethod
     def _complete_url(cls, url: str, info: ValidationInfo) -> str:
-        return _with_variables(url, info.context or {})
+        for name in re.findall(r"(?<!\$)\{(.*?)\}", url):
+            if name not in {"symbol", "symbols"}:
+                raise ValueError(f"{{{name}}} is neither {{symbol}}, {{symbols}} nor ${{{name}}}")
+        complete = _with_variables(url, info.context or {})
+        try:
+            asked = httpx.URL(complete)
+            is_whole = bool(asked.host) and (asked.port or 80) <= _LAST_PORT
+        except httpx.InvalidURL:
+            is_whole = False
+        if not is_whole:
+            raise ValueError("this is no address that can be asked")
+        return complete
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

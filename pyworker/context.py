@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -13,6 +13,8 @@ import httpx
 from pyworker.lines import Lines
 from pyworker.meter import Meter
 from pyworker.threads import Threads
+
+_IS_SHARED = "all refreshers share context.http: it is closed when the process ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ async def open_context(
     }
     hooks: dict[str, list[Callable[..., Any]]] = {"response": [meter.watch]}
     with _client_for_threads(meter, lines, options) as for_threads:
-        async with httpx.AsyncClient(event_hooks=hooks, **options) as client:
+        async with _Shared(event_hooks=hooks, **options) as client:
             yield Context(client, for_threads, Threads(concurrency), meter, lines)
 
 
@@ -76,14 +78,22 @@ async def open_context(
 def _client_for_threads(
     meter: Meter, lines: Lines, options: dict[str, Any]
 ) -> Iterator[Callable[[], SyncContext]]:
-    opened: list[httpx.Client] = []
+    with ExitStack() as opened:
+        # Loading the certificates takes as long as some fetches: not for those who need no thread.
+        @cache
+        def context() -> SyncContext:
+            client = _SharedByThreads(event_hooks={"response": [meter.watch_sync]}, **options)
+            return SyncContext(opened.enter_context(client), lines)
 
-    # Loading the certificates takes as long as some fetches: not for those who need no thread.
-    @cache
-    def context() -> SyncContext:
-        opened.append(httpx.Client(event_hooks={"response": [meter.watch_sync]}, **options))
-        return SyncContext(opened[0], lines)
+        yield context
 
-    yield context
-    for client in opened:
-        client.close()
+
+# Whoever has entered a client closes it, and nobody can enter it twice.
+class _Shared(httpx.AsyncClient):
+    async def aclose(self) -> None:
+        raise RuntimeError(_IS_SHARED)
+
+
+class _SharedByThreads(httpx.Client):
+    def close(self) -> None:
+        raise RuntimeError(_IS_SHARED)

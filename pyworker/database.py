@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from pyworker.connections import CONNECTING, has_news, make_round_trip, prepare_if_direct
 from pyworker.errors import (
+    SAME_KEY,
     ConfigurationError,
     DatabaseUnavailable,
     FenceLost,
@@ -155,6 +156,15 @@ def is_mismatch(error: BaseException | None) -> bool:
     # What is refused before a function sees it is no JSON, whatever the table.
     is_of_a_function = "PL/pgSQL" in (error.diag.context or "")
     return is_of_a_function and error.sqlstate.startswith(_MISMATCHES)
+
+
+def refusal(error: psycopg.Error) -> str:
+    """Return in words why rows were refused."""
+    if isinstance(error, psycopg.errors.CardinalityViolation) and "write_" in (
+        error.diag.context or ""
+    ):
+        return SAME_KEY
+    return error.diag.message_primary or str(error)
 
 
 async def connect_once(database_url: str) -> None:

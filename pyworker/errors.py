@@ -76,6 +76,10 @@ class RowsRejected(FreshnessError):
     permanent = False
 
 
+SAME_KEY = "two rows of the answer have the same key columns"
+"""Why rows are rejected that would be stored in the same place."""
+
+
 class NotFreshInTime(FreshnessError, TimeoutError):
     """A key did not become fresh within the time limit; `state` is what was known of it last.
 

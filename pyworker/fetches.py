@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from typing import NoReturn
 
 from pyworker.database_clock import DatabaseClock
 from pyworker.handed import Handed
-from pyworker.job import Job
+from pyworker.job import Ended, Job
 from pyworker.next_look import NextLook
 from pyworker.runner import Runner
 from pyworker.running import Running
 from pyworker.turns import Turns
 from pyworker.wakefulness import Wakefulness
 
+# How often it is asked which those are (s).
+_OVERDUE = 5.0
 _STOPPED = "its worker was stopped for longer than its heartbeat limit before the fetch"
 
 IsOurs = Callable[[], bool]
@@ -63,14 +67,26 @@ class Fetches:
         """Begin with nothing more that is handed to us."""
         self._is_open = False
 
+    async def end_overdue(self) -> NoReturn:
+        """End the jobs of refreshers that go on after they were cancelled, for ever."""
+        while True:
+            await asyncio.sleep(_OVERDUE)
+            for job in self._runner.take_overdue():
+                self._running.replace(job, self._end(job))
+
+    async def _end(self, job: Job) -> None:
+        self._note(await self._runner.end_overdue(job))
+
     async def _run(self, job: Job, is_ours: IsOurs) -> None:
         # What was handed over was due then.
         if job.due_at > job.started_at:
             await self._clock.wait_until(job.due_at)
         if is_ours():
-            ended = await self._runner.run(job, self._turns)
+            self._note(await self._runner.run(job, self._turns))
         else:
             # Stopped for so long that others may have it: a call of ours would be one too many.
-            ended = await self._runner.give_up(job, _STOPPED)
+            self._note(await self._runner.give_up(job, _STOPPED))
+
+    def _note(self, ended: Ended) -> None:
         if ended.due_in is not None:
             self._next_look.due_in(ended.due_in)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyworker.context import Context
 from pyworker.failure import Failure, failure_of
@@ -48,7 +48,9 @@ async def fetch_batch(
         }
     except Exception as error:
         failure = failure_of(error, len(jobs))
-        found = {job.symbol: failure for job in jobs}
+        # It was one call: the source has failed once.
+        found = {job.symbol: replace(failure, of_source=False) for job in jobs}
+        found[jobs[0].symbol] = failure
     # Nobody knows whose bytes they were.
     share = received.known and max(received.known // len(jobs), 1)
     # It was one call: the first key has made it.
@@ -80,10 +82,13 @@ async def _call(
             raise
         goes_on = "; its thread goes on, and its result is dropped" if refresher.in_thread else ""
         raise RefreshFailed(f"no answer within {limit:g} s{goes_on}", of_source=True) from error
-    except SystemExit as error:
-        raise RefreshFailed(f"SystemExit: {error}") from error
     except asyncio.CancelledError as error:
         # Only the worker's own cancelling ends the task; the refresher's ends its job.
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
         raise RefreshFailed("the refresher cancelled itself") from error
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        # sys.exit() in some library, or the panic of an extension, ends nothing but its job.
+        raise RefreshFailed(failure_of(error).reason) from error

@@ -44,14 +44,25 @@ class RowMapping:
 def field_of(value: Any, path: str, where: str) -> Any:
     """Return the field at a path such as `data.items.0`; an empty path is the value itself.
 
+    A name can have dots of its own, as in `quote.05. price`.
+
     Raises:
         RefreshFailed: there is none, which no further attempt will change.
     """
-    for name in filter(None, path.split(".")):
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            raise RefreshFailed(f"{where} has no field {path}", permanent=True)
+    left = [part for part in path.split(".") if part]
+    while left:
+        try:
+            value, left = _step(value, left)
+        except LookupError:
+            raise RefreshFailed(f"{where} has no field {path}", permanent=True) from None
     return value
+
+
+def _step(value: Any, names: list[str]) -> tuple[Any, list[str]]:
+    if isinstance(value, list) and names[0].isdecimal():
+        return value[int(names[0])], names[1:]
+    for length in range(1, len(names) + 1) if isinstance(value, dict) else ():
+        name = ".".join(names[:length])
+        if name in value:
+            return value[name], names[length:]
+    raise LookupError

@@ -50,6 +50,8 @@ class HttpBatchFetch:
         for row in rows:
             symbol = str(field_of(row, self.symbol, "a row of the answer"))
             if symbol not in found:
-                raise RefreshFailed("the answer has rows of symbols that were not asked for")
+                raise RefreshFailed(
+                    f"the answer has rows of symbols that were not asked for: {symbol[:100]}"
+                )
             found[symbol].append(mapping.row(row))
         return found

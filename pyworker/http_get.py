@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 import httpx
 
+from pyworker.failure import is_of_source, why_not_reached
 from pyworker.outcomes import RefreshFailed, RetryAfter
 from pyworker.retry_after import PERMANENT, retry_after
 
@@ -35,7 +36,7 @@ async def get(
             status = response.status_code
             when = None if status in accepted else retry_after(response)
             if when is not None:
-                return RetryAfter(when, f"{host} answered HTTP {status} and when to come back")
+                return RetryAfter(when, f"{host} answered HTTP {status}")
             is_confirmed = is_conditional and status == httpx.codes.NOT_MODIFIED
             if status not in accepted and not is_confirmed:
                 _refuse_failure(host, response)
@@ -44,10 +45,12 @@ async def get(
                 if len(body) > MAX_ANSWER_BYTES:
                     raise RefreshFailed(f"the answer of {host} is over {MAX_ANSWER_BYTES} bytes")
     except httpx.TimeoutException as error:
-        raise RefreshFailed(f"{host} did not answer in time") from error
+        raise RefreshFailed(f"{host} did not answer in time", of_source=True) from error
     except httpx.HTTPError as error:
         # Their texts can hold the URL, and the URL a key.
-        raise RefreshFailed(f"{host} cannot be reached: {type(error).__name__}") from error
+        raise RefreshFailed(
+            f"{host} cannot be reached: {why_not_reached(error)}", of_source=is_of_source(error)
+        ) from error
     # Read and decoded already: what it says of its encoding would be believed again.
     raw = response.headers.raw
     kept = [(name, value) for name, value in raw if name.lower() != b"content-encoding"]
@@ -59,4 +62,20 @@ def _refuse_failure(host: str, response: httpx.Response) -> None:
     if status == httpx.codes.NOT_FOUND:
         raise RefreshFailed(f"{host} knows no such symbol (HTTP 404)", permanent=True)
     if not response.is_success:
-        raise RefreshFailed(f"{host} answered HTTP {status}", permanent=status in PERMANENT)
+        raise RefreshFailed(
+            f"{host} answered HTTP {status}{_elsewhere(response)}",
+            permanent=status in PERMANENT,
+            of_source=response.is_server_error,
+        )
+
+
+def _elsewhere(response: httpx.Response) -> str:
+    # Where to, without what can hold a key.
+    if not response.has_redirect_location:
+        return ""
+    try:
+        to = httpx.URL(response.headers["location"])
+    except httpx.InvalidURL:
+        return ", a redirect to no address"
+    place = f"{to.scheme}://{to.netloc.decode()}" if to.host else "another path"
+    return f", a redirect to {place}, which is not followed: change url"

@@ -19,6 +19,7 @@ from pyworker.job import Job
 from pyworker.outcomes import Answer, Missing, RefreshFailed, RetryAfter, Rows, Unchanged
 
 _LONGEST_VALIDATOR = 1000
+_LONGEST_KIND = 100
 _VALIDATORS = {"etag": "if-none-match", "last-modified": "if-modified-since"}
 
 
@@ -107,7 +108,15 @@ def read_json(response: httpx.Response) -> Any:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError) as error:
-        raise RefreshFailed("the answer is not JSON") from error
+        if not response.content:
+            raise RefreshFailed(f"the answer (HTTP {response.status_code}) is empty") from error
+        kind = response.headers.get("content-type", "").partition(";")[0].strip()
+        is_known = kind.isascii() and kind.isprintable() and 0 < len(kind) <= _LONGEST_KIND
+        raise RefreshFailed(
+            f"the answer is not JSON, but {kind}"
+            if is_known and "json" not in kind
+            else "the answer is not JSON"
+        ) from error
 
 
 def _can_be_kept(value: str) -> bool:

@@ -15,6 +15,10 @@ from pyworker.running import Running
 
 # A claim says again that we live when that was last said longer ago than this (s).
 _REPEATED = 5.0
+# How long what was cancelled has to end (s).
+_CANCEL_TIMEOUT = 5.0
+# A heartbeat that comes so much later than planned (s) is worth a word.
+_STALLED = 1.0
 
 
 class Membership:
@@ -63,7 +67,7 @@ class Membership:
         if not self.is_known:
             # What runs has lost its fences, so its results would be refused.
             self._log.warning("taken_for_dead", dropped=len(running))
-            await running.cancel()
+            await running.cancel(_CANCEL_TIMEOUT)
             await self.announce()
         elif self.is_in_doubt:
             await self._renew(running.fences)
@@ -78,11 +82,20 @@ class Membership:
 
     async def beat(self, is_busy: Callable[[], bool], lost: Callable[[], None]) -> NoReturn:
         """Be heard of while busy, for ever; calls `lost` when it was taken for dead."""
+        loop = asyncio.get_running_loop()
         while True:
+            planned_at = loop.time() + self._heartbeat_limit / 3
             await asyncio.sleep(self._heartbeat_limit / 3)
+            late = loop.time() - planned_at
+            if late > _STALLED:
+                self._log.warning(
+                    "stalled",
+                    seconds=round(late, 1),
+                    hint="the process was stopped, or an async refresher calls what does not await",
+                )
             if not is_busy():
                 continue
-            worker, asked_at = self.id, asyncio.get_running_loop().time()
+            worker, asked_at = self.id, loop.time()
             try:
                 alive = await self._queue.heartbeat(worker)
             except DatabaseUnavailable:

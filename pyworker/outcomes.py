@@ -14,11 +14,21 @@ Validators = Mapping[str, str]
 `job.validators` at the next refresh of the key, by whichever process runs it."""
 
 
+def _check_validators(given: object) -> None:
+    # The refresher is told, not the database.
+    if given is not None and not (
+        isinstance(given, Mapping)
+        and all(isinstance(each, str) for pair in given.items() for each in pair)
+    ):
+        raise TypeError(f"validators are a mapping of texts to texts, not {given!r}")
+
+
 class Rows(list[Row]):
     """Rows, with the validators to be kept for the next refresh."""
 
     def __init__(self, rows: Iterable[Row] = (), *, validators: Validators | None = None) -> None:
         super().__init__(rows)
+        _check_validators(validators)
         self.validators = validators
 
 
@@ -30,6 +40,10 @@ class Unchanged:
     """
 
     validators: Validators | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be kept."""
+        _check_validators(self.validators)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +63,14 @@ class RetryAfter:
 
     def __post_init__(self) -> None:
         """Refuse what is no moment: the refresher is told, not the database."""
-        if isinstance(self.when, datetime):
-            if self.when.tzinfo is None:
-                raise ValueError(f"RetryAfter({self.when}) has no time zone")
-        elif not math.isfinite(self.when):
+        when: object = self.when
+        if isinstance(when, datetime):
+            if when.tzinfo is None:
+                raise ValueError(f"RetryAfter({when}) has no time zone")
+        elif not isinstance(when, int | float):
+            kind = type(when).__name__
+            raise TypeError(f"RetryAfter takes seconds or a datetime with a zone, not {kind}")
+        elif not math.isfinite(when):
             raise ValueError(f"RetryAfter({self.when}) is no time")
 
 

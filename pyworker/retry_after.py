@@ -45,6 +45,7 @@ def _said(response: httpx.Response) -> float | datetime | None:
 def _date(text: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # Years and zones can have any number of digits.
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

@@ -22,6 +22,9 @@ from pyworker.refreshers import Refresher
 
 __all__ = ["Endings", "Runner", "open_context"]
 
+GRACE = 5.0
+"""Seconds that a refresher has to end in after it was cancelled at its limit."""
+
 
 class Endings(Protocol):
     """How a queue is told of the end of a refresh; see `RefreshQueue`."""
@@ -74,6 +77,8 @@ class Runner:
             for name, each in refreshers.items()
             if each.max_batch is not None
         }
+        # By fence: until when the fetch should have ended.
+        self._under_way: dict[int, tuple[Job, float]] = {}
         self._log = structlog.get_logger("runner").bind()
 
     @property
@@ -120,7 +125,32 @@ class Runner:
         ended, _ = await self._end(self._queue, job, Fetched(Failure(reason), calls=0))
         return ended
 
+    def take_overdue(self) -> list[Job]:
+        """Return the jobs whose fetch goes on although it was cancelled at its limit, each once.
+
+        A refresher can catch that. Nobody waits for it any more: `end_overdue` ends the job.
+        """
+        now = time.monotonic()
+        overdue = [job for job, until in self._under_way.values() if until < now]
+        for job in overdue:
+            del self._under_way[job.fence]
+        return overdue
+
+    async def end_overdue(self, job: Job) -> Ended:
+        """Fail a job whose fetch does not end; what the fetch brings later is refused."""
+        reason = f"no answer within {self._limits[job.data_type]:g} s, and it cannot be cancelled"
+        self._log.warning("refresh_failed", **_which(job), reason=reason)
+        ended, _ = await self._end(self._queue, job, Fetched(Failure(reason, of_source=True)))
+        return ended
+
     async def _fetch(self, job: Job) -> Fetched:
+        self._under_way[job.fence] = job, time.monotonic() + self._limits[job.data_type] + GRACE
+        try:
+            return await self._call(job)
+        finally:
+            self._under_way.pop(job.fence, None)
+
+    async def _call(self, job: Job) -> Fetched:
         batches = self._batches.get(job.data_type)
         if batches is not None:
             return await batches.fetch(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -26,6 +27,8 @@ class Running:
         self._concurrency = concurrency
         self._freed = freed
         self._jobs: dict[asyncio.Task[None], Job] = {}
+        self._nothing_runs = asyncio.Event()
+        self._left: set[asyncio.Task[None]] = set()
         # By fence.
         self._slots: set[int] = set()
         self._log = structlog.get_logger("worker")
@@ -51,15 +54,31 @@ class Running:
         self._slots.add(job.fence)
         task.add_done_callback(partial(self._ended, job.fence))
 
+    def replace(self, job: Job, run: Coroutine[None, None, None]) -> None:
+        """Run something else for a job, in its slot; what ran for it is left to itself."""
+        for task in [each for each, running in self._jobs.items() if running is job]:
+            self._leave(task)
+        self.start(job, run)
+
     def release(self, fences: Iterable[int]) -> None:
         """Free the slots of jobs whose end is about to be told."""
         self._slots.difference_update(fences)
 
-    async def cancel(self) -> None:
-        """Cancel all that runs, and wait for it."""
+    async def cancel(self, limit: float) -> None:
+        """Cancel all that runs, and wait for it; what has not ended after `limit` s is left."""
         for task in self._jobs:
             task.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        if self._jobs:
+            await asyncio.wait(set(self._jobs), timeout=limit)
+        for task in list(self._jobs):
+            self._leave(task)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._slots.discard(self._jobs.pop(task).fence)
+        # Nobody else may hold it.
+        self._left.add(task)
+        task.add_done_callback(self._left.discard)
+        task.cancel()
 
     async def stop(self, limit: float, cancelling: float, interruption: asyncio.Event) -> None:
         """Wait for all that runs, `limit` seconds at most; then cancel it, and wait again.
@@ -76,16 +95,20 @@ class Running:
             await self._until_ended(cancelling, interruption)
 
     async def _until_ended(self, limit: float, interruption: asyncio.Event) -> None:
-        ending = asyncio.create_task(asyncio.wait(set(self._jobs), timeout=limit))
-        try:
-            await first_of(ending, interruption)
-        finally:
-            ending.cancel()
+        # Not for the tasks that there are: one can be left to itself meanwhile.
+        self._nothing_runs = asyncio.Event()
+        ending = asyncio.create_task(self._nothing_runs.wait())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await first_of(ending, interruption)
+        ending.cancel()
 
     def _ended(self, fence: int, task: asyncio.Task[None]) -> None:
-        self._jobs.pop(task, None)
+        is_left = self._jobs.pop(task, None) is None
+        if not self._jobs:
+            self._nothing_runs.set()
         # Unless its end was told by a turn: then that has claimed for the free slot as well.
-        if fence in self._slots:
+        if fence in self._slots and not is_left:
             was_full = self.free <= 0
             self._slots.discard(fence)
             if was_full:

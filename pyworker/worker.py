@@ -127,6 +127,7 @@ class Worker:
                 group.create_task(self._handovers.tell()),
                 group.create_task(sweep_regularly(SweepQueue(self._calls), self._name)),
                 group.create_task(self._next_look.regularly()),
+                group.create_task(self._fetches.end_overdue()),
                 group.create_task(self._wait_for(stop)),
             ]
             looking = asyncio.create_task(self._look_until(stop))

@@ -58,6 +58,8 @@ begin
     perform freshness.refuse('backoff_longest', new.backoff_longest, 'of a day at most')
     where (new.backoff_longest <= interval '1 day') is not true;
 
+    perform freshness.refuse_costs(new.source, new.calls_per_refresh);
+
     -- The list of zones is read from files: only when it is needed.
     if
         (tg_op = 'INSERT' or new.time_zone is distinct from old.time_zone)
@@ -103,6 +105,7 @@ comment on function freshness.check_data_type() is
 create trigger check_data_type
 before insert or update of
 name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead_is_auto, jitter, keep_warm,
-write_mode, deadline_function, staleness_function, not_before_function, backoff_first, backoff_longest
+write_mode, deadline_function, staleness_function, not_before_function, backoff_first, backoff_longest,
+source, calls_per_refresh
 on freshness.data_types
 for each row execute function freshness.check_data_type();

@@ -34,6 +34,7 @@ begin
         bytes_per_30_days = excluded.bytes_per_30_days,
         opens_at = null
     returning s.* into v_row;
+    perform freshness.refuse_costs(t.source, t.calls_per_refresh) from freshness.data_types as t where t.source = v_row.name;
     -- A wider budget counts at once.
     perform freshness.wake(t.name, clock_timestamp()) from freshness.data_types as t where t.source = v_row.name;
     return v_row;

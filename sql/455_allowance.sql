@@ -22,8 +22,14 @@ begin
         p_source.calls_per_minute - v_used.calls - v_used.recent,
         floor(v_tokens)::bigint,
         p_source.calls_in_flight - v_used.calls,
-        -- After a pause that failures caused, one call tries whether the source is back.
-        case when p_source.pauses > 0 then 1 - v_used.calls end
+        -- After a pause that failures caused, one refresh tries whether the source is back, whatever it costs.
+        case
+            when p_source.pauses = 0 then null
+            when v_used.calls > 0 then 0
+            else coalesce(
+                (select max(t.calls_per_refresh) from freshness.data_types as t where t.source = p_source.name), 1
+            )
+        end
     );
     bytes := p_source.bytes_per_30_days - v_used.bytes - v_used.spent - (
         select coalesce(sum(d.bytes), 0)

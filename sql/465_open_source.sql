@@ -98,9 +98,18 @@ begin
     where s.name = c.source and (c.calls > 0 or s.short_since is not null or s.name = any (p_short));
 
     update freshness.sources as s
-    -- Something may be allowed, but not as much as the next job costs: soon again.
-    set opens_at = coalesce(
-        (select a.opens_at from freshness.allowance(s) as a), v_now + interval '250 milliseconds'
+    -- Something may be allowed, but not as much as the next job costs: soon again, unless it is bytes that are short.
+    set opens_at = (
+        select
+            coalesce(
+                a.opens_at,
+                v_now + case
+                    when a.calls < (select max(t.calls_per_refresh) from freshness.data_types as t where t.source = s.name)
+                        then interval '250 milliseconds'
+                    else interval '1 minute'
+                end
+            )
+        from freshness.allowance(s) as a
     )
     where s.name = any (p_short);
 end

@@ -11,12 +11,13 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from pyworker.database import is_mismatch
+from pyworker.database import is_mismatch, refusal
 from pyworker.errors import RowsRejected
 from pyworker.job import Ended, Ending, Job, Row
 from pyworker.outcomes import Validators
 from pyworker.queue.calls import Calls
 from pyworker.queue.columns import storable
+from pyworker.row_json import rows_as_json
 
 _LONGEST_WAIT = 7 * 86400.0
 
@@ -52,7 +53,7 @@ class RefreshQueue:
                     job.data_type,
                     job.symbol,
                     job.fence,
-                    None if rows is None else Jsonb(list(rows), dumps=_dumps),
+                    None if rows is None else Jsonb(list(rows), dumps=rows_as_json),
                     None if validators is None else Jsonb(dict(validators)),
                     received,
                     calls,
@@ -62,7 +63,7 @@ class RefreshQueue:
             error.permanent = is_mismatch(error.__cause__)
             raise
         except psycopg.DatabaseError as error:
-            refused = RowsRejected(error.diag.message_primary or str(error))
+            refused = RowsRejected(refusal(error))
             refused.permanent = is_mismatch(error)
             raise refused from error
 
@@ -116,16 +117,11 @@ def ending_of(
     received: int | None,
     calls: int | None,
 ) -> Ending:
-    """Return what `finish` would tell, for a turn; raises when the rows are no JSON."""
+    """Return what `finish` would tell, for a turn; raises `RowsRejected` when they are no JSON."""
     return Ending(
         job,
-        None if rows is None else _dumps(list(rows)),
+        None if rows is None else rows_as_json(list(rows)),
         None if validators is None else json.dumps(dict(validators)),
         received,
         calls,
     )
-
-
-def _dumps(rows: Any) -> str:
-    # Dates, decimals and uuids as text: the table's types read them back. NaN is no JSON.
-    return json.dumps(rows, default=str, allow_nan=False)

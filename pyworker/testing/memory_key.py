@@ -35,16 +35,23 @@ class MemoryKey:
         """When it is to be claimed, unless it runs."""
         return max(self.run_at, self.not_before)
 
-    def stored_at(self, timestamp_column: str) -> datetime | None:
-        """Return the timestamp of the newest row."""
-        return max((moment_of(row[timestamp_column]) for row in self.rows.values()), default=None)
+    def stored_at(self, timestamp_column: str, latest: datetime) -> datetime | None:
+        """Return the timestamp of the newest row; those after `latest` are passed over."""
+        moments = (moment_of(row[timestamp_column]) for row in self.rows.values())
+        return max((moment for moment in moments if moment <= latest), default=None)
 
     def fresh_until(
-        self, timestamp_column: str, ttl: timedelta, *, verified: bool = True
+        self, timestamp_column: str, ttl: timedelta, now: datetime, *, verified: bool = True
     ) -> datetime | None:
         """Return when the rows go stale; None when there are none and none are known to be."""
-        counted = [self.stored_at(timestamp_column), self.verified_at if verified else None]
+        stored_at = self.stored_at(timestamp_column, latest(now, ttl))
+        counted = [stored_at and min(stored_at, now), self.verified_at if verified else None]
         return max((at + ttl for at in counted if at is not None), default=None)
+
+
+def latest(now: datetime, ttl: timedelta) -> datetime:
+    """Return up to when a timestamp counts: no row far in the future stays fresh for ever."""
+    return now + min(ttl, timedelta(minutes=1))
 
 
 def moment_of(value: Any) -> datetime:

@@ -11,7 +11,7 @@ from pyworker.errors import FenceLost
 from pyworker.job import Ended, Job, Row
 from pyworker.outcomes import Validators
 from pyworker.testing.clock import FakeClock
-from pyworker.testing.memory_key import NEVER, MemoryKey
+from pyworker.testing.memory_key import NEVER, MemoryKey, latest
 from pyworker.testing.memory_table import MemoryTable
 from pyworker.testing.memory_waits import SET_ASIDE, MemoryWaits
 
@@ -30,7 +30,7 @@ class MemoryQueue:
     """The jobs of one data type, whose keys are all watched; upserts by `key_columns`.
 
     Waits have no random part: each is as long as it can be. Times are in seconds. With `columns`
-    rows that name others are refused.
+    rows that name others are refused. `symbol_column` is None for a table without one.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class MemoryQueue:
         max_attempts: int = 5,
         backoff_first: float = 1,
         backoff_longest: float = 300,
-        symbol_column: str = "symbol",
+        symbol_column: str | None = "symbol",
         timestamp_column: str = "fetched_at",
         key_columns: Sequence[str] = ("symbol",),
         columns: Collection[str] | None = None,
@@ -68,8 +68,11 @@ class MemoryQueue:
     def store(self, symbol: str, *rows: Row) -> None:
         """Store rows as somebody else would; those without a timestamp are from now."""
         key = self.watch(symbol)
-        self._table.write(key, self._table.prepare(symbol, rows, self._clock.now()))
-        key.run_at = key.fresh_until(self._table.timestamp_column, self._ttl) or key.run_at
+        prepared = self._table.prepare(symbol, rows, self._clock.now())
+        self._table.write(key, prepared)
+        # Whether it is due the claim finds out.
+        now = self._clock.now()
+        key.run_at = min(key.run_at, self._fresh_until(key) or now, now)
 
     def delete(self, symbol: str) -> None:
         """Delete a key's rows as somebody else would."""
@@ -80,7 +83,9 @@ class MemoryQueue:
     def request(self, symbol: str) -> None:
         """Ask for a refresh now: one that begins from here on."""
         key = self.watch(symbol)
-        key.required_as_of = self._clock.now()
+        # The clock may stand still: what runs began before.
+        later = timedelta() if key.fence is None else timedelta(microseconds=1)
+        key.required_as_of = self._clock.now() + later
         key.run_at = min(key.run_at, self._clock.now())
 
     def retry(self, symbol: str) -> None:
@@ -94,20 +99,46 @@ class MemoryQueue:
         return list(self._keys[symbol].rows.values()) if symbol in self._keys else []
 
     def claim(self, *symbols: str) -> list[Job]:
-        """Take the jobs that are due, of these keys only if some are named."""
+        """Take the jobs that are due, of these keys only if some are named.
+
+        Those that are fresh by now, and were not asked for, go to their deadline.
+        """
         now = self._clock.now()
         due = [
             (symbol, key)
             for symbol, key in self._keys.items()
             if key.fence is None and key.due_at <= now and (not symbols or symbol in symbols)
         ]
-        return [self._start(symbol, key, now) for symbol, key in due]
+        return [
+            self._start(symbol, key, now) for symbol, key in due if not self._waits_on(key, now)
+        ]
 
-    def _start(self, symbol: str, key: MemoryKey, now: datetime) -> Job:
-        due_at, stored_at = key.due_at, key.stored_at(self._table.timestamp_column)
+    def _waits_on(self, key: MemoryKey, now: datetime) -> bool:
+        self._look(key)
+        fresh_until = self._fresh_until(key)
+        if key.required_as_of != NEVER or fresh_until is None or fresh_until <= now:
+            return False
+        key.run_at, key.not_before, key.attempts = fresh_until, NEVER, 0
+        key.is_set_aside, key.last_error = False, None
+        return True
+
+    def _look(self, key: MemoryKey) -> None:
+        # What was verified was deleted, or has gone back.
+        stored_at = self._stored_at(key)
         if (stored_at or NEVER) < (key.looked_stored_at or NEVER):
             key.verified_at = None
         key.looked_stored_at = stored_at
+
+    def _stored_at(self, key: MemoryKey) -> datetime | None:
+        return key.stored_at(self._table.timestamp_column, latest(self._clock.now(), self._ttl))
+
+    def _fresh_until(self, key: MemoryKey, *, verified: bool = True) -> datetime | None:
+        return key.fresh_until(
+            self._table.timestamp_column, self._ttl, self._clock.now(), verified=verified
+        )
+
+    def _start(self, symbol: str, key: MemoryKey, now: datetime) -> Job:
+        due_at, stored_at = key.due_at, self._stored_at(key)
         key.fence, key.started_at = next(self._fences), now
         validators = key.validators if key.verified_at is not None else None
         return Job(
@@ -138,11 +169,11 @@ class MemoryQueue:
         else:
             outcome = self._table.store(key, job, rows, self._clock.now(), self._ttl)
         now = self._clock.now()
-        stored_at = key.stored_at(self._table.timestamp_column)
+        stored_at = self._stored_at(key)
         is_verified = outcome != "stale" and not (
             rows is None and (stored_at or NEVER) < (job.stored_at or NEVER)
         )
-        stale_since = key.fresh_until(self._table.timestamp_column, self._ttl, verified=False)
+        stale_since = self._fresh_until(key, verified=False)
         is_wanted_again = key.required_as_of > key.started_at
         kept = key.validators if rows is None else None
         key.fence, key.attempts, key.alone, key.is_set_aside = None, 0, False, False
@@ -157,7 +188,7 @@ class MemoryQueue:
             key.not_before = now + self._waits.stale(now - stale_since)
         key.run_at = now
         if is_verified and not is_wanted_again:
-            key.run_at = key.fresh_until(self._table.timestamp_column, self._ttl) or now
+            key.run_at = self._fresh_until(key) or now
         if not is_wanted_again:
             key.required_as_of = NEVER
         key.looked_stored_at = stored_at

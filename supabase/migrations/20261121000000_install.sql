@@ -1312,6 +1312,30 @@ comment on function freshness.unregister_data_type(text) is
     ' was none. A refresh that is running ends without writing.';
 -- <<<
 
+-- >>> sql/248_refuse_costs.sql
+-- What can never be allowed would wait for ever, and whatever comes after it in its source as well.
+create function freshness.refuse_costs(p_source text, p_calls integer)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_most integer := (
+        select least(s.calls_per_minute, s.burst, s.calls_in_flight) from freshness.sources as s where s.name = p_source
+    );
+begin
+    if p_calls > v_most then
+        raise exception using errcode = 'FR002',
+            message = format('a refresh makes %s calls, and source %s allows %s at most', p_calls, p_source, v_most),
+            hint = 'Pass calls_per_refresh within calls_per_minute, burst and calls_in_flight of the source.';
+    end if;
+end
+$$;
+
+comment on function freshness.refuse_costs(text, integer) is
+    'Raises FR002 for a refresh that makes more calls than one of its source''s limits allows.';
+-- <<<
+
 -- >>> sql/250_check_data_type.sql
 -- What a row of the registry must hold, whoever writes it. Errors say what to do.
 
@@ -1373,6 +1397,8 @@ begin
     perform freshness.refuse('backoff_longest', new.backoff_longest, 'of a day at most')
     where (new.backoff_longest <= interval '1 day') is not true;
 
+    perform freshness.refuse_costs(new.source, new.calls_per_refresh);
+
     -- The list of zones is read from files: only when it is needed.
     if
         (tg_op = 'INSERT' or new.time_zone is distinct from old.time_zone)
@@ -1418,7 +1444,8 @@ comment on function freshness.check_data_type() is
 create trigger check_data_type
 before insert or update of
 name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead_is_auto, jitter, keep_warm,
-write_mode, deadline_function, staleness_function, not_before_function, backoff_first, backoff_longest
+write_mode, deadline_function, staleness_function, not_before_function, backoff_first, backoff_longest,
+source, calls_per_refresh
 on freshness.data_types
 for each row execute function freshness.check_data_type();
 -- <<<
@@ -3834,6 +3861,7 @@ begin
         bytes_per_30_days = excluded.bytes_per_30_days,
         opens_at = null
     returning s.* into v_row;
+    perform freshness.refuse_costs(t.source, t.calls_per_refresh) from freshness.data_types as t where t.source = v_row.name;
     -- A wider budget counts at once.
     perform freshness.wake(t.name, clock_timestamp()) from freshness.data_types as t where t.source = v_row.name;
     return v_row;
@@ -3937,8 +3965,14 @@ begin
         p_source.calls_per_minute - v_used.calls - v_used.recent,
         floor(v_tokens)::bigint,
         p_source.calls_in_flight - v_used.calls,
-        -- After a pause that failures caused, one call tries whether the source is back.
-        case when p_source.pauses > 0 then 1 - v_used.calls end
+        -- After a pause that failures caused, one refresh tries whether the source is back, whatever it costs.
+        case
+            when p_source.pauses = 0 then null
+            when v_used.calls > 0 then 0
+            else coalesce(
+                (select max(t.calls_per_refresh) from freshness.data_types as t where t.source = p_source.name), 1
+            )
+        end
     );
     bytes := p_source.bytes_per_30_days - v_used.bytes - v_used.spent - (
         select coalesce(sum(d.bytes), 0)
@@ -4232,9 +4266,18 @@ begin
     where s.name = c.source and (c.calls > 0 or s.short_since is not null or s.name = any (p_short));
 
     update freshness.sources as s
-    -- Something may be allowed, but not as much as the next job costs: soon again.
-    set opens_at = coalesce(
-        (select a.opens_at from freshness.allowance(s) as a), v_now + interval '250 milliseconds'
+    -- Something may be allowed, but not as much as the next job costs: soon again, unless it is bytes that are short.
+    set opens_at = (
+        select
+            coalesce(
+                a.opens_at,
+                v_now + case
+                    when a.calls < (select max(t.calls_per_refresh) from freshness.data_types as t where t.source = s.name)
+                        then interval '250 milliseconds'
+                    else interval '1 minute'
+                end
+            )
+        from freshness.allowance(s) as a
     )
     where s.name = any (p_short);
 end

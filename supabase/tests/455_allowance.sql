@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(15);
+select plan(17);
 
 create schema freshness_pgtap;
 create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
@@ -53,6 +53,11 @@ update freshness.sources set paused_until = now() + interval '30 seconds' where 
 select is(freshness_pgtap.opens_in(), 30, 'a pause holds all of it');
 update freshness.sources set paused_until = now(), pauses = 1 where name = 'pgtap_api';
 select is(freshness_pgtap.allowed(), '1 1100', 'after a pause that failures caused one call tries it');
+update freshness.data_types set calls_per_refresh = 3 where name = 'pgtap_quote';
+select is(freshness_pgtap.allowed(), '3 1100', 'or as many as one refresh makes: with fewer it would never be tried');
+select freshness_pgtap.run(5, 5);
+select is(freshness_pgtap.allowed(), '0 1000', 'and no other while that one runs');
+delete from freshness.jobs where symbol = 'S5';
 
 delete from freshness.spent_calls;
 update freshness.sources

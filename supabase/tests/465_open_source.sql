@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(8);
+select plan(9);
 
 create schema freshness_pgtap;
 create table freshness_pgtap.quotes (symbol text primary key, price numeric, fetched_at timestamptz);
@@ -68,6 +68,18 @@ select is(
     'sources that something waits for are opened'
 );
 select is(freshness.open_sources(array['pgtap_other'], '0'), '{}', 'others are not');
+do $$
+begin
+    perform freshness.register_source('pgtap_api', bytes_per_30_days => 1000);
+    insert into freshness.spent_days (source, day, calls, bytes)
+    values ('pgtap_api', (clock_timestamp() at time zone 'UTC')::date, 1, 400);
+    perform freshness.charge_sources(2, now(), array['pgtap_api'], array['pgtap_api']);
+end
+$$;
+select cmp_ok(
+    (select extract(epoch from opens_at - clock_timestamp()) from freshness.sources where name = 'pgtap_api'), '>', 50.0,
+    'bytes that are left, and too few for the next job, are not asked for all the time'
+);
 
 select * from finish();
 rollback;

@@ -167,6 +167,10 @@ async def test_newer_rows_of_somebody_else_stay(stage: Stage) -> None:
         ([{"prise": 1}], 'column "prise" .*does not exist', True),
         ([1], "each a mapping of columns", True),
         ([{"price": 1, "fetched_at": "yesterday-ish"}], "yesterday-ish", True),
+        ([{"price": 1}, {"price": 2}], "^two rows of the answer have the same key columns$", False),
+        ([{"price": float("nan")}], "^price cannot be stored: Out of range float", False),
+        ([{"price": {1, 2}}], "^price cannot be stored: a set has no text of its own$", False),
+        ([{"price": object()}], "^price cannot be stored: a object has no text of its own$", False),
     ],
 )
 async def test_rows_that_do_not_fit_are_refused_and_change_nothing(
@@ -240,8 +244,8 @@ async def test_what_spoiled_a_batch_goes_alone_until_it_succeeds(stage: Stage) -
 
 
 async def test_a_request_during_a_refresh_starts_one_more(stage: Stage) -> None:
+    """Also in the same moment, where the clock stands still."""
     job = await due(stage)
-    await stage.advance(1)
     await stage.request("A")
     ended = await stage.queue.finish(job, [{"price": 1}])
     assert ended.due_in == about(0)
@@ -255,3 +259,39 @@ async def test_a_fence_ends_one_refresh_only(stage: Stage) -> None:
         await stage.queue.finish(job, [{"price": 2}])
     assert (await stage.queue.fail(job, "late")).outcome == "lost"
     assert await stage.price("A") == 1
+
+
+async def test_a_key_that_is_fresh_is_not_fetched_because_it_was_released(stage: Stage) -> None:
+    await stage.queue.finish(await due(stage), [{"price": 1}])
+    await stage.retry("A")
+    assert await stage.claim() == []
+    await stage.advance(TTL + 1)
+    assert [job.symbol for job in await stage.claim()] == ["A"]
+
+
+async def test_fresh_rows_of_somebody_else_end_the_count_of_failures(stage: Stage) -> None:
+    await stage.queue.fail(await due(stage), "no", permanent=True)
+    await stage.advance(3601)
+    await stage.store("A", 0)
+    assert await stage.claim() == []
+    await stage.request("A")
+    assert (await due(stage)).attempts == 0
+
+
+async def test_rows_far_in_the_future_count_for_nothing_and_give_way(stage: Stage) -> None:
+    await stage.watch("A")
+    await stage.store("A", -1000)
+    job = await due(stage)
+    assert job.stored_at is None
+    assert (await stage.queue.finish(job, [{"price": 7}])).outcome == "fresh"
+    assert await stage.price("A") == 7
+
+
+async def test_rows_of_somebody_else_that_are_older_are_due_at_once(stage: Stage) -> None:
+    """Although the source has just confirmed the newer ones."""
+    await stage.store("A", 10)
+    await stage.watch("A")
+    await stage.request("A")
+    assert (await stage.queue.finish(await due(stage), None)).outcome == "unchanged"
+    await stage.store("A", TTL + 30)
+    assert (await due(stage)).validators is None

@@ -102,6 +102,25 @@ def test_a_dollar_without_braces_is_only_a_dollar(tmp_path: Path) -> None:
         (QUOTE + "max_batch = 5", "refreshers.quote: symbol and max_batch are for"),
         (QUOTE + 'epochs = {at = "seconds"}', "refreshers.quote: epochs has at"),
         (QUOTE + 'epochs = {price = "days"}', "refreshers.quote.epochs.price: Input should be"),
+        (
+            QUOTE.replace("example/", "example/{ticker}"),
+            "refreshers.quote.url: {tic",
+        ),
+        (
+            QUOTE.replace("api.example", ":port"),
+            "refreshers.quote.url: this is no",
+        ),
+        (QUOTE.replace("api.example", "h:65536"), "refreshers.quote.url: this is no"),
+        (QUOTE.replace("api.example", ""), "refreshers.quote.url: this is no"),
+        (
+            QUOTE + 'headers = {Key = "a\\n"}',
+            "refreshers.quote.headers: header Key",
+        ),
+        (QUOTE + 'headers = {Key = "ä"}', "refreshers.quote.headers: header Key"),
+        (
+            QUOTE + 'headers = {"a b" = "c"}',
+            "refreshers.quote.headers: header a b",
+        ),
         ("[refresher.quote]", "refresher: there is no such setting"),
     ],
 )

@@ -200,7 +200,7 @@ async def test_a_batch_with_symbols_that_nobody_asked_for_fails(
     lines = 'symbol = "id"\nmax_batch = 50'
     async with RefresherTest(configure(lines, path="q?of={symbols}")) as test:
         refreshed = await test.refresh("A")
-    assert refreshed.reason == "the answer has rows of symbols that were not asked for"
+    assert refreshed.reason == "the answer has rows of symbols that were not asked for: a"
 
 
 @pytest.fixture

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
+import httpx
 import pytest
 
+from pyworker.failure import failure_of
 from pyworker.http_refresher import HttpFetch
 from pyworker.job import Job, Row
 from pyworker.local.cluster import free_port
@@ -80,6 +84,14 @@ async def test_paths_lead_into_objects_and_lists(
 ) -> None:
     provider.respond = always(Answer({"data": {"items": [{"p": {"bid": [1, 2]}}]}}))
     assert await fetch("AAPL", {"ask": "p.bid.1"}, "data.items") == [{"ask": 2}]
+
+
+async def test_a_name_can_have_dots_of_its_own(
+    provider: Provider, fetch: Callable[..., Any]
+) -> None:
+    provider.respond = always(Answer({"Global Quote": {"05. price": 1.5, "07. day": {"a": 2}}}))
+    columns = {"price": "05. price", "day": "07. day.a"}
+    assert await fetch("AAPL", columns, "Global Quote") == [{"price": 1.5, "day": 2}]
 
 
 async def test_a_list_gives_a_row_for_each_element(
@@ -161,19 +173,46 @@ async def test_redirects_are_not_followed(
     provider: Provider, fetch: Callable[..., Any], status: int
 ) -> None:
     """They could carry the key to somebody else."""
-    provider.respond = always(Answer({"price": 1}, status, {"Location": "/elsewhere"}))
-    assert await fails(fetch) == f"127.0.0.1 answered HTTP {status}"
-    assert len(provider.calls) == 1
+    for location, place in (
+        (f"https://user:{SECRET}@h.example:81/quotes?key={SECRET}", "https://h.example:81"),
+        ("/quotes/elsewhere", "another path"),
+    ):
+        provider.respond = always(Answer({"price": 1}, status, {"Location": location}))
+        assert await fails(fetch) == (
+            f"127.0.0.1 answered HTTP {status}, a redirect to {place}, which is not followed:"
+            " change url"
+        )
+    assert len(provider.calls) == 2
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"{", b'{"price": 1} 2', b"\xff\xfe\xfa", b"[" * 100_000]
+    "body", [b"<html>", b"{", b'{"price": 1} 2', b"\xff\xfe\xfa", b"[" * 100_000]
 )
 async def test_what_is_not_json_is_refused(
     provider: Provider, fetch: Callable[..., Any], body: bytes
 ) -> None:
     provider.respond = always(Answer(body))
     assert await fails(fetch) == "the answer is not JSON"
+
+
+async def test_what_came_in_the_place_of_json_is_named(
+    provider: Provider, fetch: Callable[..., Any]
+) -> None:
+    html = {"Content-Type": "text/html; charset=utf-8"}
+    provider.respond = always(Answer(b"<html>", headers=html))
+    assert await fails(fetch) == "the answer is not JSON, but text/html"
+    provider.respond = always(Answer(b"", 204))
+    assert await fails(fetch) == "the answer (HTTP 204) is empty"
+
+
+@pytest.mark.parametrize(("status", "is_down"), [(500, True), (503, True), (404, False)])
+async def test_a_source_that_is_down_is_told_from_one_that_refuses(
+    provider: Provider, fetch: Callable[..., Any], status: int, *, is_down: bool
+) -> None:
+    provider.respond = always(Answer(status=status))
+    with pytest.raises(RefreshFailed) as caught:
+        await fetch()
+    assert caught.value.of_source is is_down
 
 
 async def test_a_missing_field_is_named(provider: Provider, fetch: Callable[..., Any]) -> None:
@@ -222,10 +261,29 @@ async def test_a_broken_encoding_is_told_without_the_url(
 async def test_nobody_at_the_port(context: Context) -> None:
     fetch = HttpFetch(f"http://127.0.0.1:{free_port()}/quotes/{{symbol}}?key={SECRET}", COLUMNS)
 
-    async def run() -> None:
+    with pytest.raises(RefreshFailed, match="Connection refused") as caught:
         await fetch(job_of("AAPL"), context)
+    assert caught.value.of_source
 
-    assert await fails(run) == "127.0.0.1 cannot be reached: ConnectError"
+
+async def test_a_host_that_is_unknown_or_not_trusted_is_told_as_such() -> None:
+    """Each is another thing to do."""
+    request = httpx.Request("GET", f"https://h.example/?key={SECRET}")
+    said = []
+    for cause in (
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        ssl.SSLCertVerificationError(1, "verify failed"),
+    ):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            cause.verify_message = "self-signed certificate"
+        error = httpx.ConnectError(SECRET, request=request)
+        error.__cause__ = OSError("all attempts failed")
+        error.__cause__.__cause__ = cause
+        said.append(failure_of(error).reason)
+    assert said == [
+        "h.example cannot be reached: ConnectError (Name or service not known)",
+        "h.example cannot be reached: ConnectError (its certificate: self-signed certificate)",
+    ]
 
 
 async def test_a_header_that_cannot_be_sent_is_not_repeated(

@@ -371,3 +371,12 @@ async def test_the_clock_of_a_test_is_its_own() -> None:
         test.clock.advance(86401)
         assert test.clock.now() - row["fetched_at"] == timedelta(seconds=86401)
     assert time.monotonic() - before < 5
+
+
+async def test_a_table_without_a_symbol_column_can_be_tested() -> None:
+    rows = [{"pair": "EURUSD", "rate": 1}, {"pair": "EURCHF", "rate": 2}]
+    async with RefresherTest(answering(rows), symbol_column=None, key_columns=["pair"]) as test:
+        found = (await test.refresh("GLOBAL")).rows
+    assert [{**row, "fetched_at": None} for row in found] == [
+        {**row, "fetched_at": None} for row in rows
+    ]

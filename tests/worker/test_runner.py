@@ -156,6 +156,43 @@ async def test_a_refresher_that_exits_fails_its_job(attempt: Attempt) -> None:
     assert await attempt.fails(raising(SystemExit(3))) == "SystemExit: 3"
 
 
+class Panic(BaseException):
+    """As an extension written in Rust raises it."""
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Panic("index out of bounds")])
+async def test_what_is_no_exception_fails_its_job_all_the_same(
+    attempt: Attempt, error: BaseException
+) -> None:
+    assert await attempt.fails(raising(error)) in (
+        "KeyboardInterrupt",
+        "Panic: index out of bounds",
+    )
+
+
+async def test_an_error_of_a_task_group_is_the_one_inside(attempt: Attempt) -> None:
+    group = ExceptionGroup("in a TaskGroup", [RefreshFailed("gone", permanent=True), KeyError("a")])
+    assert await attempt.fails_for_good(raising(group)) == "gone (and 1 more)"
+
+
+@pytest.mark.parametrize(
+    "when", ["Wed, 21 Oct 2026 07:28:00 +99999999999999", "Wed, 21 Oct 99999999999 07:28:00 GMT"]
+)
+async def test_a_source_that_says_nonsense_of_when_to_come_back_fails_the_job(
+    attempt: Attempt, when: str
+) -> None:
+    """Numbers of any length: what they raised left the job running for ever."""
+    request = httpx.Request("GET", "https://api.example/quotes")
+    answer = httpx.Response(503, headers={"Retry-After": when}, request=request)
+    error = httpx.HTTPStatusError("", request=request, response=answer)
+    assert await attempt.fails(raising(error)) == "api.example answered HTTP 503"
+
+
+async def test_an_error_that_is_not_whole_fails_the_job(attempt: Attempt) -> None:
+    error = httpx.HTTPStatusError("", request=None, response=None)  # type: ignore[arg-type]
+    assert await attempt.fails(raising(error)) == "HTTPStatusError"
+
+
 async def test_an_error_that_cannot_say_what_it_is_fails_the_job(attempt: Attempt) -> None:
     class Mute(Exception):
         def __str__(self) -> str:
