@@ -83,7 +83,7 @@ begin
         end if;
     exception
         -- One of its keys or tables spoils it: what follows finds out which.
-        when others then
+        when others or assert_failure then
             null;
     end;
 

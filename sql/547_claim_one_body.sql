@@ -65,7 +65,7 @@ begin
 
     begin%s
     exception
-        when others then
+        when others or assert_failure then
             return;
     end;
     if
