@@ -7,6 +7,7 @@ declare
     v_asked record;
     v_symbols text[];
     v_slice constant integer := 5000;
+    v_second constant interval := '1 second';
 begin
     select
         bool_or(p.reason in ('data changed', 'truncated', 'all keys')) as data_changed,
@@ -29,8 +30,9 @@ begin
     end if;
 
     -- A job that looks right, of a key that was not watched before, may be going away at this very moment: once more.
-    insert into freshness.pulls (data_type, symbol, reason)
+    insert into freshness.pulls (due_at, data_type, symbol, reason)
     select
+        clock_timestamp() + case r.outcome when 'table locked' then v_second else interval '0' end,
         p_data_type, coalesce(r.symbol, s.symbol),
         case when v_asked.data_changed then 'data changed' when r.symbol is null then 'watched' else 'locked' end
     from freshness.reconsider(p_data_type, v_symbols, v_asked.data_changed) as r
@@ -39,15 +41,16 @@ begin
     perform freshness.raise_priorities(p_data_type, p_pulls);
 exception
     when lock_not_available or deadlock_detected then
-        insert into freshness.pulls (data_type, symbol, priority, reason)
+        insert into freshness.pulls (due_at, data_type, symbol, priority, reason)
         select
-            p_data_type, p.symbol, max(p.priority),
+            clock_timestamp() + v_second, p_data_type, p.symbol, max(p.priority),
             case when v_asked.data_changed then 'data changed' else 'locked' end
         from unnest(p_pulls) as p
         where p.symbol is not null and p.reason not in ('truncated', 'all keys')
         group by p.symbol
         union all
-        select p_data_type, nullif(v_asked.after, ''), null, 'all keys' where v_asked.after is not null;
+        select clock_timestamp() + v_second, p_data_type, nullif(v_asked.after, ''), null, 'all keys'
+        where v_asked.after is not null;
     when others or assert_failure then
         insert into freshness.events (kind, data_type, message)
         values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));

@@ -12,13 +12,20 @@ as $$
 declare
     v_pulls freshness.pulls[];
     v_taken integer;
+    v_now timestamptz := clock_timestamp();
     v_rows bigint[];
 begin
     with taken as (
         delete from freshness.pulls as p
-        where p.id = any (
-            array(select q.id from freshness.pulls as q order by q.id limit p_limit for update skip locked)
-        )
+        where p.ctid = any (array(
+            select q.ctid
+            from freshness.pulls as q
+            -- One that has just found something locked waits a second.
+            where q.due_at not between v_now and v_now + interval '10 seconds' or q.reason = 'fresh'
+            order by q.due_at, q.id
+            limit p_limit
+            for update skip locked
+        ))
         returning p
     )
 
@@ -33,7 +40,8 @@ begin
             );
         exception
             when lock_not_available or deadlock_detected then
-                insert into freshness.pulls (subscription_row, reason) select r, 'locked' from unnest(v_rows) as r;
+                insert into freshness.pulls (due_at, subscription_row, reason)
+                select clock_timestamp() + interval '1 second', r, 'locked' from unnest(v_rows) as r;
             when others or assert_failure then
                 insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
         end;

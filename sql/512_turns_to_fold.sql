@@ -14,3 +14,21 @@ $$;
 
 comment on function freshness.turns_to_fold(integer) is
     'How often fold_pulls has to be called, with this limit, to empty the inbox, after a first time.';
+
+create function freshness.seconds_until_fold()
+returns double precision
+language plpgsql
+set search_path = ''
+as $$
+begin
+    -- One that was left at once waits for somebody who holds its job.
+    return (
+        select greatest(freshness.seconds_until(f.due_at), 0.25)
+        from (select min(p.due_at) as due_at from freshness.pulls as p) as f
+        where f.due_at is not null
+    );
+end
+$$;
+
+comment on function freshness.seconds_until_fold() is
+    'In how many seconds a claim finds something in the inbox, a quarter at least; null: it is empty.';

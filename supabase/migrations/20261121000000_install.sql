@@ -284,20 +284,22 @@ comment on column freshness.watches.lease_until is 'When the lease ends unless i
 
 -- >>> sql/120_pulls.sql
 -- Append-only inbox. Triggers run in other people's transactions, so they may not lock a job: they leave a pull,
--- and the next claim folds it into the jobs.
+-- and the next claim folds it into the jobs. What has time waits for others, to be folded together.
 create table freshness.pulls (
-    id bigint generated always as identity primary key,
-    added_at timestamptz not null default clock_timestamp(),
+    id bigint generated always as identity,
+    due_at timestamptz not null default clock_timestamp(),
     data_type text,
     symbol text,
     subscription_row bigint,
     priority smallint,
-    reason text not null
+    reason text not null,
+    primary key (due_at, id)
 )
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
+comment on column freshness.pulls.due_at is 'When a claim folds it, with all that waits for company.';
 comment on column freshness.pulls.subscription_row is
     'id in realtime.subscription whose keys are to be watched: it could not be read when it was inserted, or named a'
     ' key that is fresh for more than a minute.';
@@ -2244,7 +2246,8 @@ comment on function freshness.watch_later(bigint[], text, boolean) is
 -- from the registry cost as much.
 --
 -- Most keys are fresh when somebody subscribes to them. Then nothing has to happen soon, and the subscriber waits for a
--- line in the inbox only: the next claim, half a minute later at most, watches the key and gives it its job.
+-- line in the inbox only. Such lines wait five seconds for others, and the next claim after that, half a minute later at
+-- most, watches the keys and gives them their jobs.
 create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is_only boolean)
 returns text
 language plpgsql
@@ -2307,7 +2310,12 @@ begin
         -- A line of the inbox stands for all data types of its table.
         case when p_is_only then e'
         if v_refresh_at > v_now + interval ''1 minute'' then
-            insert into freshness.pulls (subscription_row, reason) values (v_row.id, ''fresh'');
+            insert into freshness.pulls (due_at, subscription_row, reason)
+            values (
+                -- A job that is due soon may be about to go away, since nobody has watched its key.
+                v_now + case when t.due_at <= v_now + interval ''10 seconds'' then 0 else 5 end * interval ''1 second'',
+                v_row.id, ''fresh''
+            );
             return null;
         end if;' end
     );
@@ -4687,6 +4695,7 @@ declare
     v_asked record;
     v_symbols text[];
     v_slice constant integer := 5000;
+    v_second constant interval := '1 second';
 begin
     select
         bool_or(p.reason in ('data changed', 'truncated', 'all keys')) as data_changed,
@@ -4709,8 +4718,9 @@ begin
     end if;
 
     -- A job that looks right, of a key that was not watched before, may be going away at this very moment: once more.
-    insert into freshness.pulls (data_type, symbol, reason)
+    insert into freshness.pulls (due_at, data_type, symbol, reason)
     select
+        clock_timestamp() + case r.outcome when 'table locked' then v_second else interval '0' end,
         p_data_type, coalesce(r.symbol, s.symbol),
         case when v_asked.data_changed then 'data changed' when r.symbol is null then 'watched' else 'locked' end
     from freshness.reconsider(p_data_type, v_symbols, v_asked.data_changed) as r
@@ -4719,15 +4729,16 @@ begin
     perform freshness.raise_priorities(p_data_type, p_pulls);
 exception
     when lock_not_available or deadlock_detected then
-        insert into freshness.pulls (data_type, symbol, priority, reason)
+        insert into freshness.pulls (due_at, data_type, symbol, priority, reason)
         select
-            p_data_type, p.symbol, max(p.priority),
+            clock_timestamp() + v_second, p_data_type, p.symbol, max(p.priority),
             case when v_asked.data_changed then 'data changed' else 'locked' end
         from unnest(p_pulls) as p
         where p.symbol is not null and p.reason not in ('truncated', 'all keys')
         group by p.symbol
         union all
-        select p_data_type, nullif(v_asked.after, ''), null, 'all keys' where v_asked.after is not null;
+        select clock_timestamp() + v_second, p_data_type, nullif(v_asked.after, ''), null, 'all keys'
+        where v_asked.after is not null;
     when others or assert_failure then
         insert into freshness.events (kind, data_type, message)
         values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));
@@ -4754,13 +4765,20 @@ as $$
 declare
     v_pulls freshness.pulls[];
     v_taken integer;
+    v_now timestamptz := clock_timestamp();
     v_rows bigint[];
 begin
     with taken as (
         delete from freshness.pulls as p
-        where p.id = any (
-            array(select q.id from freshness.pulls as q order by q.id limit p_limit for update skip locked)
-        )
+        where p.ctid = any (array(
+            select q.ctid
+            from freshness.pulls as q
+            -- One that has just found something locked waits a second.
+            where q.due_at not between v_now and v_now + interval '10 seconds' or q.reason = 'fresh'
+            order by q.due_at, q.id
+            limit p_limit
+            for update skip locked
+        ))
         returning p
     )
 
@@ -4775,7 +4793,8 @@ begin
             );
         exception
             when lock_not_available or deadlock_detected then
-                insert into freshness.pulls (subscription_row, reason) select r, 'locked' from unnest(v_rows) as r;
+                insert into freshness.pulls (due_at, subscription_row, reason)
+                select clock_timestamp() + interval '1 second', r, 'locked' from unnest(v_rows) as r;
             when others or assert_failure then
                 insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
         end;
@@ -4815,6 +4834,24 @@ $$;
 
 comment on function freshness.turns_to_fold(integer) is
     'How often fold_pulls has to be called, with this limit, to empty the inbox, after a first time.';
+
+create function freshness.seconds_until_fold()
+returns double precision
+language plpgsql
+set search_path = ''
+as $$
+begin
+    -- One that was left at once waits for somebody who holds its job.
+    return (
+        select greatest(freshness.seconds_until(f.due_at), 0.25)
+        from (select min(p.due_at) as due_at from freshness.pulls as p) as f
+        where f.due_at is not null
+    );
+end
+$$;
+
+comment on function freshness.seconds_until_fold() is
+    'In how many seconds a claim finds something in the inbox, a quarter at least; null: it is empty.';
 -- <<<
 
 -- >>> sql/515_backoff.sql
@@ -5458,7 +5495,7 @@ begin
     select
         w.seen_at > v_now + interval '1 second' as is_set_back,
         w.seen_at < v_now - least(w.heartbeat_limit / 8, interval '5 seconds') as is_long_ago,
-        exists (select from freshness.pulls) as has_pulls,
+        (select min(p.due_at) from freshness.pulls as p) <= v_now as has_pulls,
         exists (select from freshness.jobs as j where j.state = 'running' and j.worker < p_worker)
         or exists (select from freshness.jobs as j where j.state = 'running' and j.worker > p_worker) as others_run,
         exists (select from freshness.sleepers as s where s.worker <> p_worker) as others_sleep,
@@ -5892,7 +5929,7 @@ declare
 begin
     v_others_run := exists (select from freshness.jobs as j where j.state = 'running' and j.worker < p_worker)
         or exists (select from freshness.jobs as j where j.state = 'running' and j.worker > p_worker);
-    if exists (select from freshness.pulls) or (v_others_run and freshness.somebody_died()) then
+    if (select min(p.due_at) from freshness.pulls as p) <= clock_timestamp() or (v_others_run and freshness.somebody_died()) then
         return;
     end if;
 
@@ -7414,7 +7451,7 @@ begin
             where s.channel = p_channel and v_rings_at < v_asleep_until and s.rings_at is distinct from v_rings_at;
             due_in := least(
                 freshness.seconds_until(least(v_asleep_until, v_rings_at)),
-                case when exists (select from freshness.pulls) then 0.25 end
+                freshness.seconds_until_fold()
             );
             return next;
         end if;
@@ -8893,8 +8930,7 @@ begin
     where s.channel = p_channel and s.rings_at is distinct from v_rings_at;
     return query
     select
-        -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.
-        least(freshness.seconds_until(v_moment), case when exists (select from freshness.pulls) then 0.25 end),
+        least(freshness.seconds_until(v_moment), freshness.seconds_until_fold()),
         v_settled, v_since, v_suspects;
 end
 $$;
@@ -10317,7 +10353,7 @@ queue as (
             where j.state <> 'running' and j.due_at <= clock_timestamp()
         ) as depth,
         (
-            select max(greatest(extract(epoch from clock_timestamp() - p.added_at) - 30 * (p.reason = 'fresh')::int, 0))
+            select max(greatest(extract(epoch from clock_timestamp() - p.due_at) - 25 * (p.reason = 'fresh')::int, 0))
             from freshness.pulls as p
             where not exists (
                 select from freshness.jobs as j

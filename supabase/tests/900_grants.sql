@@ -32,13 +32,13 @@ from regexp_split_to_table(
             pull_all_keys pull_all_rows pull_changed_keys raise_fence_lost raise_priorities read_cards read_interval
             read_subscriptions reconsider reconsider_once record_watches refresh_expression refuse refuse_call
             refuse_streams refuse_too_many register_data_type register_source release_unreadable renew_look
-            renew_update_trigger row_condition runs_for_nobody schedule schedule_sweep seen sleep_until somebody_died
-            spend stale_wait stay_awake store_answer store_answers store_together stream_states stream_status
-            subscribed_keys sweep sweep_keys sweep_slice sweep_subscriptions take_over take_sample tell_listeners
-            tell_queued tidy_spent_calls timestamp_expression tokens try_to_end ttl_expression turns_to_fold
-            understudy_until unregister_data_type unregister_source unregistered update_condition used_calls waits
-            wake watch_later watch_plain_subscriptions watch_streams watch_subscribed_key watch_subscribed_keys
-            watch_subscriptions write_plainly write_rows
+            renew_update_trigger row_condition runs_for_nobody schedule schedule_sweep seconds_until_fold seen
+            sleep_until somebody_died spend stale_wait stay_awake store_answer store_answers store_together
+            stream_states stream_status subscribed_keys sweep sweep_keys sweep_slice sweep_subscriptions take_over
+            take_sample tell_listeners tell_queued tidy_spent_calls timestamp_expression tokens try_to_end
+            ttl_expression turns_to_fold understudy_until unregister_data_type unregister_source unregistered
+            update_condition used_calls waits wake watch_later watch_plain_subscriptions watch_streams
+            watch_subscribed_key watch_subscribed_keys watch_subscriptions write_plainly write_rows
         $$, e' \n'
     ), '\s+'
 ) as n;

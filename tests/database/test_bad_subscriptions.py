@@ -57,6 +57,7 @@ def test_a_symbol_that_is_too_long_when_written_out_names_no_key(
     hourly.store(connection, "A", 0)
     subscribe(hourly.table, "symbol=eq.A")
     subscribe(numbers.table, "symbol=eq.1e300")
+    connection.execute("update freshness.pulls set due_at = clock_timestamp()")
     assert worker.claim(hourly.name, numbers.name) == []
     assert _symbols(connection, hourly) == ["A"]
     (told,) = _told(connection, last)
@@ -169,14 +170,21 @@ def test_a_table_that_is_locked_keeps_its_own_subscribers_waiting(
 ) -> None:
     """Nothing of it is made due or set aside meanwhile."""
     connection, locked = worker.connection, register(ttl="1 hour")
+    waiting = "select max(id) from freshness.pulls"
     for key in (hourly, locked):
         key.store(connection, "A", 0)
         subscribe(key.table, "symbol=eq.A")
+    connection.execute("update freshness.pulls set due_at = clock_timestamp()")
     with connect().transaction() as held:
         held.connection.execute(f"lock table {locked.table} in access exclusive mode")
         assert worker.claim(hourly.name, locked.name) == []
         assert _symbols(connection, hourly) == ["A"]
         assert _symbols(connection, locked) == []
+        tries = connection.execute(waiting).fetchone()
         assert _inbox(connection) == ["locked"]
-    connection.execute("select freshness.sweep()")
+        connection.execute("select freshness.request(%s, array['B'])", [hourly.name])
+        assert [job.symbol for job in worker.claim(hourly.name)] == ["B"]
+        assert tries == connection.execute(waiting).fetchone(), "not tried again within a second"
+    connection.execute("update freshness.pulls set due_at = clock_timestamp()")
+    assert worker.claim(hourly.name, locked.name) == []
     assert _symbols(connection, locked) == ["A"]
