@@ -2246,7 +2246,7 @@ comment on function freshness.watch_later(bigint[], text, boolean) is
 -- from the registry cost as much.
 --
 -- Most keys are fresh when somebody subscribes to them. Then nothing has to happen soon, and the subscriber waits for a
--- line in the inbox only. Such lines wait five seconds for others, and the next claim after that, half a minute later at
+-- line in the inbox only. Such lines wait five seconds for others; the next claim after that, half a minute later at
 -- most, watches the keys and gives them their jobs.
 create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is_only boolean)
 returns text
