@@ -15,7 +15,7 @@ create table freshness.data_types (
     jitter interval not null default interval '0'
     constraint jitter_is_not_negative check (jitter >= interval '0'),
     keep_warm interval not null default interval '60 seconds'
-    constraint keep_warm_is_not_negative check (keep_warm >= interval '0'),
+    constraint keep_warm_is_100_years_at_most check (keep_warm between interval '0' and interval '100 years'),
     write_mode text not null default 'upsert'
     constraint a_write_mode_is_known check (write_mode in ('upsert', 'append', 'replace')),
     key_columns text[],

@@ -1,18 +1,20 @@
 -- Append-only inbox. Triggers run in other people's transactions, so they may not lock a job: they leave a pull,
--- and the next claim folds it into the jobs.
+-- and the next claim folds it into the jobs. What has time waits for others, to be folded together.
 create table freshness.pulls (
-    id bigint generated always as identity primary key,
-    added_at timestamptz not null default clock_timestamp(),
+    id bigint generated always as identity,
+    due_at timestamptz not null default clock_timestamp(),
     data_type text,
     symbol text,
     subscription_row bigint,
     priority smallint,
-    reason text not null
+    reason text not null,
+    primary key (due_at, id)
 )
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
+comment on column freshness.pulls.due_at is 'When a claim folds it, with all that waits for company.';
 comment on column freshness.pulls.subscription_row is
     'id in realtime.subscription whose keys are to be watched: it could not be read when it was inserted, or named a'
     ' key that is fresh for more than a minute.';

@@ -60,15 +60,19 @@ begin
                 ' from (select distinct g from unnest($1) as g) as given',
                 format_type(v_type, -1)
             ) into v_given, v_symbols using p_symbols;
-            return query
-            select u.given, u.symbol from unnest(v_given, v_symbols) as u (given, symbol);
         exception
             when data_exception or integrity_constraint_violation then
-                return query
-                select
-                    g, case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
-                from (select distinct g from unnest(p_symbols) as g) as given;
+                v_given := array(select distinct g from unnest(p_symbols) as g);
+                v_symbols := array(
+                    select case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
+                    from unnest(v_given) with ordinality as u (g, place)
+                    order by u.place
+                );
         end;
+        -- Few characters may stand for many: 1e300 is a number.
+        return query
+        select u.given, case when length(u.symbol) between 1 and 200 then u.symbol end
+        from unnest(v_given, v_symbols) as u (given, symbol);
     end if;
 end
 $$;

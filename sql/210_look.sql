@@ -24,7 +24,7 @@ begin
 exception
     -- A data table that was dropped or changed under us concerns its own keys, and nobody else's; a symbol or a row
     -- that spoils the statement, or that a function raises for, concerns its own key: it is found by halving.
-    when others then
+    when others or assert_failure then
         if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
             return query
             select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at[:v_half])

@@ -50,8 +50,8 @@ begin
     where
         (new.refresh_ahead >= interval '0' and (new.refresh_ahead_is_auto or new.refresh_ahead < new.ttl)) is not true;
     perform freshness.refuse('jitter', new.jitter, 'of 0 or longer') where (new.jitter >= interval '0') is not true;
-    perform freshness.refuse('keep_warm', new.keep_warm, 'of 0 or longer')
-    where (new.keep_warm >= interval '0') is not true;
+    perform freshness.refuse('keep_warm', new.keep_warm, 'from 0 to 100 years')
+    where (new.keep_warm between interval '0' and interval '100 years') is not true;
 
     perform freshness.refuse('backoff_first', new.backoff_first, 'from 0.1 seconds to backoff_longest')
     where (new.backoff_first between interval '0.1 seconds' and new.backoff_longest) is false or new.backoff_first is null;

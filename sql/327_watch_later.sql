@@ -9,7 +9,7 @@ begin
             perform freshness.watch_subscriptions(p_rows);
             return;
         exception
-            when others then
+            when others or assert_failure then
                 p_reason := sqlstate || ' ' || sqlerrm;
         end;
     end if;

@@ -3,7 +3,8 @@
 -- from the registry cost as much.
 --
 -- Most keys are fresh when somebody subscribes to them. Then nothing has to happen soon, and the subscriber waits for a
--- line in the inbox only: the next claim, half a minute later at most, watches the key and gives it its job.
+-- line in the inbox only. Such lines wait five seconds for others; the next claim after that, half a minute later at
+-- most, watches the keys and gives them their jobs.
 create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is_only boolean)
 returns text
 language plpgsql
@@ -66,7 +67,12 @@ begin
         -- A line of the inbox stands for all data types of its table.
         case when p_is_only then e'
         if v_refresh_at > v_now + interval ''1 minute'' then
-            insert into freshness.pulls (subscription_row, reason) values (v_row.id, ''fresh'');
+            insert into freshness.pulls (due_at, subscription_row, reason)
+            values (
+                -- A job that is due soon may be about to go away, since nobody has watched its key.
+                v_now + case when t.due_at <= v_now + interval ''10 seconds'' then 0 else 5 end * interval ''1 second'',
+                v_row.id, ''fresh''
+            );
             return null;
         end if;' end
     );

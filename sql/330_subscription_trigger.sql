@@ -45,14 +45,14 @@ begin
     end if;
     return null;
 exception
-    when others then
+    when others or assert_failure then
         v_reason := sqlstate || ' ' || sqlerrm;
         begin
             perform freshness.watch_later(
                 array(select i.id from inserted as i), v_reason, v_is_one and sqlstate <> '55P03'
             );
         exception
-            when others then
+            when others or assert_failure then
                 raise warning 'freshness: a subscription was not noticed: %%', v_reason
                     using hint = 'The sweep finds it if the tables of schema freshness are there;'
                     ' run the migrations if not.';

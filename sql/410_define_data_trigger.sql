@@ -94,7 +94,7 @@ begin
                 perform freshness.pull_changed_keys(%1$L, v_symbols, v_newest);
                 return null;
             exception
-                when others then
+                when others or assert_failure then
                     raise warning 'freshness: a change of table %% was not noticed: %%', tg_relid::regclass, sqlerrm;
                     return null;
             end

@@ -37,7 +37,7 @@ begin
     end loop;
     return null;
 exception
-    when others then
+    when others or assert_failure then
         raise warning 'freshness: a change of table % was not noticed: %', tg_relid::regclass, sqlerrm;
         return null;
 end

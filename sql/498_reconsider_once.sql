@@ -1,7 +1,7 @@
--- What is found out here holds for the jobs as the statement saw them. One that somebody has moved since, such as a
--- finish, is locked and left as it is: what we saw is older than what it says.
+-- What is found out here holds for jobs as the statement saw them. One that somebody, such as a finish, has moved since
+-- is locked and left as it is: what we saw is older than what it says.
 create function freshness.reconsider_once(p_data_type text, p_symbols text[], p_data_changed boolean)
-returns table (symbol text, outcome text)
+returns table (symbol text, outcome text, due_at timestamptz)
 language plpgsql
 rows 10
 set search_path = ''
@@ -22,7 +22,7 @@ begin
                 t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until)) as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
-            j.job, j.version
+            j.job, j.version, coalesce(l.problem like '55P03%', false) as is_locked
         from freshness.look(p_data_type, p_symbols) as l
         -- Each that is watched is looked at, so that it is a left join: but a full one is never done all with all.
         full join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
@@ -42,8 +42,7 @@ begin
                 when (l.job).state = 'running' then case when p_data_changed then 'marked' end
                 when l.is_idle and (l.job).unwatched_at is null then 'unwatched'
                 when
-                    l.is_idle
-                    and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm
+                    l.is_idle and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm
                     and (l.job).unwatched_at <= v_now
                     then null
                 when l.is_idle or (l.job).unwatched_at is not null then 'moved'
@@ -56,7 +55,7 @@ begin
     differing as materialized (
         select w.*, coalesce(w.outcome, 'counted') as what
         from wanted as w
-        where (w.job).symbol is not null and (w.outcome is not null or (w.job).viewers <> w.viewers)
+        where not w.is_locked and (w.job).symbol is not null and (w.outcome is not null or (w.job).viewers <> w.viewers)
     ),
 
     -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
@@ -93,7 +92,7 @@ begin
             end,
             fresh_until = w.fresh_until
         from free as w where j.ctid = w.place and w.is_as_seen
-        returning j.symbol, w.what as outcome
+        returning j.symbol, w.what as outcome, case when j.state <> 'running' then j.due_at end as due_at
     ),
 
     added as (
@@ -103,18 +102,19 @@ begin
         select
             p_data_type, w.symbol, w.priority, w.run_at, w.stored_at, w.fresh_until, w.viewers, w.estimated_size_bytes
         from wanted as w
-        where (w.job).symbol is null and w.viewers > 0
+        where not w.is_locked and (w.job).symbol is null and w.viewers > 0
         order by w.symbol
         on conflict do nothing
-        returning symbol, 'added' as outcome
+        returning symbol, 'added' as outcome, due_at
     )
 
-    select c.symbol, c.outcome from changed as c union all select a.symbol, a.outcome from added as a union all
-    select f.symbol, 'overtaken' from free as f where not f.is_as_seen union all
-    select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
+    select c.* from changed as c union all select a.* from added as a union all
+    select f.symbol, 'overtaken', null from free as f where not f.is_as_seen union all
+    select d.symbol, 'locked', v_now from differing as d where d.symbol not in (select f.symbol from free as f) union all
+    select w.symbol, 'table locked', v_now + interval '1 second' from wanted as w where w.is_locked;
 end
 $$;
 
 comment on function freshness.reconsider_once(text, text[], boolean) is
     'Part of reconsider: one look at these keys. overtaken: the job was moved since the look began, and is locked now;'
-    ' nothing was done.';
+    ' nothing was done. due_at: when there is something to do for it.';

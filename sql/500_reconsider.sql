@@ -10,10 +10,10 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-    v_now timestamptz := clock_timestamp();
     v_looked text[];
     v_outcomes text[];
-    v_may_be_due boolean := false;
+    v_due_at timestamptz;
+    v_first timestamptz;
     v_left text[] := coalesce(p_symbols, array(
         select j.symbol from freshness.jobs as j where j.data_type = p_data_type
         union select w.symbol from freshness.watches as w where w.data_type = p_data_type
@@ -21,19 +21,19 @@ declare
 begin
     -- Those that were moved during the first look are held by us at the second, so that nobody moves them again.
     for v_look in 1..2 loop
-        select array_agg(r.symbol), array_agg(r.outcome) into v_looked, v_outcomes
+        select array_agg(r.symbol), array_agg(r.outcome), min(r.due_at) into v_looked, v_outcomes, v_due_at
         from freshness.reconsider_once(p_data_type, v_left, p_data_changed) as r;
         return query
         select o.symbol, o.outcome from unnest(v_looked, v_outcomes) as o (symbol, outcome)
         where o.outcome <> 'overtaken';
-        v_may_be_due := v_may_be_due or found;
+        v_first := least(v_first, v_due_at);
         v_left := array(
             select o.symbol from unnest(v_looked, v_outcomes) as o (symbol, outcome) where o.outcome = 'overtaken'
         );
         exit when v_left = '{}';
     end loop;
-    if v_may_be_due then
-        perform freshness.wake(p_data_type, v_now);
+    if v_first is not null then
+        perform freshness.wake(p_data_type, v_first);
     end if;
 end
 $$;
@@ -43,4 +43,5 @@ comment on function freshness.reconsider(text, text[], boolean) is
     ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
     ' after keep_warm; counted when only its viewers changed. p_data_changed: running ones are marked, to be looked at'
     ' again. earlier: moved too, but nothing was missed (refresh_ahead is measured, or a staleness function was asked'
-    ' again). locked: held by another transaction, to be tried again. Keys that are right already are not returned.';
+    ' again). locked: held by another transaction, to be tried again; table locked: the data table is. Keys that are'
+    ' right already are not returned.';

@@ -48,7 +48,7 @@ declare
 begin
     return query execute format('select * from freshness.%I($1)', 'not_before_' || p_data_type) using p_symbols;
 exception
-    when others then
+    when others or assert_failure then
         if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
             return query
             select * from freshness.ask_not_before(p_data_type, p_symbols[:v_half])

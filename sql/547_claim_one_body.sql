@@ -29,7 +29,7 @@ declare
 begin
     v_others_run := exists (select from freshness.jobs as j where j.state = 'running' and j.worker < p_worker)
         or exists (select from freshness.jobs as j where j.state = 'running' and j.worker > p_worker);
-    if exists (select from freshness.pulls) or (v_others_run and freshness.somebody_died()) then
+    if (select min(p.due_at) from freshness.pulls as p) <= clock_timestamp() or (v_others_run and freshness.somebody_died()) then
         return;
     end if;
 
@@ -65,7 +65,7 @@ begin
 
     begin%s
     exception
-        when others then
+        when others or assert_failure then
             return;
     end;
     if

@@ -21,7 +21,7 @@ begin
         p_type, p_symbols, p_fences, p_rows::jsonb[], p_validators::jsonb[], p_bytes, p_calls
     );
 exception
-    when others then
+    when others or assert_failure then
         if cardinality(p_fences) = 1 then
             return array[row(p_type.name, p_fences[1], null, null)::freshness.ended];
         end if;

@@ -94,7 +94,7 @@ begin
             where s.channel = p_channel and v_rings_at < v_asleep_until and s.rings_at is distinct from v_rings_at;
             due_in := least(
                 freshness.seconds_until(least(v_asleep_until, v_rings_at)),
-                case when exists (select from freshness.pulls) then 0.25 end
+                freshness.seconds_until_fold()
             );
             return next;
         end if;

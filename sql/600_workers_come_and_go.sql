@@ -62,20 +62,20 @@ begin
     where j.state = 'running' and j.worker = p_worker
     order by j.data_type, j.symbol
     for update;
-    v_data_types := array(
-        select distinct j.data_type from freshness.jobs as j where j.state = 'running' and j.worker = p_worker
-    );
     with handed_back as (
         update freshness.jobs as j
         set state = 'scheduled', worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp()
         where j.state = 'running' and j.worker = p_worker
         returning j.data_type, j.symbol
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker)
+        select 'handed_back', h.data_type, h.symbol, p_worker from handed_back as h
     )
 
-    insert into freshness.events (kind, data_type, symbol, worker)
-    select 'handed_back', h.data_type, h.symbol, p_worker from handed_back as h;
-
-    get diagnostics v_handed_back = row_count;
+    select count(*), coalesce(array_agg(distinct h.data_type), '{}') into v_handed_back, v_data_types
+    from handed_back as h;
     perform freshness.disarm(s.channel) from freshness.sleepers as s where s.worker = p_worker;
     foreach v_type in array v_data_types loop
         perform freshness.wake(v_type, clock_timestamp());

@@ -58,8 +58,7 @@ begin
     where s.channel = p_channel and s.rings_at is distinct from v_rings_at;
     return query
     select
-        -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.
-        least(freshness.seconds_until(v_moment), case when exists (select from freshness.pulls) then 0.25 end),
+        least(freshness.seconds_until(v_moment), freshness.seconds_until_fold()),
         v_settled, v_since, v_suspects;
 end
 $$;

@@ -6,12 +6,15 @@ as $$
 declare
     v_mended integer;
 begin
-    with subscribed as materialized (
+    with read as materialized (
         select
-            k.data_type, k.symbol, k.subscription_row, k.subscription_id,
+            k.data_type, k.symbol, k.subscription_row, k.subscription_id, k.problem,
             'realtime:' || k.subscription_row as watcher
         from freshness.subscribed_keys(p_rows) as k
-        where k.symbol is not null
+    ),
+
+    subscribed as materialized (
+        select r.* from read as r where r.symbol is not null
     ),
 
     -- Lists to look a row up in, and an index to look it up by: nothing that the planner could join all with all, since
@@ -23,6 +26,8 @@ begin
         from freshness.watches as w
         where
             w.subscription_row = any (p_rows)
+            -- What cannot be read now stays as it is.
+            and w.subscription_row not in (select r.subscription_row from read as r where r.problem is not null)
             and (w.data_type, w.symbol, w.watcher, w.subscription_id) not in (
                 select s.data_type, s.symbol, s.watcher, s.subscription_id from subscribed as s
             )

@@ -31,7 +31,7 @@ exception
             from (values (p_rows[:v_middle]), (p_rows[v_middle + 1:])) as half (rows)
             cross join lateral freshness.sweep_subscriptions(half.rows, p_are_plain) as s;
         end if;
-    when others then
+    when others or assert_failure then
         insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
         mended := 0;
         passed_over := cardinality(p_rows);

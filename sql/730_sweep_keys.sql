@@ -66,7 +66,7 @@ begin
     else
         select
             count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
-            count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
+            count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome like '%locked')
         into mended, released, counted, passed_over
         from freshness.reconsider(p_data_type, p_symbols) as r;
     end if;
@@ -86,7 +86,7 @@ exception
             from (values (p_symbols[:v_middle]), (p_symbols[v_middle + 1:])) as half (symbols)
             cross join lateral freshness.sweep_keys(p_data_type, half.symbols, p_are_missing) as s;
         end if;
-    when others then
+    when others or assert_failure then
         insert into freshness.events (kind, data_type, message)
         values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));
         mended := 0;

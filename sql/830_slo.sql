@@ -76,7 +76,7 @@ queue as (
             where j.state <> 'running' and j.due_at <= clock_timestamp()
         ) as depth,
         (
-            select max(greatest(extract(epoch from clock_timestamp() - p.added_at) - 30 * (p.reason = 'fresh')::int, 0))
+            select max(greatest(extract(epoch from clock_timestamp() - p.due_at) - 25 * (p.reason = 'fresh')::int, 0))
             from freshness.pulls as p
             where not exists (
                 select from freshness.jobs as j

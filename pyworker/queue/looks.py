@@ -75,7 +75,7 @@ class LookQueue:
         """
         moment = await self.calls.value(
             "select least(freshness.seconds_until(freshness.next_moment(%s, %s)),"
-            " case when exists (select from freshness.pulls) then 0 end)",
+            " (select freshness.seconds_until(min(p.due_at)) from freshness.pulls as p))",
             (worker, list(data_types)),
         )
         return None if moment is None else float(moment)

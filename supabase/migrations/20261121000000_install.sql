@@ -57,7 +57,7 @@ create table freshness.data_types (
     jitter interval not null default interval '0'
     constraint jitter_is_not_negative check (jitter >= interval '0'),
     keep_warm interval not null default interval '60 seconds'
-    constraint keep_warm_is_not_negative check (keep_warm >= interval '0'),
+    constraint keep_warm_is_100_years_at_most check (keep_warm between interval '0' and interval '100 years'),
     write_mode text not null default 'upsert'
     constraint a_write_mode_is_known check (write_mode in ('upsert', 'append', 'replace')),
     key_columns text[],
@@ -284,20 +284,22 @@ comment on column freshness.watches.lease_until is 'When the lease ends unless i
 
 -- >>> sql/120_pulls.sql
 -- Append-only inbox. Triggers run in other people's transactions, so they may not lock a job: they leave a pull,
--- and the next claim folds it into the jobs.
+-- and the next claim folds it into the jobs. What has time waits for others, to be folded together.
 create table freshness.pulls (
-    id bigint generated always as identity primary key,
-    added_at timestamptz not null default clock_timestamp(),
+    id bigint generated always as identity,
+    due_at timestamptz not null default clock_timestamp(),
     data_type text,
     symbol text,
     subscription_row bigint,
     priority smallint,
-    reason text not null
+    reason text not null,
+    primary key (due_at, id)
 )
 with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 comment on table freshness.pulls is
     'Inbox: "look at this key", or "read this subscription again". Folded into jobs by the next claim.';
+comment on column freshness.pulls.due_at is 'When a claim folds it, with all that waits for company.';
 comment on column freshness.pulls.subscription_row is
     'id in realtime.subscription whose keys are to be watched: it could not be read when it was inserted, or named a'
     ' key that is fresh for more than a minute.';
@@ -667,15 +669,19 @@ begin
                 ' from (select distinct g from unnest($1) as g) as given',
                 format_type(v_type, -1)
             ) into v_given, v_symbols using p_symbols;
-            return query
-            select u.given, u.symbol from unnest(v_given, v_symbols) as u (given, symbol);
         exception
             when data_exception or integrity_constraint_violation then
-                return query
-                select
-                    g, case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
-                from (select distinct g from unnest(p_symbols) as g) as given;
+                v_given := array(select distinct g from unnest(p_symbols) as g);
+                v_symbols := array(
+                    select case when length(g) between 1 and 200 then freshness.cast_symbol(g, format_type(v_type, -1)) end
+                    from unnest(v_given) with ordinality as u (g, place)
+                    order by u.place
+                );
         end;
+        -- Few characters may stand for many: 1e300 is a number.
+        return query
+        select u.given, case when length(u.symbol) between 1 and 200 then u.symbol end
+        from unnest(v_given, v_symbols) as u (given, symbol);
     end if;
 end
 $$;
@@ -729,7 +735,7 @@ begin
 exception
     -- A data table that was dropped or changed under us concerns its own keys, and nobody else's; a symbol or a row
     -- that spoils the statement, or that a function raises for, concerns its own key: it is found by halving.
-    when others then
+    when others or assert_failure then
         if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
             return query
             select * from freshness.look(p_data_type, p_symbols[:v_half], p_verified_at[:v_half])
@@ -1389,8 +1395,8 @@ begin
     where
         (new.refresh_ahead >= interval '0' and (new.refresh_ahead_is_auto or new.refresh_ahead < new.ttl)) is not true;
     perform freshness.refuse('jitter', new.jitter, 'of 0 or longer') where (new.jitter >= interval '0') is not true;
-    perform freshness.refuse('keep_warm', new.keep_warm, 'of 0 or longer')
-    where (new.keep_warm >= interval '0') is not true;
+    perform freshness.refuse('keep_warm', new.keep_warm, 'from 0 to 100 years')
+    where (new.keep_warm between interval '0' and interval '100 years') is not true;
 
     perform freshness.refuse('backoff_first', new.backoff_first, 'from 0.1 seconds to backoff_longest')
     where (new.backoff_first between interval '0.1 seconds' and new.backoff_longest) is false or new.backoff_first is null;
@@ -2008,10 +2014,10 @@ comment on function freshness.request(text, text[], boolean, integer, bigint) is
     ' Returns the keys whose job was made or moved; backoff is not shortened. FR001: data type not registered.';
 -- <<<
 
--- >>> sql/320_subscribed_keys.sql
+-- >>> sql/320_read_subscriptions.sql
 -- Which keys a Realtime subscription watches. Filters are read by name through jsonb: their type changed three times
 -- in a year, and reads by ordinal or by text broke.
-create function freshness.subscribed_keys(p_rows bigint[])
+create function freshness.read_subscriptions(p_rows bigint[])
 returns table (subscription_row bigint, subscription_id uuid, data_type text, symbol text)
 language plpgsql
 stable
@@ -2114,13 +2120,101 @@ begin
 end
 $$;
 
+comment on function freshness.read_subscriptions(bigint[]) is
+    'Part of freshness.subscribed_keys: one of the rows may spoil the whole statement.';
+-- <<<
+
+-- >>> sql/322_subscribed_keys.sql
+-- A subscription that spoils the reading of all (a filter that cannot be read, a type whose function raises) concerns
+-- its own table, or itself: it is found by reading table by table, and then halves.
+create function freshness.subscribed_keys(p_rows bigint[])
+returns table (subscription_row bigint, subscription_id uuid, data_type text, symbol text, problem text)
+language plpgsql
+stable
+rows 10
+set search_path = ''
+as $$
+declare
+    v_problem text;
+    v_tables integer;
+begin
+    return query select r.*, null::text from freshness.read_subscriptions(p_rows) as r;
+exception
+    when others or assert_failure then
+        -- Nobody's row is to blame: a lock, the server, our own tables.
+        if sqlstate ~ '^(40|42P01|53|55|57)' then
+            raise;
+        end if;
+        v_problem := sqlstate || ' ' || sqlerrm;
+        v_tables := (select count(distinct s.entity) from realtime.subscription as s where s.id = any (p_rows));
+        if v_tables > 1 or (cardinality(p_rows) > 1 and sqlstate !~ '^42') then
+            return query
+            select k.*
+            from (
+                select array_agg(s.id) as rows
+                from (
+                    select o.id, o.entity, ntile(2) over (partition by o.entity order by o.id) as half
+                    from realtime.subscription as o
+                    where o.id = any (p_rows)
+                ) as s
+                group by s.entity, case when v_tables = 1 then s.half end
+            ) as p
+            cross join lateral freshness.subscribed_keys(p.rows) as k;
+            return;
+        end if;
+        return query
+        select s.id, s.subscription_id, null::text, null::text, v_problem
+        from realtime.subscription as s
+        where s.id = any (p_rows);
+end
+$$;
+
 comment on function freshness.subscribed_keys(bigint[]) is
     'Keys that these rows of realtime.subscription watch. A symbol of null: on a registered table, but names no key'
-    ' (no usable filter on the symbol column, or no valid symbol). Rows on other tables are left out.';
+    ' (no usable filter on the symbol column, or no valid symbol). problem: why it could not be read, and then nothing'
+    ' else is known. Rows on other tables are left out.';
 -- <<<
 
 -- >>> sql/325_watch_subscriptions.sql
-create function freshness.watch_subscriptions(p_rows bigint[], p_note_ignored boolean default true)
+create function freshness.record_watches(p_rows bigint[])
+returns table (data_type text, symbol text)
+language plpgsql
+rows 10
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+    return query
+    with subscribed as materialized (
+        select * from freshness.subscribed_keys(p_rows)
+    ),
+
+    -- A subscription that cannot be read, or names nothing, is told of once and left alone.
+    passed_over as (
+        insert into freshness.events (kind, data_type, message)
+        select
+            case when s.problem is null then 'ignored' else 'error' end, s.data_type,
+            'subscription ' || s.subscription_row || coalesce(' cannot be read: ' || s.problem, ' names no valid symbol')
+        from subscribed as s
+        where s.symbol is null
+    )
+
+    insert into freshness.watches as w (data_type, symbol, watcher, subscription_row, subscription_id)
+    select s.data_type, s.symbol, 'realtime:' || s.subscription_row, s.subscription_row, s.subscription_id
+    from subscribed as s
+    where s.symbol is not null
+    order by s.data_type, s.symbol
+    on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
+    where w.subscription_id <> excluded.subscription_id
+    returning w.data_type, w.symbol;
+end
+$$;
+
+comment on function freshness.record_watches(bigint[]) is
+    'Records the watches of these rows of realtime.subscription, and returns the keys that are newly watched. What'
+    ' names no key becomes an event ''ignored'', and what cannot be read an event ''error''.';
+
+create function freshness.watch_subscriptions(p_rows bigint[])
 returns integer
 language plpgsql
 set search_path = ''
@@ -2130,30 +2224,8 @@ declare
     v_count integer := 0;
 begin
     for v_type in
-        with subscribed as materialized (
-            select * from freshness.subscribed_keys(p_rows)
-        ),
-
-        watched as (
-            insert into freshness.watches (data_type, symbol, watcher, subscription_row, subscription_id)
-            select s.data_type, s.symbol, 'realtime:' || s.subscription_row, s.subscription_row, s.subscription_id
-            from subscribed as s
-            where s.symbol is not null
-            order by s.data_type, s.symbol
-            on conflict (data_type, symbol, watcher) do update set subscription_id = excluded.subscription_id
-            where watches.subscription_id <> excluded.subscription_id
-            returning data_type, symbol
-        ),
-
-        ignored as (
-            insert into freshness.events (kind, data_type, message)
-            select 'ignored', s.data_type, 'subscription ' || s.subscription_row || ' names no valid symbol'
-            from subscribed as s
-            where s.symbol is null and p_note_ignored
-        )
-
         select w.data_type, array_agg(distinct w.symbol) as symbols
-        from watched as w
+        from freshness.record_watches(p_rows) as w
         group by w.data_type
         order by w.data_type
     loop
@@ -2164,9 +2236,8 @@ begin
 end
 $$;
 
-comment on function freshness.watch_subscriptions(bigint[], boolean) is
-    'Records the watches of these rows of realtime.subscription and schedules their keys. Returns the number of keys'
-    ' that are newly watched. Subscriptions that name no key become an event ''ignored'', if p_note_ignored.';
+comment on function freshness.watch_subscriptions(bigint[]) is
+    'freshness.record_watches, and schedules the keys. Returns the number of keys that are newly watched.';
 -- <<<
 
 -- >>> sql/327_watch_later.sql
@@ -2181,7 +2252,7 @@ begin
             perform freshness.watch_subscriptions(p_rows);
             return;
         exception
-            when others then
+            when others or assert_failure then
                 p_reason := sqlstate || ' ' || sqlerrm;
         end;
     end if;
@@ -2202,7 +2273,8 @@ comment on function freshness.watch_later(bigint[], text, boolean) is
 -- from the registry cost as much.
 --
 -- Most keys are fresh when somebody subscribes to them. Then nothing has to happen soon, and the subscriber waits for a
--- line in the inbox only: the next claim, half a minute later at most, watches the key and gives it its job.
+-- line in the inbox only. Such lines wait five seconds for others; the next claim after that, half a minute later at
+-- most, watches the keys and gives them their jobs.
 create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is_only boolean)
 returns text
 language plpgsql
@@ -2265,7 +2337,12 @@ begin
         -- A line of the inbox stands for all data types of its table.
         case when p_is_only then e'
         if v_refresh_at > v_now + interval ''1 minute'' then
-            insert into freshness.pulls (subscription_row, reason) values (v_row.id, ''fresh'');
+            insert into freshness.pulls (due_at, subscription_row, reason)
+            values (
+                -- A job that is due soon may be about to go away, since nobody has watched its key.
+                v_now + case when t.due_at <= v_now + interval ''10 seconds'' then 0 else 5 end * interval ''1 second'',
+                v_row.id, ''fresh''
+            );
             return null;
         end if;' end
     );
@@ -2373,14 +2450,14 @@ begin
     end if;
     return null;
 exception
-    when others then
+    when others or assert_failure then
         v_reason := sqlstate || ' ' || sqlerrm;
         begin
             perform freshness.watch_later(
                 array(select i.id from inserted as i), v_reason, v_is_one and sqlstate <> '55P03'
             );
         exception
-            when others then
+            when others or assert_failure then
                 raise warning 'freshness: a subscription was not noticed: %%', v_reason
                     using hint = 'The sweep finds it if the tables of schema freshness are there;'
                     ' run the migrations if not.';
@@ -3653,7 +3730,7 @@ begin
                 perform freshness.pull_changed_keys(%1$L, v_symbols, v_newest);
                 return null;
             exception
-                when others then
+                when others or assert_failure then
                     raise warning 'freshness: a change of table %% was not noticed: %%', tg_relid::regclass, sqlerrm;
                     return null;
             end
@@ -3715,7 +3792,7 @@ begin
     end loop;
     return null;
 exception
-    when others then
+    when others or assert_failure then
         raise warning 'freshness: a change of table % was not noticed: %', tg_relid::regclass, sqlerrm;
         return null;
 end
@@ -4420,10 +4497,10 @@ comment on function freshness.next_of_source(text, timestamptz) is
 -- <<<
 
 -- >>> sql/498_reconsider_once.sql
--- What is found out here holds for the jobs as the statement saw them. One that somebody has moved since, such as a
--- finish, is locked and left as it is: what we saw is older than what it says.
+-- What is found out here holds for jobs as the statement saw them. One that somebody, such as a finish, has moved since
+-- is locked and left as it is: what we saw is older than what it says.
 create function freshness.reconsider_once(p_data_type text, p_symbols text[], p_data_changed boolean)
-returns table (symbol text, outcome text)
+returns table (symbol text, outcome text, due_at timestamptz)
 language plpgsql
 rows 10
 set search_path = ''
@@ -4444,7 +4521,7 @@ begin
                 t.refresh_ahead_is_auto and l.fresh_until >= j.fresh_until)) as may_come_earlier,
             greatest(l.refresh_at, v_now) as run_at, coalesce(w.viewers, 0) as viewers,
             w.viewers is null and j.requested_at is null and j.required_as_of is null as is_idle,
-            j.job, j.version
+            j.job, j.version, coalesce(l.problem like '55P03%', false) as is_locked
         from freshness.look(p_data_type, p_symbols) as l
         -- Each that is watched is looked at, so that it is a left join: but a full one is never done all with all.
         full join freshness.live_watches(p_data_type, p_symbols) as w on w.symbol = l.symbol
@@ -4464,8 +4541,7 @@ begin
                 when (l.job).state = 'running' then case when p_data_changed then 'marked' end
                 when l.is_idle and (l.job).unwatched_at is null then 'unwatched'
                 when
-                    l.is_idle
-                    and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm
+                    l.is_idle and (l.job).run_at <= (l.job).unwatched_at + l.keep_warm
                     and (l.job).unwatched_at <= v_now
                     then null
                 when l.is_idle or (l.job).unwatched_at is not null then 'moved'
@@ -4478,7 +4554,7 @@ begin
     differing as materialized (
         select w.*, coalesce(w.outcome, 'counted') as what
         from wanted as w
-        where (w.job).symbol is not null and (w.outcome is not null or (w.job).viewers <> w.viewers)
+        where not w.is_locked and (w.job).symbol is not null and (w.outcome is not null or (w.job).viewers <> w.viewers)
     ),
 
     -- Each step hands on all that the next one needs: a join of two steps would be planned for ten rows.
@@ -4515,7 +4591,7 @@ begin
             end,
             fresh_until = w.fresh_until
         from free as w where j.ctid = w.place and w.is_as_seen
-        returning j.symbol, w.what as outcome
+        returning j.symbol, w.what as outcome, case when j.state <> 'running' then j.due_at end as due_at
     ),
 
     added as (
@@ -4525,21 +4601,22 @@ begin
         select
             p_data_type, w.symbol, w.priority, w.run_at, w.stored_at, w.fresh_until, w.viewers, w.estimated_size_bytes
         from wanted as w
-        where (w.job).symbol is null and w.viewers > 0
+        where not w.is_locked and (w.job).symbol is null and w.viewers > 0
         order by w.symbol
         on conflict do nothing
-        returning symbol, 'added' as outcome
+        returning symbol, 'added' as outcome, due_at
     )
 
-    select c.symbol, c.outcome from changed as c union all select a.symbol, a.outcome from added as a union all
-    select f.symbol, 'overtaken' from free as f where not f.is_as_seen union all
-    select d.symbol, 'locked' from differing as d where d.symbol not in (select f.symbol from free as f);
+    select c.* from changed as c union all select a.* from added as a union all
+    select f.symbol, 'overtaken', null from free as f where not f.is_as_seen union all
+    select d.symbol, 'locked', v_now from differing as d where d.symbol not in (select f.symbol from free as f) union all
+    select w.symbol, 'table locked', v_now + interval '1 second' from wanted as w where w.is_locked;
 end
 $$;
 
 comment on function freshness.reconsider_once(text, text[], boolean) is
     'Part of reconsider: one look at these keys. overtaken: the job was moved since the look began, and is locked now;'
-    ' nothing was done.';
+    ' nothing was done. due_at: when there is something to do for it.';
 -- <<<
 
 -- >>> sql/500_reconsider.sql
@@ -4555,10 +4632,10 @@ set search_path = ''
 as $$
 #variable_conflict use_column
 declare
-    v_now timestamptz := clock_timestamp();
     v_looked text[];
     v_outcomes text[];
-    v_may_be_due boolean := false;
+    v_due_at timestamptz;
+    v_first timestamptz;
     v_left text[] := coalesce(p_symbols, array(
         select j.symbol from freshness.jobs as j where j.data_type = p_data_type
         union select w.symbol from freshness.watches as w where w.data_type = p_data_type
@@ -4566,19 +4643,19 @@ declare
 begin
     -- Those that were moved during the first look are held by us at the second, so that nobody moves them again.
     for v_look in 1..2 loop
-        select array_agg(r.symbol), array_agg(r.outcome) into v_looked, v_outcomes
+        select array_agg(r.symbol), array_agg(r.outcome), min(r.due_at) into v_looked, v_outcomes, v_due_at
         from freshness.reconsider_once(p_data_type, v_left, p_data_changed) as r;
         return query
         select o.symbol, o.outcome from unnest(v_looked, v_outcomes) as o (symbol, outcome)
         where o.outcome <> 'overtaken';
-        v_may_be_due := v_may_be_due or found;
+        v_first := least(v_first, v_due_at);
         v_left := array(
             select o.symbol from unnest(v_looked, v_outcomes) as o (symbol, outcome) where o.outcome = 'overtaken'
         );
         exit when v_left = '{}';
     end loop;
-    if v_may_be_due then
-        perform freshness.wake(p_data_type, v_now);
+    if v_first is not null then
+        perform freshness.wake(p_data_type, v_first);
     end if;
 end
 $$;
@@ -4588,7 +4665,8 @@ comment on function freshness.reconsider(text, text[], boolean) is
     ' watched without one; moved when it waits for too late a moment; unwatched when nobody wants it, which lets it go'
     ' after keep_warm; counted when only its viewers changed. p_data_changed: running ones are marked, to be looked at'
     ' again. earlier: moved too, but nothing was missed (refresh_ahead is measured, or a staleness function was asked'
-    ' again). locked: held by another transaction, to be tried again. Keys that are right already are not returned.';
+    ' again). locked: held by another transaction, to be tried again; table locked: the data table is. Keys that are'
+    ' right already are not returned.';
 -- <<<
 
 -- >>> sql/505_raise_priorities.sql
@@ -4650,7 +4728,74 @@ comment on function freshness.raise_priorities(text, freshness.pulls[]) is
     ' has just moved keeps its pull.';
 -- <<<
 
+-- >>> sql/507_fold_keys.sql
+create function freshness.fold_keys(p_data_type text, p_pulls freshness.pulls[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_asked record;
+    v_symbols text[];
+    v_slice constant integer := 5000;
+    v_second constant interval := '1 second';
+begin
+    select
+        bool_or(p.reason in ('data changed', 'truncated', 'all keys')) as data_changed,
+        coalesce(
+            array_agg(distinct p.symbol) filter (where p.reason not in ('truncated', 'all keys')), '{}'
+        ) as symbols,
+        array_agg(distinct p.symbol) filter (where p.reason = 'subscribed') as subscribed,
+        -- A truncated table, or a changed row of the registry, concerns all keys: those after this one are left.
+        min(coalesce(p.symbol, '')) filter (where p.reason in ('truncated', 'all keys')) as after
+    into v_asked
+    from unnest(p_pulls) as p;
+
+    v_symbols := v_asked.symbols;
+    if v_asked.after is not null then
+        v_symbols := freshness.keys_after(p_data_type, v_asked.after, v_slice);
+        insert into freshness.pulls (data_type, symbol, reason)
+        select p_data_type, v_symbols[v_slice], 'all keys'
+        where cardinality(v_symbols) = v_slice;
+        v_symbols := array(select unnest(v_symbols) union select unnest(v_asked.symbols));
+    end if;
+
+    -- A job that looks right, of a key that was not watched before, may be going away at this very moment: once more.
+    insert into freshness.pulls (due_at, data_type, symbol, reason)
+    select
+        clock_timestamp() + case r.outcome when 'table locked' then v_second else interval '0' end,
+        p_data_type, coalesce(r.symbol, s.symbol),
+        case when v_asked.data_changed then 'data changed' when r.symbol is null then 'watched' else 'locked' end
+    from freshness.reconsider(p_data_type, v_symbols, v_asked.data_changed) as r
+    full join unnest(v_asked.subscribed) as s (symbol) on s.symbol = r.symbol
+    where r.outcome like '%locked' or r.symbol is null;
+    perform freshness.raise_priorities(p_data_type, p_pulls);
+exception
+    when lock_not_available or deadlock_detected then
+        insert into freshness.pulls (due_at, data_type, symbol, priority, reason)
+        select
+            clock_timestamp() + v_second, p_data_type, p.symbol, max(p.priority),
+            case when v_asked.data_changed then 'data changed' else 'locked' end
+        from unnest(p_pulls) as p
+        where p.symbol is not null and p.reason not in ('truncated', 'all keys')
+        group by p.symbol
+        union all
+        select clock_timestamp() + v_second, p_data_type, nullif(v_asked.after, ''), null, 'all keys'
+        where v_asked.after is not null;
+    when others or assert_failure then
+        insert into freshness.events (kind, data_type, message)
+        values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));
+end
+$$;
+
+comment on function freshness.fold_keys(text, freshness.pulls[]) is
+    'Part of fold_pulls: folds the pulls of one data type, those of keys that a subscription has just brought too'
+    ' (reason subscribed).';
+-- <<<
+
 -- >>> sql/510_fold_pulls.sql
+-- The subscriptions of the inbox are read together, and then the keys of each data type: what is wrong with one of
+-- them, or locked, is left to itself, and the others go on.
 create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
@@ -4658,92 +4803,64 @@ set search_path = ''
 set jit = off
 -- A plan that was made while the inbox was empty must not read all of it for each pull when it has filled.
 set enable_seqscan = off
-set lock_timeout = '100ms'
+set lock_timeout = '20ms'
 as $$
 declare
     v_pulls freshness.pulls[];
-    v_type record;
+    v_taken integer;
+    v_now timestamptz := clock_timestamp();
     v_rows bigint[];
-    v_problem text;
-    v_symbols text[];
-    v_slice constant integer := 5000;
 begin
     with taken as (
         delete from freshness.pulls as p
-        where p.id = any (
-            array(select q.id from freshness.pulls as q order by q.id limit p_limit for update skip locked)
-        )
+        where p.ctid = any (array(
+            select q.ctid
+            from freshness.pulls as q
+            -- One that has just found something locked waits a second.
+            where q.due_at not between v_now and v_now + interval '10 seconds' or q.reason = 'fresh'
+            order by q.due_at, q.id
+            limit p_limit
+            for update skip locked
+        ))
         returning p
     )
 
-    select array_agg(t.p) into v_pulls from taken as t;
+    select array_agg(t.p), count(*) into v_pulls, v_taken from taken as t;
 
     v_rows := array(select p.subscription_row from unnest(v_pulls) as p where p.subscription_row is not null);
     if cardinality(v_rows) > 0 then
         begin
-            perform freshness.watch_subscriptions(v_rows);
+            v_pulls := v_pulls || array(
+                select row(null, null, k.data_type, k.symbol, null, null, 'subscribed')::freshness.pulls
+                from freshness.record_watches(v_rows) as k
+            );
         exception
-            when lock_not_available then
-                insert into freshness.pulls (subscription_row, reason) select unnest(v_rows), 'locked';
-            when others then
+            when lock_not_available or deadlock_detected then
+                insert into freshness.pulls (due_at, subscription_row, reason)
+                select clock_timestamp() + interval '1 second', r, 'locked' from unnest(v_rows) as r;
+            when others or assert_failure then
                 insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
         end;
     end if;
 
-    for v_type in
-        select
-            p.data_type,
-            bool_or(p.reason in ('data changed', 'truncated', 'all keys')) as data_changed,
-            coalesce(
-                array_agg(distinct p.symbol) filter (where p.reason not in ('truncated', 'all keys')), '{}'
-            ) as symbols,
-            -- A truncated table, or a changed row of the registry, concerns all keys: those after this one are left.
-            min(coalesce(p.symbol, '')) filter (where p.reason in ('truncated', 'all keys')) as after
+    perform freshness.fold_keys(t.data_type, t.pulls)
+    from (
+        select p.data_type, array_agg(p) as pulls
         from unnest(v_pulls) as p
         where p.data_type is not null
         group by p.data_type
         order by p.data_type
-    loop
-        begin
-            v_symbols := v_type.symbols;
-            if v_type.after is not null then
-                v_symbols := freshness.keys_after(v_type.data_type, v_type.after, v_slice);
-                insert into freshness.pulls (data_type, symbol, reason)
-                select v_type.data_type, v_symbols[v_slice], 'all keys'
-                where cardinality(v_symbols) = v_slice;
-                v_symbols := array(select unnest(v_symbols) union select unnest(v_type.symbols));
-            end if;
-            insert into freshness.pulls (data_type, symbol, reason)
-            select v_type.data_type, r.symbol, case when v_type.data_changed then 'data changed' else 'locked' end
-            from freshness.reconsider(v_type.data_type, v_symbols, v_type.data_changed) as r
-            where r.outcome = 'locked';
-            perform freshness.raise_priorities(v_type.data_type, v_pulls);
-        exception
-            when lock_not_available then
-                insert into freshness.pulls (data_type, symbol, priority, reason)
-                select
-                    v_type.data_type, p.symbol, max(p.priority),
-                    case when v_type.data_changed then 'data changed' else 'locked' end
-                from unnest(v_pulls) as p
-                where
-                    p.data_type = v_type.data_type and p.symbol is not null
-                    and p.reason not in ('truncated', 'all keys')
-                group by p.symbol
-                union all
-                select v_type.data_type, nullif(v_type.after, ''), null, 'all keys' where v_type.after is not null;
-            when others then
-                v_problem := format('keys of %s not looked at: %s', v_type.data_type, sqlerrm);
-                insert into freshness.events (kind, data_type, message) values ('error', v_type.data_type, v_problem);
-        end;
-    end loop;
-    return coalesce(cardinality(v_pulls), 0);
+    ) as t;
+    return v_taken;
 end
 $$;
 
 comment on function freshness.fold_pulls(integer) is
     'Empties the inbox into the jobs and returns the number of pulls taken. A job that somebody holds keeps its pull;'
     ' of a pull for all keys a slice is folded, and one for the rest is left.';
+-- <<<
 
+-- >>> sql/512_turns_to_fold.sql
 create function freshness.turns_to_fold(p_limit integer)
 returns integer
 language sql
@@ -4760,6 +4877,24 @@ $$;
 
 comment on function freshness.turns_to_fold(integer) is
     'How often fold_pulls has to be called, with this limit, to empty the inbox, after a first time.';
+
+create function freshness.seconds_until_fold()
+returns double precision
+language plpgsql
+set search_path = ''
+as $$
+begin
+    -- One that was left at once waits for somebody who holds its job.
+    return (
+        select greatest(freshness.seconds_until(f.due_at), 0.25)
+        from (select min(p.due_at) as due_at from freshness.pulls as p) as f
+        where f.due_at is not null
+    );
+end
+$$;
+
+comment on function freshness.seconds_until_fold() is
+    'In how many seconds a claim finds something in the inbox, a quarter at least; null: it is empty.';
 -- <<<
 
 -- >>> sql/515_backoff.sql
@@ -5403,7 +5538,7 @@ begin
     select
         w.seen_at > v_now + interval '1 second' as is_set_back,
         w.seen_at < v_now - least(w.heartbeat_limit / 8, interval '5 seconds') as is_long_ago,
-        exists (select from freshness.pulls) as has_pulls,
+        (select min(p.due_at) from freshness.pulls as p) <= v_now as has_pulls,
         exists (select from freshness.jobs as j where j.state = 'running' and j.worker < p_worker)
         or exists (select from freshness.jobs as j where j.state = 'running' and j.worker > p_worker) as others_run,
         exists (select from freshness.sleepers as s where s.worker <> p_worker) as others_sleep,
@@ -5453,7 +5588,7 @@ begin
         end if;
     exception
         -- One of its keys or tables spoils it: what follows finds out which.
-        when others then
+        when others or assert_failure then
             null;
     end;
 
@@ -5727,7 +5862,7 @@ declare
 begin
     return query execute format('select * from freshness.%I($1)', 'not_before_' || p_data_type) using p_symbols;
 exception
-    when others then
+    when others or assert_failure then
         if v_half > 0 and sqlstate !~ '^(40|42|53|55|57)' then
             return query
             select * from freshness.ask_not_before(p_data_type, p_symbols[:v_half])
@@ -5837,7 +5972,7 @@ declare
 begin
     v_others_run := exists (select from freshness.jobs as j where j.state = 'running' and j.worker < p_worker)
         or exists (select from freshness.jobs as j where j.state = 'running' and j.worker > p_worker);
-    if exists (select from freshness.pulls) or (v_others_run and freshness.somebody_died()) then
+    if (select min(p.due_at) from freshness.pulls as p) <= clock_timestamp() or (v_others_run and freshness.somebody_died()) then
         return;
     end if;
 
@@ -5873,7 +6008,7 @@ begin
 
     begin%s
     exception
-        when others then
+        when others or assert_failure then
             return;
     end;
     if
@@ -7132,7 +7267,7 @@ begin
         );
     exception
         -- What one of them raised concerns that one: the others are ended without it.
-        when others then
+        when others or assert_failure then
             null;
     end;
     v_ended := coalesce(v_ended, '{}'::freshness.ended[]);
@@ -7190,7 +7325,7 @@ begin
         p_type, p_symbols, p_fences, p_rows::jsonb[], p_validators::jsonb[], p_bytes, p_calls
     );
 exception
-    when others then
+    when others or assert_failure then
         if cardinality(p_fences) = 1 then
             return array[row(p_type.name, p_fences[1], null, null)::freshness.ended];
         end if;
@@ -7359,7 +7494,7 @@ begin
             where s.channel = p_channel and v_rings_at < v_asleep_until and s.rings_at is distinct from v_rings_at;
             due_in := least(
                 freshness.seconds_until(least(v_asleep_until, v_rings_at)),
-                case when exists (select from freshness.pulls) then 0.25 end
+                freshness.seconds_until_fold()
             );
             return next;
         end if;
@@ -8390,20 +8525,20 @@ begin
     where j.state = 'running' and j.worker = p_worker
     order by j.data_type, j.symbol
     for update;
-    v_data_types := array(
-        select distinct j.data_type from freshness.jobs as j where j.state = 'running' and j.worker = p_worker
-    );
     with handed_back as (
         update freshness.jobs as j
         set state = 'scheduled', worker = null, fence = null, started_at = null, waited = null, run_at = clock_timestamp()
         where j.state = 'running' and j.worker = p_worker
         returning j.data_type, j.symbol
+    ),
+
+    noted as (
+        insert into freshness.events (kind, data_type, symbol, worker)
+        select 'handed_back', h.data_type, h.symbol, p_worker from handed_back as h
     )
 
-    insert into freshness.events (kind, data_type, symbol, worker)
-    select 'handed_back', h.data_type, h.symbol, p_worker from handed_back as h;
-
-    get diagnostics v_handed_back = row_count;
+    select count(*), coalesce(array_agg(distinct h.data_type), '{}') into v_handed_back, v_data_types
+    from handed_back as h;
     perform freshness.disarm(s.channel) from freshness.sleepers as s where s.worker = p_worker;
     foreach v_type in array v_data_types loop
         perform freshness.wake(v_type, clock_timestamp());
@@ -8838,8 +8973,7 @@ begin
     where s.channel = p_channel and s.rings_at is distinct from v_rings_at;
     return query
     select
-        -- Pulls are folded by a claim; one that was left waits for somebody who holds its job.
-        least(freshness.seconds_until(v_moment), case when exists (select from freshness.pulls) then 0.25 end),
+        least(freshness.seconds_until(v_moment), freshness.seconds_until_fold()),
         v_settled, v_since, v_suspects;
 end
 $$;
@@ -9019,12 +9153,15 @@ as $$
 declare
     v_mended integer;
 begin
-    with subscribed as materialized (
+    with read as materialized (
         select
-            k.data_type, k.symbol, k.subscription_row, k.subscription_id,
+            k.data_type, k.symbol, k.subscription_row, k.subscription_id, k.problem,
             'realtime:' || k.subscription_row as watcher
         from freshness.subscribed_keys(p_rows) as k
-        where k.symbol is not null
+    ),
+
+    subscribed as materialized (
+        select r.* from read as r where r.symbol is not null
     ),
 
     -- Lists to look a row up in, and an index to look it up by: nothing that the planner could join all with all, since
@@ -9036,6 +9173,8 @@ begin
         from freshness.watches as w
         where
             w.subscription_row = any (p_rows)
+            -- What cannot be read now stays as it is.
+            and w.subscription_row not in (select r.subscription_row from read as r where r.problem is not null)
             and (w.data_type, w.symbol, w.watcher, w.subscription_id) not in (
                 select s.data_type, s.symbol, s.watcher, s.subscription_id from subscribed as s
             )
@@ -9193,7 +9332,7 @@ begin
     return null;
 exception
     -- The table is being altered, or a row spoils the statement.
-    when others then
+    when others or assert_failure then
         return null;
 end
 $$;
@@ -9320,7 +9459,7 @@ exception
             from (values (p_rows[:v_middle]), (p_rows[v_middle + 1:])) as half (rows)
             cross join lateral freshness.sweep_subscriptions(half.rows, p_are_plain) as s;
         end if;
-    when others then
+    when others or assert_failure then
         insert into freshness.events (kind, message) values ('error', 'subscriptions not read: ' || sqlerrm);
         mended := 0;
         passed_over := cardinality(p_rows);
@@ -9401,7 +9540,7 @@ begin
     else
         select
             count(*) filter (where r.outcome in ('added', 'moved')), count(*) filter (where r.outcome = 'unwatched'),
-            count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome = 'locked')
+            count(*) filter (where r.outcome = 'counted'), count(*) filter (where r.outcome like '%locked')
         into mended, released, counted, passed_over
         from freshness.reconsider(p_data_type, p_symbols) as r;
     end if;
@@ -9421,7 +9560,7 @@ exception
             from (values (p_symbols[:v_middle]), (p_symbols[v_middle + 1:])) as half (symbols)
             cross join lateral freshness.sweep_keys(p_data_type, half.symbols, p_are_missing) as s;
         end if;
-    when others then
+    when others or assert_failure then
         insert into freshness.events (kind, data_type, message)
         values ('error', p_data_type, format('keys of %s not looked at: %s', p_data_type, sqlerrm));
         mended := 0;
@@ -10257,7 +10396,7 @@ queue as (
             where j.state <> 'running' and j.due_at <= clock_timestamp()
         ) as depth,
         (
-            select max(greatest(extract(epoch from clock_timestamp() - p.added_at) - 30 * (p.reason = 'fresh')::int, 0))
+            select max(greatest(extract(epoch from clock_timestamp() - p.due_at) - 25 * (p.reason = 'fresh')::int, 0))
             from freshness.pulls as p
             where not exists (
                 select from freshness.jobs as j

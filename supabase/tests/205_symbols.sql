@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(9);
+select plan(10);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -15,11 +15,13 @@ end
 $$;
 create table freshness_pgtap.by_uuid (symbol uuid primary key, fetched_at timestamptz);
 create table freshness_pgtap.by_integer (symbol integer primary key, fetched_at timestamptz);
+create table freshness_pgtap.by_number (symbol numeric primary key, fetched_at timestamptz);
 create table freshness_pgtap.no_symbol (id integer primary key, fetched_at timestamptz);
 do $$
 begin
     perform freshness.register_data_type('pgtap_uuid', 'freshness_pgtap.by_uuid', ttl => '1 minute');
     perform freshness.register_data_type('pgtap_integer', 'freshness_pgtap.by_integer', ttl => '1 minute');
+    perform freshness.register_data_type('pgtap_number', 'freshness_pgtap.by_number', ttl => '1 minute');
     perform freshness.register_data_type(
         'pgtap_global', 'freshness_pgtap.no_symbol', ttl => '1 minute', symbol_column => null
     );
@@ -75,6 +77,11 @@ select set_eq(
 select lives_ok(
     $$ select * from freshness.canonical_symbols('pgtap_unknown', array['A']) $$,
     'a data type that is not registered is no error'
+);
+select set_eq(
+    $$ select given, symbol from freshness.canonical_symbols('pgtap_number', array['1e3', '1e300', '1e199']) $$,
+    $$ values ('1e3', '1000'), ('1e300', null), ('1e199', '1' || repeat('0', 199)) $$,
+    'what is too long only when it is written out is no symbol either'
 );
 select is(freshness.cast_symbol('x', 'uuid'), null, 'a value that does not fit the type is no symbol');
 

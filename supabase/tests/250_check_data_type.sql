@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(10);
+select plan(11);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -24,7 +24,8 @@ from (
     ('ttl => ''1 minute'', refresh_ahead => ''soon''', 'refresh_ahead is no interval: ''soon'''),
     ('ttl => ''1 minute'', refresh_ahead => ''1 minute''', 'refresh_ahead is 00:01:00'),
     ('ttl => ''1 minute'', jitter => ''-1 second''', 'jitter is -00:00:01'),
-    ('ttl => ''1 minute'', keep_warm => null', 'keep_warm is null')
+    ('ttl => ''1 minute'', keep_warm => null', 'keep_warm is null'),
+    ('ttl => ''1 minute'', keep_warm => ''300000 years''', 'keep_warm is 300000 years')
 ) as a (arguments, says);
 select throws_ok(
     $$ update freshness.data_types set ttl = '0' where name = 'pgtap_quote' $$, 'FR002', 'ttl is 00:00:00',

@@ -58,7 +58,7 @@ select results_eq(
     'a subscription that names no key is noted'
 );
 select is(
-    (select freshness.watch_subscriptions(array[symbols, nothing], false) from freshness_pgtap.subscribed), 0,
+    (select freshness.watch_subscriptions(array[symbols]) from freshness_pgtap.subscribed), 0,
     'a second time nothing is new'
 );
 update freshness.watches set subscription_id = gen_random_uuid() where data_type = 'pgtap_quote';

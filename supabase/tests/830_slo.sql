@@ -39,16 +39,16 @@ select is(
     array['1.0 refreshes false', '90.9 % false'], 'two of a key at once are; ten of eleven are too few'
 );
 select is(pg_temp.figure('start_delay_p50'), '2.0 s true', 'how long what was due waited for its fetch');
-insert into freshness.pulls (added_at, data_type, symbol, reason) values
+insert into freshness.pulls (due_at, data_type, symbol, reason) values
 (now() - interval '5 seconds', 'pgtap', 'NEW', 'watched'), (now() - interval '9 seconds', 'pgtap', 'S1', 'watched');
 select is(
     (select (value between 5 and 8)::text || ok from freshness.slo where name = 'job_creation_latency'), 'truefalse',
     'interest that waits for its job counts, what has one does not'
 );
 delete from freshness.pulls;
-insert into freshness.pulls (added_at, subscription_row, reason) values (now() - interval '20 seconds', -1, 'fresh');
+insert into freshness.pulls (due_at, subscription_row, reason) values (now() - interval '15 seconds', -1, 'fresh');
 select is(pg_temp.figure('job_creation_latency'), '0.0 s true', 'a subscriber to a fresh key can wait for half a minute');
-update freshness.pulls set added_at = now() - interval '40 seconds' where subscription_row = -1;
+update freshness.pulls set due_at = now() - interval '35 seconds' where subscription_row = -1;
 select is(
     (select (value between 9 and 15)::text || ok from freshness.slo where name = 'job_creation_latency'), 'truefalse',
     'and what is longer counts'

@@ -29,13 +29,18 @@ def _inbox(connection: Connection) -> list[str]:
     return [row[0] for row in connection.execute("select reason from freshness.pulls").fetchall()]
 
 
+def _wait(connection: Connection) -> None:
+    """Let the few seconds go by for which the inbox waits for more."""
+    connection.execute("update freshness.pulls set due_at = clock_timestamp()")
+
+
 def _sweep(connection: Connection) -> tuple[object, ...] | None:
     return connection.execute(
         "select watches_mended, jobs_mended from freshness.sweeps order by id desc limit 1"
     ).fetchone()
 
 
-def test_the_next_claim_gives_the_key_its_job_at_its_deadline(
+def test_a_claim_some_seconds_later_gives_the_key_its_job_at_its_deadline(
     connection: Connection, hourly: DataType, subscribe: Subscriber, worker: Worker
 ) -> None:
     """Two subscribers, and neither leads to a fetch."""
@@ -43,12 +48,34 @@ def test_the_next_claim_gives_the_key_its_job_at_its_deadline(
     subscribe(hourly.table, "symbol=eq.AAPL")
     subscribe(hourly.table, "symbol=eq.AAPL")
     assert _inbox(connection) == ["fresh", "fresh"]
+    _wait(connection)
     assert worker.claim(hourly.name) == []
     assert _inbox(connection) == []
-    assert _job(connection, hourly, "AAPL") == (0, 60)
-    assert connection.execute(
-        "select viewers from freshness.live_watches(%s, array['AAPL'])", [hourly.name]
-    ).fetchone() == (2,)
+    assert _job(connection, hourly, "AAPL") == (2, 60)
+
+
+def test_a_claim_in_between_goes_the_short_way_and_leaves_them_to_one_fold(
+    connection: Connection, hourly: DataType, subscribe: Subscriber, worker: Worker
+) -> None:
+    """Whoever has come when the first has waited long enough is folded with it."""
+    for symbol in ("AAPL", "IBM"):
+        hourly.store(connection, symbol, 0)
+        subscribe(hourly.table, f"symbol=eq.{symbol}")
+    connection.execute("select freshness.request(%s, array['MSFT'])", [hourly.name])
+    (claimed,) = connection.execute(
+        "select symbol from freshness.claim_one(%s, array[%s], '0')", [worker.number, hourly.name]
+    ).fetchall()
+    assert claimed == ("MSFT",)
+    connection.execute("select freshness.request(%s, array['TSLA'])", [hourly.name])
+    assert [job.symbol for job in worker.claim(hourly.name)] == ["TSLA"]
+    assert _inbox(connection) == ["fresh", "fresh"]
+    connection.execute(
+        "update freshness.pulls set due_at = clock_timestamp()"
+        " where id = (select min(id) from freshness.pulls)"
+    )
+    assert worker.claim(hourly.name) == []
+    assert _inbox(connection) == []
+    assert _job(connection, hourly, "IBM") == (1, 60)
 
 
 def test_a_row_that_was_made_stale_in_between_is_due_at_the_next_claim(
@@ -58,6 +85,7 @@ def test_a_row_that_was_made_stale_in_between_is_due_at_the_next_claim(
     hourly.store(connection, "AAPL", 0)
     subscribe(hourly.table, "symbol=eq.AAPL")
     connection.execute(f"delete from {hourly.table}".encode())
+    _wait(connection)
     assert [job.symbol for job in worker.claim(hourly.name)] == ["AAPL"]
 
 
@@ -68,6 +96,7 @@ def test_a_subscriber_who_has_left_meanwhile_watches_nothing(
     hourly.store(connection, "AAPL", 0)
     subscribe(hourly.table, "symbol=eq.AAPL")
     subscribe.leave()
+    _wait(connection)
     assert worker.claim(hourly.name) == []
     assert _job(connection, hourly, "AAPL") is None
 
@@ -101,8 +130,9 @@ def test_a_claim_that_has_not_seen_the_subscriber_may_forget_the_key(
         subscribe(hourly.table, "symbol=eq.AAPL")
         assert worker.claim(hourly.name) == []
         assert _job(connection, hourly, "AAPL") is None
+    _wait(connection)
     assert worker.claim(hourly.name) == []
-    assert _job(connection, hourly, "AAPL") == (0, 60)
+    assert _job(connection, hourly, "AAPL") == (1, 60)
 
 
 def test_a_sweep_watches_the_key_and_calls_nothing_mended(

@@ -53,7 +53,7 @@ MOMENTS = {
     "freshness.sleepers": "asleep_until looked_at rings_at",
     "freshness.sources": "tokens_at short_since opens_at paused_until",
     "freshness.spent_calls": "spent_at",
-    "freshness.pulls": "added_at",
+    "freshness.pulls": "due_at",
     "freshness.events": "happened_at",
     "freshness.sweeps": "started_at",
     "model.plain": "fetched_at",

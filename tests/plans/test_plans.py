@@ -60,7 +60,7 @@ class Tables:
 
     def empty_inbox(self) -> None:
         """Leave nothing to fold."""
-        self._execute("delete from freshness.pulls")
+        self._execute("truncate freshness.pulls")
 
     def _execute(self, statement: str) -> None:
         self.connection.execute(statement.encode())
@@ -219,6 +219,33 @@ def test_a_fold_takes_pulls_and_finds_their_keys_by_index(tables: Tables) -> Non
     assert tables.scans(PULLS_KEY) > 0
     assert tables.rows_read(PULLS) == 0
     assert tables.rows_read(JOBS) == tables.rows_read(WATCHES) == tables.rows_read(data) == 0
+
+
+@pytest.mark.parametrize("is_analyzed", [False, True])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "freshness.claim_one({worker}, array['{name}'], '0')",
+        "freshness.claim({worker}, array['{name}'], 10)",
+        "freshness.seconds_until_fold()",
+    ],
+)
+def test_pulls_that_have_time_cost_a_claim_a_look_at_the_first(
+    tables: Tables, call: str, *, is_analyzed: bool
+) -> None:
+    """Thousands have subscribed to fresh keys since the last fold."""
+    tables.empty_inbox()
+    tables.connection.execute(
+        "insert into freshness.pulls (due_at, subscription_row, reason)"
+        " select now() + interval '1 hour', n, 'fresh' from generate_series(1, %s) as n",
+        [ROWS],
+    )
+    if is_analyzed:
+        tables.analyze()
+    called = call.format(worker=tables.worker.number, name=tables.quotes.name)
+    tables.call(f"select * from {called}", PULLS, PULLS_KEY)
+    assert tables.rows_read(PULLS) == 0
+    assert 0 < tables.rows_read(PULLS_KEY) < FEW
 
 
 def test_watches_are_found_by_symbol(tables: Tables) -> None:

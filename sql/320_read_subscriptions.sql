@@ -1,6 +1,6 @@
 -- Which keys a Realtime subscription watches. Filters are read by name through jsonb: their type changed three times
 -- in a year, and reads by ordinal or by text broke.
-create function freshness.subscribed_keys(p_rows bigint[])
+create function freshness.read_subscriptions(p_rows bigint[])
 returns table (subscription_row bigint, subscription_id uuid, data_type text, symbol text)
 language plpgsql
 stable
@@ -103,6 +103,5 @@ begin
 end
 $$;
 
-comment on function freshness.subscribed_keys(bigint[]) is
-    'Keys that these rows of realtime.subscription watch. A symbol of null: on a registered table, but names no key'
-    ' (no usable filter on the symbol column, or no valid symbol). Rows on other tables are left out.';
+comment on function freshness.read_subscriptions(bigint[]) is
+    'Part of freshness.subscribed_keys: one of the rows may spoil the whole statement.';
