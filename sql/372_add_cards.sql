@@ -22,7 +22,7 @@ declare
 begin
     select coalesce(p_lease, l.lease), case when p_role <> 'service_role' then l.keys_per_user end
     into v_lease, v_most
-    from freshness.card_limits as l;
+    from freshness.limits_of_cards() as l;
 
     v_closed := array(
         select t.name

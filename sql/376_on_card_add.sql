@@ -105,7 +105,7 @@ begin
     end if;
     return jsonb_build_object(
         'success', true,
-        'leaseSeconds', (select extract(epoch from l.lease) from freshness.card_limits as l)::double precision,
+        'leaseSeconds', (select extract(epoch from l.lease) from freshness.limits_of_cards() as l)::double precision,
         'keys', v_keys
     );
 end

@@ -7,7 +7,7 @@ set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-    v_most integer := (select l.keys_per_user from freshness.card_limits as l);
+    v_most integer := (select l.keys_per_user from freshness.limits_of_cards() as l);
     v_owner text;
     v_held text[];
     v_with text[];

@@ -2895,6 +2895,26 @@ comment on column freshness.card_limits.keys_per_call is 'Different keys that on
 comment on column freshness.card_limits.keys_per_user is
     'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
 
+-- Whoever restores a dump of the schema alone has the table without its row: it is put back, as in a new database.
+create function freshness.limits_of_cards()
+returns freshness.card_limits
+language plpgsql
+set search_path = ''
+as $$
+declare
+    v_limits freshness.card_limits;
+begin
+    select * into v_limits from freshness.card_limits;
+    if not found then
+        insert into freshness.card_limits default values on conflict do nothing;
+        select * into v_limits from freshness.card_limits;
+    end if;
+    return v_limits;
+end
+$$;
+
+comment on function freshness.limits_of_cards() is 'The row of freshness.card_limits, which is put back if it is gone.';
+
 create function freshness.refuse_call(p_status integer, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
@@ -2985,7 +3005,7 @@ declare
 begin
     select coalesce(p_lease, l.lease), case when p_role <> 'service_role' then l.keys_per_user end
     into v_lease, v_most
-    from freshness.card_limits as l;
+    from freshness.limits_of_cards() as l;
 
     v_closed := array(
         select t.name
@@ -3026,7 +3046,6 @@ comment on function freshness.add_cards(text[], text[], text, text, interval) is
 -- >>> sql/374_read_cards.sql
 create function freshness.read_cards(p_body jsonb, out data_types text[], out symbols text[])
 language plpgsql
-stable
 set search_path = ''
 as $$
 declare
@@ -3035,7 +3054,7 @@ declare
     v_wait jsonb := p_body -> 'wait';
     v_card record;
     v_problem text;
-    v_most integer := (select l.keys_per_call from freshness.card_limits as l);
+    v_most integer := (select l.keys_per_call from freshness.limits_of_cards() as l);
 begin
     if jsonb_typeof(p_body) is distinct from 'object' then
         v_problem := 'The body must be an object with symbol and dataTypes, or with cards.';
@@ -3219,7 +3238,7 @@ begin
     end if;
     return jsonb_build_object(
         'success', true,
-        'leaseSeconds', (select extract(epoch from l.lease) from freshness.card_limits as l)::double precision,
+        'leaseSeconds', (select extract(epoch from l.lease) from freshness.limits_of_cards() as l)::double precision,
         'keys', v_keys
     );
 end
@@ -7984,7 +8003,7 @@ set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-    v_most integer := (select l.keys_per_user from freshness.card_limits as l);
+    v_most integer := (select l.keys_per_user from freshness.limits_of_cards() as l);
     v_owner text;
     v_held text[];
     v_with text[];
@@ -9915,6 +9934,92 @@ comment on function public.get_or_queue(text, text) is
     ' refresh is queued if it is due.';
 -- <<<
 
+-- >>> sql/808_for_server_code.sql
+-- What the documents' functions do, with our rights. It is in our schema, since a database that is dumped and restored
+-- gives new functions in public to everybody: that is how Supabase sets the defaults of that schema, and a dump does not
+-- take it back.
+
+create function freshness.refresh_for_server(
+    p_symbol text, p_data_type text, p_priority integer, p_estimated_size_bytes bigint
+)
+returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    if exists (
+        select from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c
+        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = c.symbol and j.state = 'running'
+    ) then
+        return false;
+    end if;
+    return exists (
+        select from freshness.request(p_data_type, array[p_symbol], true, p_priority, p_estimated_size_bytes)
+    );
+end
+$$;
+
+comment on function freshness.refresh_for_server(text, text, integer, bigint) is
+    'Part of queue_refresh_if_not_exists_v2, with our rights.';
+
+create function freshness.request_for_server(p_symbol text, p_data_types text[], p_priority integer)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    return (
+        select count(r.symbol)
+        from unnest(p_data_types) as k (data_type)
+        join freshness.data_types as t on t.name = k.data_type
+        cross join lateral freshness.request(t.name, array[p_symbol], false, p_priority) as r
+    );
+end
+$$;
+
+comment on function freshness.request_for_server(text, text[], integer) is
+    'Part of check_and_queue_stale_batch_v2, with our rights.';
+
+create function freshness.sweep_for_server()
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+    return (select coalesce(s.mended, 0) from freshness.sweep() as s);
+end
+$$;
+
+comment on function freshness.sweep_for_server() is
+    'Part of check_and_queue_stale_data_from_presence_v2, with our rights.';
+
+create function freshness.subscriptions_for_server()
+returns table (symbol text, data_type text, subscriptions bigint)
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+    if to_regclass('realtime.subscription') is null then
+        return;
+    end if;
+    return query
+    select k.symbol, k.data_type, count(distinct k.subscription_row)
+    from freshness.subscribed_keys(array(select s.id from realtime.subscription as s)) as k
+    where k.symbol is not null
+    group by k.symbol, k.data_type;
+end
+$$;
+
+comment on function freshness.subscriptions_for_server() is
+    'Part of get_active_subscriptions_from_realtime, with our rights.';
+-- <<<
+
 -- >>> sql/810_documents.sql
 -- The names and signatures that the design documents promise, thin over schema freshness.
 
@@ -9937,22 +10042,9 @@ create function public.queue_refresh_if_not_exists_v2(
     p_estimated_size_bytes bigint default null
 )
 returns boolean
-language plpgsql
-security definer
+language sql
 set search_path = ''
-as $$
-begin
-    if exists (
-        select from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = c.symbol and j.state = 'running'
-    ) then
-        return false;
-    end if;
-    return exists (
-        select from freshness.request(p_data_type, array[p_symbol], true, p_priority, p_estimated_size_bytes)
-    );
-end
-$$;
+return freshness.refresh_for_server(p_symbol, p_data_type, p_priority, p_estimated_size_bytes);
 
 comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) is
     'Queues a refresh of one key, fresh or not, unless one is running. True when it is queued. FR001: unknown data'
@@ -9961,14 +10053,8 @@ comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, b
 create function public.check_and_queue_stale_batch_v2(p_symbol text, p_data_types text[], p_priority integer default 1)
 returns integer
 language sql
-security definer
 set search_path = ''
-as $$
-    select count(r.symbol)::integer
-    from unnest(p_data_types) as k (data_type)
-    join freshness.data_types as t on t.name = k.data_type
-    cross join lateral freshness.request(t.name, array[p_symbol], false, p_priority) as r
-$$;
+return freshness.request_for_server(p_symbol, p_data_types, p_priority);
 
 comment on function public.check_and_queue_stale_batch_v2(text, text[], integer) is
     'Queues those data types of a symbol whose data is stale or missing; returns how many jobs were made or moved.'
@@ -9977,33 +10063,19 @@ comment on function public.check_and_queue_stale_batch_v2(text, text[], integer)
 create function public.check_and_queue_stale_data_from_presence_v2()
 returns integer
 language sql
-security definer
 set search_path = ''
-as $$
-    select coalesce((s).mended, 0) from freshness.sweep() as s
-$$;
+return freshness.sweep_for_server();
 
 comment on function public.check_and_queue_stale_data_from_presence_v2() is
     'The sweep, by the documents'' name: returns the number of watches and jobs that it had to mend.';
 
 create function public.get_active_subscriptions_from_realtime()
 returns table (symbol text, data_type text, subscriptions bigint)
-language plpgsql
+language sql
 stable
-security definer
 set search_path = ''
 as $$
-#variable_conflict use_column
-begin
-    if to_regclass('realtime.subscription') is null then
-        return;
-    end if;
-    return query
-    select k.symbol, k.data_type, count(distinct k.subscription_row)
-    from freshness.subscribed_keys(array(select s.id from realtime.subscription as s)) as k
-    where k.symbol is not null
-    group by k.symbol, k.data_type;
-end
+    select s.symbol, s.data_type, s.subscriptions from freshness.subscriptions_for_server() as s
 $$;
 
 comment on function public.get_active_subscriptions_from_realtime() is
@@ -10626,6 +10698,10 @@ grant execute on function public.queue_refresh_if_not_exists_v2(text, text, inte
 grant execute on function public.check_and_queue_stale_batch_v2(text, text[], integer) to service_role;
 grant execute on function public.check_and_queue_stale_data_from_presence_v2() to service_role;
 grant execute on function public.get_active_subscriptions_from_realtime() to service_role;
+grant execute on function freshness.refresh_for_server(text, text, integer, bigint) to service_role;
+grant execute on function freshness.request_for_server(text, text[], integer) to service_role;
+grant execute on function freshness.sweep_for_server() to service_role;
+grant execute on function freshness.subscriptions_for_server() to service_role;
 
 -- Signed-in users may ask for the keys of tables that they may read. They call the first by name; it calls the others,
 -- which nobody can name without usage on the schema.

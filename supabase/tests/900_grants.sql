@@ -24,8 +24,8 @@ from regexp_split_to_table(
             end_subscriptions end_sweep end_together end_watches ends_body find_column find_function find_key_columns
             find_table find_table_again find_timestamp_column find_ttl_column finish_many fold_pulls fold_spent_calls
             forget_unregistered gather_spent_calls hand_over have_plenty hold_jobs is_used job_writers
-            judge_updated_row key_condition keys_after last_sign lease_owner lease_streams leased_keys listen_for
-            live_watches lock_best lock_rows look look_at_key look_joins looks_at_ends looks_at_one
+            judge_updated_row key_condition keys_after last_sign lease_owner lease_streams leased_keys limits_of_cards
+            listen_for live_watches lock_best lock_rows look look_at_key look_joins looks_at_ends looks_at_one
             measure_refresh_ahead mend_not_before mend_watches move_ended newest_row newest_timestamp next_due
             next_in_words next_missed_heartbeat next_of_source note_look note_source_failure note_source_success
             open_source open_sources owner_name pause_source plain_symbol prepare_rows prepare_sweep prune
@@ -72,6 +72,10 @@ cross join unnest(
 insert into allowed
 values
 ('schema', 'freshness', 'service_role', 'USAGE'),
+('function', 'freshness.refresh_for_server', 'service_role', 'EXECUTE'),
+('function', 'freshness.request_for_server', 'service_role', 'EXECUTE'),
+('function', 'freshness.sweep_for_server', 'service_role', 'EXECUTE'),
+('function', 'freshness.subscriptions_for_server', 'service_role', 'EXECUTE'),
 ('function', 'public.check_and_queue_stale_batch_v2', 'service_role', 'EXECUTE'),
 ('function', 'public.check_and_queue_stale_data_from_presence_v2', 'service_role', 'EXECUTE'),
 ('function', 'public.get_active_subscriptions_from_realtime', 'service_role', 'EXECUTE'),
