@@ -4,7 +4,7 @@ create function freshness.cast_symbol(p_symbol text, p_type text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_symbol text;
@@ -25,7 +25,7 @@ returns table (given text, symbol text)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -4,7 +4,7 @@ create function freshness.find_column(p_table regclass, p_column text, p_role te
 returns oid
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type oid;
@@ -36,7 +36,7 @@ create function freshness.find_timestamp_column(p_table regclass, p_column text)
 returns oid
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select freshness.find_column(
         p_table, p_column, 'timestamp', array['timestamp with time zone', 'timestamp without time zone', 'date']
@@ -49,7 +49,7 @@ create function freshness.find_ttl_column(p_table regclass, p_column text)
 returns oid
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select freshness.find_column(
         p_table, p_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
@@ -64,7 +64,7 @@ create function freshness.find_key_columns(p_table regclass, p_symbol_column tex
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select array_agg(a.attname::text order by c.position)
     from pg_catalog.pg_index as i

@@ -2,7 +2,7 @@ create function freshness.find_function(p_function text, p_arguments text, p_res
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_function regprocedure;

@@ -24,7 +24,7 @@ create function freshness.register_data_type(
 )
 returns freshness.data_types
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 declare

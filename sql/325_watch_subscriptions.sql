@@ -1,7 +1,7 @@
 create function freshness.watch_subscriptions(p_rows bigint[], p_note_ignored boolean default true)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type record;

@@ -22,7 +22,7 @@ comment on column freshness.card_limits.keys_per_user is
 create function freshness.limits_of_cards()
 returns freshness.card_limits
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_limits freshness.card_limits;
@@ -41,7 +41,7 @@ comment on function freshness.limits_of_cards() is 'The row of freshness.card_li
 create function freshness.refuse_call(p_status integer, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_headers jsonb := jsonb_strip_nulls(jsonb_build_object(
@@ -67,7 +67,7 @@ comment on function freshness.refuse_call(integer, text, text, text, integer) is
 create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_ends timestamptz[];

@@ -1,6 +1,6 @@
 create function freshness.read_cards(p_body jsonb, out data_types text[], out symbols text[])
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_is_list boolean := p_body ? 'cards';

@@ -2,7 +2,7 @@
 create function freshness.refuse_streams(p_streams text[], p_data_types text[], p_symbols text[])
 returns text[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$

@@ -8,7 +8,7 @@ create function freshness.refresh_for_server(
 returns boolean
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if exists (
@@ -30,7 +30,7 @@ create function freshness.request_for_server(p_symbol text, p_data_types text[],
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -49,7 +49,7 @@ create function freshness.sweep_for_server()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (select coalesce(s.mended, 0) from freshness.sweep() as s);
@@ -64,7 +64,7 @@ returns table (symbol text, data_type text, subscriptions bigint)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 begin

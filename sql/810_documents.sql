@@ -4,7 +4,7 @@ create function public.is_data_stale_v2(p_timestamp timestamptz, p_ttl_minutes i
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select coalesce(p_timestamp + make_interval(mins => p_ttl_minutes) <= clock_timestamp(), true)
 $$;
@@ -20,7 +20,7 @@ create function public.queue_refresh_if_not_exists_v2(
 )
 returns boolean
 language sql
-set search_path = ''
+set search_path = pg_temp
 return freshness.refresh_for_server(p_symbol, p_data_type, p_priority, p_estimated_size_bytes);
 
 comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) is
@@ -30,7 +30,7 @@ comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, b
 create function public.check_and_queue_stale_batch_v2(p_symbol text, p_data_types text[], p_priority integer default 1)
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_temp
 return freshness.request_for_server(p_symbol, p_data_types, p_priority);
 
 comment on function public.check_and_queue_stale_batch_v2(text, text[], integer) is
@@ -40,7 +40,7 @@ comment on function public.check_and_queue_stale_batch_v2(text, text[], integer)
 create function public.check_and_queue_stale_data_from_presence_v2()
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_temp
 return freshness.sweep_for_server();
 
 comment on function public.check_and_queue_stale_data_from_presence_v2() is
@@ -50,7 +50,7 @@ create function public.get_active_subscriptions_from_realtime()
 returns table (symbol text, data_type text, subscriptions bigint)
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select s.symbol, s.data_type, s.subscriptions from freshness.subscriptions_for_server() as s
 $$;

@@ -28,7 +28,7 @@ create function freshness.seconds_until(p_moment timestamptz)
 returns double precision
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case when isfinite(p_moment) then extract(epoch from p_moment - clock_timestamp())::double precision end;
@@ -334,7 +334,7 @@ comment on column freshness.workers.takes_jobs is
 create function freshness.last_sign(p_seen_at timestamptz, p_started_at timestamptz, p_heartbeat_limit interval)
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_started_at > p_seen_at and p_started_at <= clock_timestamp() + p_heartbeat_limit then
@@ -498,7 +498,7 @@ create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_r
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -515,7 +515,7 @@ create function freshness.ttl_expression(p_type oid, p_reference text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_type is null then 't.ttl'
@@ -543,7 +543,7 @@ create function freshness.deadline_expression(p_type freshness.data_types)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     -- A staleness function only says whether, not when: asked at the deadline, and again a minute later when it said
     -- no.
@@ -567,7 +567,7 @@ create function freshness.ahead_expression(p_type freshness.data_types)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_type.jitter = interval '0' then 't.refresh_ahead'
@@ -586,7 +586,7 @@ create function freshness.refresh_expression(p_type freshness.data_types, p_fres
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select format(
         -- Only a function can name a deadline that is infinite.
@@ -611,7 +611,7 @@ create function freshness.cast_symbol(p_symbol text, p_type text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_symbol text;
@@ -632,7 +632,7 @@ returns table (given text, symbol text)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -692,7 +692,7 @@ create function freshness.owner_name()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (select n.nspowner::regrole::text from pg_catalog.pg_namespace as n where n.nspname = 'freshness');
@@ -718,7 +718,7 @@ returns table (
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -758,7 +758,7 @@ create function freshness.newest_row(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_table text := freshness.find_table_again(p_type)::text;
@@ -813,7 +813,7 @@ create function freshness.look_joins(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(
@@ -860,7 +860,7 @@ comment on function freshness.look_joins(freshness.data_types) is
 create function freshness.define_look(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;
@@ -904,7 +904,7 @@ begin
     execute format(
         'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz[]) returns table'
         ' (symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz)'
-        ' language plpgsql stable rows 10 set search_path = '''' as %2$L;'
+        ' language plpgsql stable rows 10 set search_path = pg_temp as %2$L;'
         ' revoke all on function freshness.%1$I(text[], timestamptz[]) from public;'
         ' alter function freshness.%1$I(text[], timestamptz[]) owner to %3$s',
         v_name, v_body, freshness.owner_name()
@@ -922,7 +922,7 @@ create function freshness.row_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -945,7 +945,7 @@ create function freshness.look_at_key(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_ttl oid := freshness.find_ttl_column(p_type.data_table, p_type.ttl_column);
@@ -1002,7 +1002,7 @@ create function freshness.find_column(p_table regclass, p_column text, p_role te
 returns oid
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type oid;
@@ -1034,7 +1034,7 @@ create function freshness.find_timestamp_column(p_table regclass, p_column text)
 returns oid
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select freshness.find_column(
         p_table, p_column, 'timestamp', array['timestamp with time zone', 'timestamp without time zone', 'date']
@@ -1047,7 +1047,7 @@ create function freshness.find_ttl_column(p_table regclass, p_column text)
 returns oid
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select freshness.find_column(
         p_table, p_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
@@ -1062,7 +1062,7 @@ create function freshness.find_key_columns(p_table regclass, p_symbol_column tex
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select array_agg(a.attname::text order by c.position)
     from pg_catalog.pg_index as i
@@ -1089,7 +1089,7 @@ create function freshness.find_table(p_table text)
 returns regclass
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table regclass;
@@ -1118,7 +1118,7 @@ create function freshness.find_table_again(p_type freshness.data_types)
 returns regclass
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if not exists (select from pg_catalog.pg_class as c where c.oid = p_type.data_table) then
@@ -1140,7 +1140,7 @@ create function freshness.find_function(p_function text, p_arguments text, p_res
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_function regprocedure;
@@ -1205,7 +1205,7 @@ create function freshness.register_data_type(
 )
 returns freshness.data_types
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 declare
@@ -1281,7 +1281,7 @@ comment on function freshness.register_data_type is
 create function freshness.unregister_data_type(name text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set client_min_messages = warning
 as $$
 #variable_conflict use_variable
@@ -1319,7 +1319,7 @@ create function freshness.read_interval(p_text text, p_name text)
 returns interval
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return p_text::interval;
@@ -1337,7 +1337,7 @@ comment on function freshness.read_interval(text, text) is 'An interval from tex
 create function freshness.refuse(p_name text, p_value interval, p_rule text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     raise exception using errcode = 'FR002',
@@ -1351,7 +1351,7 @@ comment on function freshness.refuse(text, interval, text) is 'Raises FR002 for 
 create function freshness.check_data_type()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if tg_op = 'UPDATE' and new.name <> old.name then
@@ -1430,7 +1430,7 @@ for each row execute function freshness.check_data_type();
 create function freshness.pull_all_keys(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.pulls (data_type, reason)
@@ -1452,7 +1452,7 @@ create function freshness.keys_after(p_data_type text, p_symbol text, p_limit in
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- The least of each by its primary key, so that a slice costs the same however many keys there are.
@@ -1487,7 +1487,7 @@ comment on function freshness.keys_after(text, text, integer) is
 create function freshness.apply_data_type()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- Taken care of elsewhere, or of no consequence for a deadline.
@@ -1532,7 +1532,7 @@ for each row execute function freshness.apply_data_type();
 create function freshness.renew_look(p_data_type text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform freshness.define_look(p_data_type);
@@ -1554,7 +1554,7 @@ comment on function freshness.renew_look(text) is
 create function freshness.release_unreadable(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.jobs as j
@@ -1585,7 +1585,7 @@ comment on function freshness.release_unreadable(text) is
 create function freshness.wake(p_data_type text, p_run_at timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_channel text;
@@ -1656,7 +1656,7 @@ comment on function freshness.wake(text, timestamptz) is
 create function freshness.hand_over(p_data_type text, p_symbol text, p_viewers integer default 0)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -1756,7 +1756,7 @@ returns table (symbol text, viewers integer)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -1804,7 +1804,7 @@ comment on function freshness.live_watches(text, text[]) is
 create function freshness.schedule(p_data_type text, p_symbols text[], p_priority integer default null)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_run_at timestamptz;
@@ -1887,7 +1887,7 @@ create function freshness.request(
 returns table (symbol text, queued boolean)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -1989,7 +1989,7 @@ returns table (subscription_row bigint, subscription_id uuid, data_type text, sy
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- Thousands are read where the planner sees ten: never all with all. One plan serves one row and all of them.
 set enable_nestloop = off
 set enable_seqscan = off
@@ -2096,7 +2096,7 @@ comment on function freshness.subscribed_keys(bigint[]) is
 create function freshness.watch_subscriptions(p_rows bigint[], p_note_ignored boolean default true)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type record;
@@ -2146,7 +2146,7 @@ comment on function freshness.watch_subscriptions(bigint[], boolean) is
 create function freshness.watch_later(p_rows bigint[], p_reason text, p_try_now boolean)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_try_now then
@@ -2180,7 +2180,7 @@ create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(
@@ -2256,7 +2256,7 @@ create function freshness.watch_subscribed_keys()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table record;
@@ -2307,7 +2307,7 @@ comment on function freshness.watch_subscribed_keys() is
 create function freshness.define_subscription_trigger(p_waits boolean default true)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_template constant text := $body$
@@ -2380,7 +2380,7 @@ begin
     -- looks dear enough to be compiled.
     execute format(
         'create or replace function public.on_realtime_subscription_insert() returns trigger language plpgsql'
-        ' security definer set jit = off set enable_seqscan = off set search_path = '''' set lock_timeout = ''100ms'''
+        ' security definer set jit = off set enable_seqscan = off set search_path = pg_temp set lock_timeout = ''100ms'''
         ' as %L; revoke all on function public.on_realtime_subscription_insert() from public',
         format(v_template, freshness.watch_subscribed_keys())
     );
@@ -2405,7 +2405,7 @@ comment on function public.on_realtime_subscription_insert() is
 create function freshness.attach_subscription_trigger()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '2s'
 as $$
 begin
@@ -2441,7 +2441,7 @@ returns table (data_type text, symbol text, status text, fresh_until timestamptz
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -2514,7 +2514,7 @@ create function freshness.watch(
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -2612,7 +2612,7 @@ comment on function freshness.watch(text[], text[], text, interval, integer, int
 create function freshness.unwatch(p_data_types text[], p_symbols text[], p_watcher text)
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     with ended as (
         delete from freshness.watches as w
@@ -2638,7 +2638,7 @@ comment on function freshness.unwatch(text[], text[], text) is
 create function freshness.retry(p_data_type text, p_symbol text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.jobs as j
@@ -2662,7 +2662,7 @@ comment on function freshness.retry(text, text) is
 create function freshness.retry(p_data_type text)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_released bigint;
@@ -2725,7 +2725,7 @@ create function freshness.queue_for_caller(p_data_type text, p_symbol text)
 returns freshness.queued_key
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -2792,7 +2792,7 @@ create function freshness.answer_for_caller(p_key freshness.queued_key)
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_rows jsonb;
@@ -2837,7 +2837,7 @@ returns text
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -2857,7 +2857,7 @@ returns table (data_type text, symbol text, lease_until timestamptz)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -2899,7 +2899,7 @@ comment on column freshness.card_limits.keys_per_user is
 create function freshness.limits_of_cards()
 returns freshness.card_limits
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_limits freshness.card_limits;
@@ -2918,7 +2918,7 @@ comment on function freshness.limits_of_cards() is 'The row of freshness.card_li
 create function freshness.refuse_call(p_status integer, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_headers jsonb := jsonb_strip_nulls(jsonb_build_object(
@@ -2944,7 +2944,7 @@ comment on function freshness.refuse_call(integer, text, text, text, integer) is
 create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_ends timestamptz[];
@@ -2991,7 +2991,7 @@ create function freshness.add_cards(
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -3046,7 +3046,7 @@ comment on function freshness.add_cards(text[], text[], text, text, interval) is
 -- >>> sql/374_read_cards.sql
 create function freshness.read_cards(p_body jsonb, out data_types text[], out symbols text[])
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_is_list boolean := p_body ? 'cards';
@@ -3137,7 +3137,7 @@ create function freshness.caller_name(p_role text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- PostgREST puts the claims of the token there that it has verified.
@@ -3162,7 +3162,7 @@ create function freshness.card_as_json(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     c_format constant text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
@@ -3186,7 +3186,7 @@ create function public.on_card_add(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- Not current_user, which is the owner here; no role was set: the one that logged in.
@@ -3259,7 +3259,7 @@ create function freshness.changed_rows(p_type freshness.data_types)
 returns table (symbol text, symbols text, moment text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return query
@@ -3282,7 +3282,7 @@ create function freshness.earlier_keys(p_type freshness.data_types, p_operation 
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -3325,7 +3325,7 @@ comment on function freshness.earlier_keys(freshness.data_types, text, text, tex
 create function freshness.pull_changed_keys(p_data_type text, p_symbols text[], p_newest timestamptz[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 set jit = off
 set plan_cache_mode = force_generic_plan
@@ -3379,7 +3379,7 @@ comment on function freshness.pull_changed_keys(text, text[], timestamptz[]) is
 create function freshness.pull_all_rows(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 as $$
 begin
@@ -3394,7 +3394,7 @@ create function freshness.is_used(p_data_type text)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 as $$
 begin
@@ -3415,7 +3415,7 @@ create function freshness.update_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -3466,7 +3466,7 @@ create function freshness.judge_updated_row(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -3512,7 +3512,7 @@ comment on function freshness.judge_updated_row(freshness.data_types) is
 create function freshness.are_too_many(p_data_type text, p_symbol text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_judged constant integer := 500;
@@ -3556,7 +3556,7 @@ create function freshness.all_became_fresher(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -3595,7 +3595,7 @@ comment on function freshness.all_became_fresher(freshness.data_types) is
 create function freshness.define_data_trigger(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;
@@ -3605,7 +3605,7 @@ begin
     v_limit := least(v_type.ttl, interval '1 minute');
     execute format(
         'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
-        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public;'
+        ' set search_path = pg_temp as %2$L; revoke all on function freshness.%1$I() from public;'
         ' alter function freshness.%1$I() owner to %3$s',
         'changed_' || p_data_type,
         format(
@@ -3674,7 +3674,7 @@ create function public.check_staleness_on_update()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 as $$
 declare
@@ -3726,7 +3726,7 @@ comment on function public.check_staleness_on_update() is
 create function freshness.attach_data_triggers(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -3765,7 +3765,7 @@ comment on function freshness.attach_data_triggers(text) is
 create function freshness.detach_data_triggers(p_data_type text, p_except regclass default null)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- On hosted Supabase a DROP TRIGGER locks other tables too for a moment; rather fail than hold them up.
 set lock_timeout = '2s'
 as $$
@@ -3791,7 +3791,7 @@ comment on function freshness.detach_data_triggers(text, regclass) is
 create function freshness.renew_update_trigger(p_old freshness.data_types, p_new freshness.data_types)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '2s'
 as $$
 begin
@@ -3826,7 +3826,7 @@ create function freshness.register_source(
 )
 returns freshness.sources
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 declare
@@ -3866,7 +3866,7 @@ comment on function freshness.register_source is
 create function freshness.unregister_source(name text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 begin
@@ -3894,7 +3894,7 @@ comment on type freshness.used_calls is
 create function freshness.used_calls(p_source text)
 returns freshness.used_calls
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- A plan made while there are few would read all of them.
 set enable_seqscan = off
@@ -3942,7 +3942,7 @@ create function freshness.allowance(p_source freshness.sources, p_used freshness
 returns table (calls integer, bytes bigint, opens_at timestamptz)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -4008,7 +4008,7 @@ create function freshness.tokens(p_source freshness.sources, p_now timestamptz)
 returns double precision
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- A clock that was set back neither gives nor takes.
@@ -4033,7 +4033,7 @@ comment on function freshness.tokens(freshness.sources, timestamptz) is
 create function freshness.spend()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_job record;
@@ -4064,7 +4064,7 @@ execute function freshness.spend();
 create function freshness.fold_spent_calls(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -4098,7 +4098,7 @@ comment on function freshness.fold_spent_calls(text) is
 create function freshness.gather_spent_calls(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     with gone as (
@@ -4131,7 +4131,7 @@ comment on function freshness.gather_spent_calls(text) is
 create function freshness.tidy_spent_calls(p_source text, p_used freshness.used_calls)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if
@@ -4157,7 +4157,7 @@ create function freshness.open_source(p_source text)
 returns table (calls integer, bytes bigint)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -4184,7 +4184,7 @@ comment on function freshness.open_source(text) is
 create function freshness.open_sources(p_data_types text[], p_lead interval)
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- A plan that expects many due jobs would look for one in the table, past all that are not.
 set enable_seqscan = off
@@ -4228,7 +4228,7 @@ comment on function freshness.open_sources(text[], interval) is
 create function freshness.charge_sources(p_worker bigint, p_since timestamptz, p_sources text[], p_short text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -4270,7 +4270,7 @@ comment on function freshness.charge_sources(bigint, timestamptz, text[], text[]
 create function freshness.have_plenty(p_sources text[], p_calls integer)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -4318,7 +4318,7 @@ comment on function freshness.have_plenty(text[], integer) is
 create function freshness.pause_source(p_source text, p_until timestamptz, p_reason text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sources as s
@@ -4335,7 +4335,7 @@ comment on function freshness.pause_source(text, timestamptz, text) is
 create function freshness.note_source_failure(p_source text, p_reason text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- Calls that were under way when a pause began say nothing new.
@@ -4364,7 +4364,7 @@ comment on function freshness.note_source_failure(text, text) is
 create function freshness.note_source_success(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sources as s set failures = 0, pauses = 0, pause_reason = null, opens_at = null
@@ -4378,7 +4378,7 @@ create function freshness.next_of_source(p_source text, p_due_at timestamptz)
 returns timestamptz
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_source is not null and exists (
@@ -4402,7 +4402,7 @@ create function freshness.reconsider_once(p_data_type text, p_symbols text[], p_
 returns table (symbol text, outcome text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- There may be 20,000 keys where the planner sees ten, and any number of jobs where it sees none: each step goes from
 -- key to key by the primary key, or by the place of a row that is locked.
 set enable_seqscan = off
@@ -4527,7 +4527,7 @@ create function freshness.reconsider(
 returns table (symbol text, outcome text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -4571,7 +4571,7 @@ comment on function freshness.reconsider(text, text[], boolean) is
 create function freshness.raise_priorities(p_data_type text, p_pulls freshness.pulls[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- From key to key by the primary key, however few jobs the planner takes them for.
 set enable_seqscan = off
 as $$
@@ -4630,7 +4630,7 @@ comment on function freshness.raise_priorities(text, freshness.pulls[]) is
 create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 -- A plan that was made while the inbox was empty must not read all of it for each pull when it has filled.
 set enable_seqscan = off
@@ -4724,7 +4724,7 @@ create function freshness.turns_to_fold(p_limit integer)
 returns integer
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         (count(*) / p_limit + coalesce(sum(
@@ -4745,7 +4745,7 @@ create function freshness.backoff(p_attempts integer, p_first interval, p_longes
 returns interval
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return least(p_first * power(2, least(p_attempts, 20) - 1), p_longest) * (0.5 + random() / 2);
@@ -4760,7 +4760,7 @@ create function freshness.stale_wait(p_type freshness.data_types, p_stale_since 
 returns interval
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return least(
@@ -4781,7 +4781,7 @@ comment on function freshness.stale_wait(freshness.data_types, timestamptz) is
 create function freshness.mend_not_before()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -4827,7 +4827,7 @@ comment on function freshness.mend_not_before() is
 create function freshness.take_over()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- The running jobs are found by their index, and changed where they are, however few the planner takes them for.
 set enable_seqscan = off
 set jit = off
@@ -4929,7 +4929,7 @@ comment on function freshness.take_over() is
 create function freshness.runs_for_nobody()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -4957,7 +4957,7 @@ comment on function freshness.runs_for_nobody() is 'Whether jobs run for workers
 create function freshness.somebody_died()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -4999,7 +4999,7 @@ create function freshness.due_jobs(
     out short text[]
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- The places are known: nothing else is read, however few rows the plan was made for.
@@ -5119,7 +5119,7 @@ create function freshness.lock_best(
     out are_all boolean
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- The places are known: nothing else is read, however few rows the plan was made for.
 set enable_seqscan = off
@@ -5223,7 +5223,7 @@ create function freshness.claims_plain(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(
@@ -5290,7 +5290,7 @@ create function freshness.claim_plain_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;
@@ -5359,7 +5359,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- A data table that is being altered concerns its own keys only: they are set aside for a minute.
 set lock_timeout = '1s'
 set jit = off
@@ -5476,7 +5476,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -5540,7 +5540,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 #variable_conflict use_column
@@ -5659,7 +5659,7 @@ comment on function freshness.decide(bigint, freshness.data_types, tid[], freshn
 create function freshness.define_not_before(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set client_min_messages = warning
 as $define$
 declare
@@ -5679,7 +5679,7 @@ begin
         execute format(
             'create or replace function freshness.%1$I(p_symbols text[])'
             ' returns table (symbol text, closed_until timestamptz, problem text)'
-            ' language plpgsql rows 10 set search_path = '''' as %2$L;'
+            ' language plpgsql rows 10 set search_path = pg_temp as %2$L;'
             ' revoke all on function freshness.%1$I(text[]) from public;'
             ' alter function freshness.%1$I(text[]) owner to %3$s',
             v_name, v_body, freshness.owner_name()
@@ -5695,7 +5695,7 @@ create function freshness.ask_not_before(p_data_type text, p_symbols text[])
 returns table (symbol text, closed_until timestamptz, problem text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -5729,7 +5729,7 @@ create function freshness.looks_at_one()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -5789,7 +5789,7 @@ create function freshness.claim_one_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format($body$
@@ -5910,7 +5910,7 @@ create type freshness.claimed_one as (
 create function freshness.define_claims(p_waits boolean default true)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_one text := freshness.claim_one_body();
@@ -5933,7 +5933,7 @@ begin
     execute format(
         'create or replace function freshness.claim_one(p_worker bigint, p_data_types text[], p_lead interval)'
         ' returns setof freshness.claimed_one'
-        ' language plpgsql rows 1 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
+        ' language plpgsql rows 1 set search_path = pg_temp set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
         ' revoke all on function freshness.claim_one(bigint, text[], interval) from public',
         freshness.claim_one_body()
     );
@@ -5941,7 +5941,7 @@ begin
         'create or replace function freshness.claim_plain('
         'p_worker bigint, p_data_types text[], p_places tid[], p_sources text[], p_horizon timestamptz)'
         ' returns setof freshness.claimed_job'
-        ' language plpgsql rows 10 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off'
+        ' language plpgsql rows 10 set search_path = pg_temp set lock_timeout = ''100ms'' set enable_seqscan = off'
         ' set plan_cache_mode = force_generic_plan as %L;'
         ' revoke all on function freshness.claim_plain(bigint, text[], tid[], text[], timestamptz) from public',
         freshness.claim_plain_body()
@@ -5971,7 +5971,7 @@ create function freshness.claim_told(
 returns setof freshness.claimed_job
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -6005,7 +6005,7 @@ create function freshness.prepare_rows(p_type freshness.data_types, p_symbol tex
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -6081,7 +6081,7 @@ create function freshness.column_list(p_type freshness.data_types, p_rows jsonb)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_wrong text;
@@ -6115,7 +6115,7 @@ create function freshness.newest_timestamp(p_type freshness.data_types, p_rows j
 returns timestamptz
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -6144,7 +6144,7 @@ create function freshness.key_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end;
@@ -6157,7 +6157,7 @@ comment on function freshness.key_condition(freshness.data_types) is
 create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     execute format(
@@ -6174,7 +6174,7 @@ comment on function freshness.lock_rows(freshness.data_types, text) is
 create function freshness.write_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -6236,7 +6236,7 @@ create function freshness.write_plainly(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_columns text[];
@@ -6363,7 +6363,7 @@ create function freshness.store_answer(
     out outcome text, out held_until timestamptz, out reason text
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_rows jsonb;
@@ -6423,7 +6423,7 @@ create function freshness.store_answers(
 )
 returns freshness.stored_answer[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_is_stored boolean[] := freshness.store_together(p_type, p_jobs, p_answers);
@@ -6456,7 +6456,7 @@ create function freshness.store_together(
 )
 returns boolean[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 set timezone = 'UTC'
@@ -6546,7 +6546,7 @@ create function freshness.looks_at_ends(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     -- Each value once: without the offsets the planner would write out its expression wherever it is used.
@@ -6623,7 +6623,7 @@ create index events_measured on freshness.events (data_type, id) where is_measur
 create function freshness.measure_refresh_ahead(p_data_type text)
 returns interval
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_measured interval := (
@@ -6665,7 +6665,7 @@ create function freshness.move_ended(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
@@ -6786,7 +6786,7 @@ comment on function freshness.move_ended is
 create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     raise exception using errcode = 'FR003',
@@ -6811,7 +6811,7 @@ create function freshness.end_refreshes(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Jobs are found by their key or their place, however few there were when the plan was made.
@@ -6883,7 +6883,7 @@ create function freshness.ends_body(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(
@@ -6999,7 +6999,7 @@ create function freshness.finish(
 returns table (outcome text, due_in double precision)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -7036,7 +7036,7 @@ comment on function freshness.finish is
 create function freshness.after_success(p_type freshness.data_types)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_type.refresh_ahead_is_auto and (p_type.refresh_ahead = interval '0' or random() < 0.05) then
@@ -7056,7 +7056,7 @@ comment on function freshness.after_success(freshness.data_types) is
 create function freshness.define_ends(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_name text := 'ends_' || p_data_type;
@@ -7071,7 +7071,7 @@ begin
     execute format(
         'create or replace function freshness.%1$I(p_symbols text[], p_fences bigint[], p_rows text[],'
         ' p_validators text[], p_bytes bigint[], p_calls integer[]) returns freshness.ended[]'
-        ' language plpgsql set search_path = '''' set timezone = ''UTC'' as %2$L;'
+        ' language plpgsql set search_path = pg_temp set timezone = ''UTC'' as %2$L;'
         ' revoke all on function freshness.%1$I(text[], bigint[], text[], text[], bigint[], integer[]) from public;'
         ' alter function freshness.%1$I(text[], bigint[], text[], text[], bigint[], integer[]) owner to %3$s',
         v_name, v_body, freshness.owner_name()
@@ -7094,7 +7094,7 @@ create function freshness.end_together(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -7155,7 +7155,7 @@ create function freshness.try_to_end(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- Somebody who holds one key's rows is not waited for: the others would wait too.
 set lock_timeout = '100ms'
 as $$
@@ -7194,7 +7194,7 @@ create function freshness.finish_many(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Jobs and rows are found by their key or their place, however few there were when the plan was made.
@@ -7262,7 +7262,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -7356,7 +7356,7 @@ create function freshness.end_plainly_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return e'\nbegin' || coalesce(
@@ -7385,7 +7385,7 @@ comment on function freshness.end_plainly_body() is
 create function freshness.define_end_plainly(p_waits boolean default true)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     if exists (
@@ -7405,7 +7405,7 @@ begin
     execute format(
         'create or replace function freshness.end_plainly(p_data_type text, p_symbols text[], p_fences bigint[],'
         ' p_rows text[], p_validators text[], p_bytes bigint[], p_calls integer[]) returns freshness.ended[]'
-        ' language plpgsql set search_path = '''' as %L;'
+        ' language plpgsql set search_path = pg_temp as %L;'
         ' revoke all on function freshness.end_plainly(text, text[], bigint[], text[], text[], bigint[], integer[])'
         ' from public',
         freshness.end_plainly_body()
@@ -7440,7 +7440,7 @@ create function freshness.fail(
 returns table (outcome text, due_in double precision)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -7524,7 +7524,7 @@ comment on function freshness.fail is
 create function freshness.tell_listeners()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- What such a transaction sees may be old: tell all.
@@ -7575,7 +7575,7 @@ execute function freshness.tell_listeners();
 create function freshness.tell_queued(p_data_type text, p_symbols text[], p_requested_at timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if not exists (select from freshness.listeners) then
@@ -7612,7 +7612,7 @@ create function freshness.listen_for(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.listeners as l (data_type, symbol, backend, is_told_of_starts)
@@ -7637,7 +7637,7 @@ create function freshness.stop_listening(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     delete from freshness.listeners as l
@@ -7658,7 +7658,7 @@ comment on function freshness.stop_listening(integer, text, text[], boolean) is
 create function freshness.forget_lost_listeners()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_forgotten integer;
@@ -7700,7 +7700,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -7773,7 +7773,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -7843,7 +7843,7 @@ comment on function freshness.wait_for(text, text[], boolean[], timestamptz[], i
 create function freshness.tell_lines(p_said jsonb)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -7895,7 +7895,7 @@ create function freshness.stream_status(
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -7918,7 +7918,7 @@ create function freshness.stream_states(p_data_types text[], p_symbols text[])
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -7950,7 +7950,7 @@ comment on function freshness.stream_states(text[], text[]) is
 create function freshness.hold_jobs(p_data_types text[], p_symbols text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -7971,7 +7971,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -7998,7 +7998,7 @@ comment on function freshness.follow_keys(text[], text[], integer) is
 create function freshness.refuse_streams(p_streams text[], p_data_types text[], p_symbols text[])
 returns text[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -8063,7 +8063,7 @@ comment on function freshness.refuse_streams(text[], text[], text[]) is
 create function freshness.lease_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8086,7 +8086,7 @@ comment on function freshness.lease_streams(text[], text[], text[], interval) is
 create function freshness.watch_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8129,7 +8129,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -8220,7 +8220,7 @@ create function freshness.look_at_streams(p_data_types text[], p_symbols text[],
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform freshness.listen_for(k.data_type, array_agg(k.symbol), p_backend, true)
@@ -8240,7 +8240,7 @@ create function freshness.renew_streams(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8263,7 +8263,7 @@ create function freshness.close_streams(
 )
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_ended integer;
@@ -8287,7 +8287,7 @@ comment on function freshness.close_streams(text[], text[], text[], integer) is
 create function freshness.stream_figures(out streams bigint, out streamed_keys bigint)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     select count(distinct w.watcher), count(distinct (w.data_type, w.symbol)) into streams, streamed_keys
@@ -8307,7 +8307,7 @@ create function freshness.announce_worker(
 )
 returns bigint
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     insert into freshness.workers (name, heartbeat_limit, takes_jobs)
     values (p_name, p_heartbeat_limit, p_takes_jobs) returning id
@@ -8320,7 +8320,7 @@ comment on function freshness.announce_worker(text, interval, boolean) is
 create function freshness.heartbeat(p_worker bigint)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
@@ -8334,7 +8334,7 @@ comment on function freshness.heartbeat(bigint) is
 create function freshness.seen(p_worker bigint)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8353,7 +8353,7 @@ comment on function freshness.seen(bigint) is
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_handed_back integer;
@@ -8399,7 +8399,7 @@ comment on function freshness.dismiss_worker(bigint) is
 create function freshness.renew_worker(p_worker bigint, p_fences bigint[])
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '1s'
 as $$
 declare
@@ -8431,7 +8431,7 @@ comment on function freshness.renew_worker(bigint, bigint[]) is
 create function freshness.hand_back(p_worker bigint, p_fences bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8474,7 +8474,7 @@ comment on function freshness.hand_back(bigint, bigint[]) is
 create function freshness.taken_up(p_worker bigint, p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8491,7 +8491,7 @@ comment on function freshness.taken_up(bigint, text[]) is
 create function freshness.next_due(p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8518,7 +8518,7 @@ comment on function freshness.next_due(text[]) is
 create function freshness.next_missed_heartbeat(p_worker bigint)
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8552,7 +8552,7 @@ comment on function freshness.next_missed_heartbeat(bigint) is
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8571,7 +8571,7 @@ comment on function freshness.next_moment(bigint, text[]) is
 create function freshness.sleep_until(p_channel text, p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8599,7 +8599,7 @@ comment on function freshness.sleep_until(text, bigint, text[]) is
 create function freshness.arm(p_channel text, p_worker bigint, p_data_types text[], p_listener integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8624,7 +8624,7 @@ comment on function freshness.arm(text, bigint, text[], integer) is
 create function freshness.stay_awake(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sleepers as s
@@ -8639,7 +8639,7 @@ comment on function freshness.stay_awake(text) is
 create function freshness.hand_on(p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type text;
@@ -8656,7 +8656,7 @@ comment on function freshness.hand_on(text[]) is
 create function freshness.disarm(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_data_types text[];
@@ -8676,7 +8676,7 @@ comment on function freshness.disarm(text) is
 create function freshness.understudy_until(p_channel text, p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8714,7 +8714,7 @@ comment on function freshness.understudy_until(text, bigint, text[]) is
 create function freshness.call_understudy(p_worker bigint, p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8768,7 +8768,7 @@ create function freshness.settle(
 )
 returns table (seconds double precision, settled boolean, since xid8, suspects text[])
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8827,7 +8827,7 @@ comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]
 create function freshness.note_look(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8846,7 +8846,7 @@ create function freshness.job_writers()
 returns text[]
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -8870,7 +8870,7 @@ create function freshness.somebody_works()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         exists (select from freshness.workers as w where w.seen_at > clock_timestamp() - interval '90 seconds')
@@ -8889,7 +8889,7 @@ create function freshness.plain_symbol()
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- It reads a few rows of a large catalog, also for a caller that compares all with all.
 set enable_nestloop = on
 as $$
@@ -8919,7 +8919,7 @@ comment on function freshness.plain_symbol() is
 create function freshness.differing_subscriptions(out plain bigint[], out others bigint[])
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for while a sweep is filling an empty table.
 set enable_nestloop = off
 as $$
@@ -8990,7 +8990,7 @@ comment on function freshness.differing_subscriptions() is
 create function freshness.mend_watches(p_rows bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_mended integer;
@@ -9057,7 +9057,7 @@ comment on function freshness.mend_watches(bigint[]) is
 create function freshness.watch_plain_subscriptions(p_rows bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 declare
@@ -9108,7 +9108,7 @@ create function freshness.doubtful_keys(p_data_type text)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare
@@ -9183,7 +9183,7 @@ comment on function freshness.doubtful_keys(text) is
 create function freshness.differing_keys(p_data_type text, out missing text[], out others text[])
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for.
 set enable_nestloop = off
 as $$
@@ -9273,7 +9273,7 @@ create function freshness.sweep_subscriptions(
     out passed_over integer
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare
@@ -9314,7 +9314,7 @@ comment on function freshness.sweep_subscriptions(bigint[], boolean) is
 create function freshness.add_jobs(p_data_type text, p_symbols text[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 declare
@@ -9363,7 +9363,7 @@ create function freshness.sweep_keys(
     out passed_over integer
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare
@@ -9416,7 +9416,7 @@ comment on function freshness.sweep_keys(text, text[], boolean) is
 create function freshness.end_watches()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -9438,7 +9438,7 @@ comment on function freshness.end_watches() is
 create function freshness.end_subscriptions()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for.
 set enable_nestloop = off
 as $$
@@ -9474,7 +9474,7 @@ comment on function freshness.end_subscriptions() is
 create function freshness.prune()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_pruned integer;
@@ -9524,7 +9524,7 @@ create function freshness.unregistered()
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- From one name to the next by the primary keys, not through all rows.
@@ -9555,7 +9555,7 @@ comment on function freshness.unregistered() is 'Data types that have jobs or wa
 create function freshness.forget_unregistered()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_names text[] := freshness.unregistered();
@@ -9591,7 +9591,7 @@ comment on function freshness.forget_unregistered() is
 create function freshness.drop_unwatched()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -9626,7 +9626,7 @@ comment on function freshness.drop_unwatched() is
 create function freshness.begin_sweep()
 returns boolean
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     select pg_try_advisory_xact_lock(hashtext('freshness.sweep'))
 $$;
@@ -9637,7 +9637,7 @@ comment on function freshness.begin_sweep() is
 create function freshness.prepare_sweep(p_size integer)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set work_mem = '32MB'
 set plan_cache_mode = force_custom_plan
@@ -9681,7 +9681,7 @@ comment on function freshness.prepare_sweep(integer) is
 create function freshness.sweep_slice(p_sweep freshness.sweeps, p_size integer)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set work_mem = '32MB'
 -- How many rows there are changes from slice to slice, and from one sweep of a session to the next.
@@ -9732,7 +9732,7 @@ comment on function freshness.sweep_slice(freshness.sweeps, integer) is
 create function freshness.end_sweep(p_sweep freshness.sweeps)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_sweep freshness.sweeps := p_sweep;
@@ -9760,7 +9760,7 @@ comment on function freshness.end_sweep(freshness.sweeps) is
 create function freshness.sweep(p_time_limit interval default interval '60 seconds')
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_size constant integer := 20000;
@@ -9788,7 +9788,7 @@ comment on function freshness.sweep(interval) is
 create function freshness.sweep_if_due(p_interval interval)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- One in the future was made before the clock was set back.
@@ -9811,7 +9811,7 @@ comment on function freshness.sweep_if_due(interval) is
 create function freshness.schedule_sweep()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if to_regnamespace('cron') is null then
@@ -9913,7 +9913,7 @@ create function freshness.get_or_queue(p_data_type text, p_symbol text)
 returns jsonb
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 return freshness.answer_for_caller(freshness.queue_for_caller(p_data_type, p_symbol));
 
 comment on function freshness.get_or_queue(text, text) is
@@ -9926,7 +9926,7 @@ create function public.get_or_queue(p_data_type text, p_symbol text)
 returns jsonb
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 return freshness.get_or_queue(p_data_type, p_symbol);
 
 comment on function public.get_or_queue(text, text) is
@@ -9945,7 +9945,7 @@ create function freshness.refresh_for_server(
 returns boolean
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if exists (
@@ -9967,7 +9967,7 @@ create function freshness.request_for_server(p_symbol text, p_data_types text[],
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -9986,7 +9986,7 @@ create function freshness.sweep_for_server()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (select coalesce(s.mended, 0) from freshness.sweep() as s);
@@ -10001,7 +10001,7 @@ returns table (symbol text, data_type text, subscriptions bigint)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -10027,7 +10027,7 @@ create function public.is_data_stale_v2(p_timestamp timestamptz, p_ttl_minutes i
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select coalesce(p_timestamp + make_interval(mins => p_ttl_minutes) <= clock_timestamp(), true)
 $$;
@@ -10043,7 +10043,7 @@ create function public.queue_refresh_if_not_exists_v2(
 )
 returns boolean
 language sql
-set search_path = ''
+set search_path = pg_temp
 return freshness.refresh_for_server(p_symbol, p_data_type, p_priority, p_estimated_size_bytes);
 
 comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) is
@@ -10053,7 +10053,7 @@ comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, b
 create function public.check_and_queue_stale_batch_v2(p_symbol text, p_data_types text[], p_priority integer default 1)
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_temp
 return freshness.request_for_server(p_symbol, p_data_types, p_priority);
 
 comment on function public.check_and_queue_stale_batch_v2(text, text[], integer) is
@@ -10063,7 +10063,7 @@ comment on function public.check_and_queue_stale_batch_v2(text, text[], integer)
 create function public.check_and_queue_stale_data_from_presence_v2()
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_temp
 return freshness.sweep_for_server();
 
 comment on function public.check_and_queue_stale_data_from_presence_v2() is
@@ -10073,7 +10073,7 @@ create function public.get_active_subscriptions_from_realtime()
 returns table (symbol text, data_type text, subscriptions bigint)
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select s.symbol, s.data_type, s.subscriptions from freshness.subscriptions_for_server() as s
 $$;
@@ -10190,7 +10190,7 @@ comment on table freshness.freshness_samples is
 create function freshness.take_sample()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.freshness_samples (wanted, late)
@@ -10335,7 +10335,7 @@ create function freshness.moment_in_words(p_moment timestamptz)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_moment is null then 'an unknown time'
@@ -10354,7 +10354,7 @@ create function freshness.next_in_words(
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_job.symbol is null and w.why is null then
@@ -10422,7 +10422,7 @@ returns table (data_type text, symbol text, status text, explanation text)
 language plpgsql
 stable
 rows 1
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -188,7 +188,7 @@ select is_empty(
     where
         f.prosecdef and format('%s.%s', f.pronamespace::regnamespace, f.proname) in (select object from found)
         and (
-            not coalesce('search_path=""' = any (f.proconfig), false)
+            not coalesce('search_path=pg_temp' = any (f.proconfig), false)
             or has_function_privilege('public', f.oid, 'execute')
         )
     $$, 'what runs with our rights looks nowhere else for names, and is nobody''s by default'
