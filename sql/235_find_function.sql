@@ -15,7 +15,7 @@ begin
             case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
         );
     exception
-        when syntax_error_or_access_rule_violation then
+        when syntax_error_or_access_rule_violation or invalid_text_representation then
             v_function := null;
     end;
     if

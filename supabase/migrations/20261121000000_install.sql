@@ -1153,7 +1153,7 @@ begin
             case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
         );
     exception
-        when syntax_error_or_access_rule_violation then
+        when syntax_error_or_access_rule_violation or invalid_text_representation then
             v_function := null;
     end;
     if
@@ -1213,6 +1213,7 @@ declare
     v_is_auto boolean := coalesce(lower(refresh_ahead) = 'auto', false);
     v_row freshness.data_types;
 begin
+    perform freshness.check_words(name, write_mode, priority, max_attempts, calls_per_refresh);
     -- The registry's own triggers check the rest, write the look function and have the keys looked at again.
     insert into freshness.data_types as t (
         name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
@@ -1274,7 +1275,8 @@ comment on function freshness.register_data_type is
     'Adds a data type to the registry, or changes it; doing it twice changes nothing. data_table: schema-qualified'
     ' name; ttl: how long a row stays fresh; symbol_column: null for a global table; refresh_ahead: an interval, or'
     ' auto; write_mode: upsert, append or replace; triggers => false leaves the data table without ours. FR002 names a'
-    ' table, column, time zone, function or unique index that does not exist, and a time that makes no sense.';
+    ' table, column, time zone, function or unique index that does not exist, and a name, time or number that makes no'
+    ' sense.';
 -- <<<
 
 -- >>> sql/245_unregister_data_type.sql
@@ -1310,6 +1312,47 @@ $$;
 comment on function freshness.unregister_data_type(text) is
     'Removes a data type with its watches and jobs, and its triggers from the table. The data stays. False when there'
     ' was none. A refresh that is running ends without writing.';
+-- <<<
+
+-- >>> sql/248_check_words.sql
+-- The registry's own constraints stand behind this; to whoever registers a data type they say too little.
+create function freshness.check_words(
+    p_name text, p_write_mode text, p_priority integer, p_max_attempts integer, p_calls_per_refresh integer
+)
+returns void
+language plpgsql
+immutable
+set search_path = pg_temp
+as $$
+declare
+    v_wrong text[] := case
+        when (p_name ~ '^[A-Za-z][A-Za-z0-9_-]{0,43}$') is not true then array[
+            'name is ' || coalesce(quote_literal(p_name), 'null'),
+            'A name has up to 44 letters, digits, ''_'' and ''-'', and begins with a letter.'
+        ]
+        when (p_write_mode in ('upsert', 'append', 'replace')) is not true then array[
+            'write_mode is ' || coalesce(quote_literal(p_write_mode), 'null'),
+            'Pass ''upsert'', ''append'' or ''replace''.'
+        ]
+        when (p_priority between 0 and 9) is not true then array[
+            'priority is ' || coalesce(p_priority::text, 'null'), 'Pass 0 to 9; higher is more urgent.'
+        ]
+        when (p_max_attempts between 1 and 32767) is not true then array[
+            'max_attempts is ' || coalesce(p_max_attempts::text, 'null'), 'Pass 1 to 32767.'
+        ]
+        when (p_calls_per_refresh between 1 and 32767) is not true then array[
+            'calls_per_refresh is ' || coalesce(p_calls_per_refresh::text, 'null'), 'Pass 1 to 32767.'
+        ]
+    end;
+begin
+    if v_wrong is not null then
+        raise exception using errcode = 'FR002', message = v_wrong[1], hint = v_wrong[2];
+    end if;
+end
+$$;
+
+comment on function freshness.check_words(text, text, integer, integer, integer) is
+    'Refuses with FR002 a name, write mode or number that a data type cannot have, and says what it can.';
 -- <<<
 
 -- >>> sql/250_check_data_type.sql
