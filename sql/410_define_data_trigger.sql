@@ -54,7 +54,7 @@ begin
     v_limit := least(v_type.ttl, interval '1 minute');
     execute format(
         'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
-        ' set search_path = pg_temp as %2$L; revoke all on function freshness.%1$I() from public;'
+        ' set search_path = pg_temp%4$s as %2$L; revoke all on function freshness.%1$I() from public;'
         ' alter function freshness.%1$I() owner to %3$s',
         'changed_' || p_data_type,
         format(
@@ -106,7 +106,9 @@ begin
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
             freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null), freshness.judge_updated_row(v_type)
         ),
-        freshness.owner_name()
+        freshness.owner_name(),
+        -- As freshness.cast_symbol.
+        case when not v_type.symbol_is_text then ' set datestyle = ''ISO, MDY'' set timezone = ''UTC''' end
     );
 end
 $define$;

@@ -5,6 +5,8 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 set lock_timeout = '100ms'
 as $$
 declare

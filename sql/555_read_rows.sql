@@ -81,6 +81,8 @@ create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
 returns void
 language plpgsql
 set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 as $$
 begin
     execute format(

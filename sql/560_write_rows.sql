@@ -2,6 +2,7 @@ create function freshness.write_rows(p_type freshness.data_types, p_symbol text,
 returns void
 language plpgsql
 set search_path = pg_temp
+set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
 declare

@@ -1,6 +1,5 @@
--- What the documents' functions do, with our rights. It is in our schema, since a database that is dumped and restored
--- gives new functions in public to everybody: that is how Supabase sets the defaults of that schema, and a dump does not
--- take it back.
+-- What the documents' functions do, with our rights. It is in our schema, since a dump that is restored leaves all
+-- functions in public open to browsers: so are Supabase's defaults of that schema, and no dump takes them back.
 
 create function freshness.refresh_for_server(
     p_symbol text, p_data_type text, p_priority integer, p_estimated_size_bytes bigint

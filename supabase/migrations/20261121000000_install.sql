@@ -605,13 +605,16 @@ comment on function freshness.refresh_expression(freshness.data_types, text, tex
 -- <<<
 
 -- >>> sql/205_symbols.sql
--- A symbol is the symbol column's value as canonical text: cast through the column's type and back.
+-- A symbol is the symbol column's value as canonical text: cast through the column's type and back. Dates and times are
+-- written as the session says, so what makes a text of a symbol settles that: they are read back in any session.
 
 create function freshness.cast_symbol(p_symbol text, p_type text)
 returns text
 language plpgsql
 stable
 set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 as $$
 declare
     v_symbol text;
@@ -626,6 +629,26 @@ $$;
 
 comment on function freshness.cast_symbol(text, text) is
     'One symbol as the canonical text of a type, or null when it is not a value of that type.';
+
+create function freshness.cast_symbols(p_symbols text[], p_type text, out given text[], out symbols text[])
+language plpgsql
+stable
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+begin
+    execute format(
+        'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
+        ' from (select distinct g from unnest($1) as g) as given',
+        p_type
+    ) into given, symbols using p_symbols;
+end
+$$;
+
+comment on function freshness.cast_symbols(text[], text) is
+    'Each given text once, and beside it its symbol: the canonical text of a type, or null. Fails if one is no value of'
+    ' that type.';
 
 create function freshness.canonical_symbols(p_data_type text, p_symbols text[])
 returns table (given text, symbol text)
@@ -662,11 +685,8 @@ begin
         -- The whole list at once is ten times faster; one that does not fit the type spoils it, then each goes alone.
         -- Not returned from here: what was returned before an error would stay.
         begin
-            execute format(
-                'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
-                ' from (select distinct g from unnest($1) as g) as given',
-                format_type(v_type, -1)
-            ) into v_given, v_symbols using p_symbols;
+            select c.given, c.symbols into v_given, v_symbols
+            from freshness.cast_symbols(p_symbols, format_type(v_type, -1)) as c;
             return query
             select u.given, u.symbol from unnest(v_given, v_symbols) as u (given, symbol);
         exception
@@ -3648,7 +3668,7 @@ begin
     v_limit := least(v_type.ttl, interval '1 minute');
     execute format(
         'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
-        ' set search_path = pg_temp as %2$L; revoke all on function freshness.%1$I() from public;'
+        ' set search_path = pg_temp%4$s as %2$L; revoke all on function freshness.%1$I() from public;'
         ' alter function freshness.%1$I() owner to %3$s',
         'changed_' || p_data_type,
         format(
@@ -3700,7 +3720,9 @@ begin
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
             freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null), freshness.judge_updated_row(v_type)
         ),
-        freshness.owner_name()
+        freshness.owner_name(),
+        -- As freshness.cast_symbol.
+        case when not v_type.symbol_is_text then ' set datestyle = ''ISO, MDY'' set timezone = ''UTC''' end
     );
 end
 $define$;
@@ -3718,6 +3740,8 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 set lock_timeout = '100ms'
 as $$
 declare
@@ -6201,6 +6225,8 @@ create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
 returns void
 language plpgsql
 set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 as $$
 begin
     execute format(
@@ -6218,6 +6244,7 @@ create function freshness.write_rows(p_type freshness.data_types, p_symbol text,
 returns void
 language plpgsql
 set search_path = pg_temp
+set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
 declare
@@ -9978,9 +10005,8 @@ comment on function public.get_or_queue(text, text) is
 -- <<<
 
 -- >>> sql/808_for_server_code.sql
--- What the documents' functions do, with our rights. It is in our schema, since a database that is dumped and restored
--- gives new functions in public to everybody: that is how Supabase sets the defaults of that schema, and a dump does not
--- take it back.
+-- What the documents' functions do, with our rights. It is in our schema, since a dump that is restored leaves all
+-- functions in public open to browsers: so are Supabase's defaults of that schema, and no dump takes them back.
 
 create function freshness.refresh_for_server(
     p_symbol text, p_data_type text, p_priority integer, p_estimated_size_bytes bigint

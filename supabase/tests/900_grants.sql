@@ -16,29 +16,29 @@ from regexp_split_to_table(
         $$
             add_jobs after_success ahead_expression all_became_fresher allowance apply_data_type are_too_many arm
             ask_not_before attach_data_triggers attach_subscription_trigger backoff begin_sweep call_understudy
-            caller_name canonical_symbols card_as_json cast_symbol changed_rows charge_sources check_data_type
-            check_words claim_in_rounds claim_one claim_one_body claim_plain claim_plain_body claim_told claims_plain
-            column_list deadline_expression decide define_claims define_data_trigger define_end_plainly define_ends
-            define_look define_not_before define_subscription_trigger detach_data_triggers differing_keys
-            differing_subscriptions doubtful_keys drop_unwatched due_jobs earlier_keys end_plainly end_plainly_body
-            end_refreshes end_subscriptions end_sweep end_together end_watches ends_body find_column find_function
-            find_key_columns find_table find_table_again find_timestamp_column find_ttl_column finish_many fold_pulls
-            fold_spent_calls forget_unregistered gather_spent_calls hand_over have_plenty hold_jobs is_used
-            job_writers judge_updated_row key_condition keys_after last_sign lease_owner lease_streams leased_keys
-            limits_of_cards listen_for live_watches lock_best lock_rows look look_at_key look_joins looks_at_ends
-            looks_at_one measure_refresh_ahead mend_not_before mend_watches move_ended newest_row newest_timestamp
-            next_due next_in_words next_missed_heartbeat next_of_source note_look note_source_failure
-            note_source_success open_source open_sources owner_name pause_source plain_symbol prepare_rows
-            prepare_sweep prune pull_all_keys pull_all_rows pull_changed_keys raise_fence_lost raise_priorities
-            read_cards read_interval reconsider reconsider_once refresh_expression refuse refuse_call refuse_streams
-            refuse_too_many register_data_type register_source release_unreadable renew_look renew_update_trigger
-            row_condition runs_for_nobody schedule schedule_sweep seen sleep_until somebody_died spend stale_wait
-            stay_awake store_answer store_answers store_together stream_states stream_status subscribed_keys sweep
-            sweep_keys sweep_slice sweep_subscriptions take_over take_sample tell_listeners tell_queued
-            tidy_spent_calls timestamp_expression tokens try_to_end ttl_expression turns_to_fold understudy_until
-            unregister_data_type unregister_source unregistered update_condition used_calls waits wake watch_later
-            watch_plain_subscriptions watch_streams watch_subscribed_key watch_subscribed_keys watch_subscriptions
-            write_plainly write_rows
+            caller_name canonical_symbols card_as_json cast_symbol cast_symbols changed_rows charge_sources
+            check_data_type check_words claim_in_rounds claim_one claim_one_body claim_plain claim_plain_body
+            claim_told claims_plain column_list deadline_expression decide define_claims define_data_trigger
+            define_end_plainly define_ends define_look define_not_before define_subscription_trigger
+            detach_data_triggers differing_keys differing_subscriptions doubtful_keys drop_unwatched due_jobs
+            earlier_keys end_plainly end_plainly_body end_refreshes end_subscriptions end_sweep end_together
+            end_watches ends_body find_column find_function find_key_columns find_table find_table_again
+            find_timestamp_column find_ttl_column finish_many fold_pulls fold_spent_calls forget_unregistered
+            gather_spent_calls hand_over have_plenty hold_jobs is_used job_writers judge_updated_row key_condition
+            keys_after last_sign lease_owner lease_streams leased_keys limits_of_cards listen_for live_watches
+            lock_best lock_rows look look_at_key look_joins looks_at_ends looks_at_one measure_refresh_ahead
+            mend_not_before mend_watches move_ended newest_row newest_timestamp next_due next_in_words
+            next_missed_heartbeat next_of_source note_look note_source_failure note_source_success open_source
+            open_sources owner_name pause_source plain_symbol prepare_rows prepare_sweep prune pull_all_keys
+            pull_all_rows pull_changed_keys raise_fence_lost raise_priorities read_cards read_interval reconsider
+            reconsider_once refresh_expression refuse refuse_call refuse_streams refuse_too_many register_data_type
+            register_source release_unreadable renew_look renew_update_trigger row_condition runs_for_nobody schedule
+            schedule_sweep seen sleep_until somebody_died spend stale_wait stay_awake store_answer store_answers
+            store_together stream_states stream_status subscribed_keys sweep sweep_keys sweep_slice
+            sweep_subscriptions take_over take_sample tell_listeners tell_queued tidy_spent_calls timestamp_expression
+            tokens try_to_end ttl_expression turns_to_fold understudy_until unregister_data_type unregister_source
+            unregistered update_condition used_calls waits wake watch_later watch_plain_subscriptions watch_streams
+            watch_subscribed_key watch_subscribed_keys watch_subscriptions write_plainly write_rows
         $$, e' \n'
     ), '\s+'
 ) as n;
