@@ -1040,7 +1040,7 @@ begin
             message = format('column "%s" of table %s does not exist', p_column, p_table),
             hint = format('Pass the name of its %1$s column as %1$s_column.', p_role)
             || case when p_role = 'symbol' then ' Null stands for a global table.' else '' end;
-    elsif not (v_type::regtype::text = any (p_types)) then
+    elsif not (v_type = any (p_types::regtype[]::oid[])) then
         raise exception using
             errcode = 'FR002',
             message = format('column "%s" of table %s has type %s', p_column, p_table, v_type::regtype),
