@@ -29,7 +29,7 @@ CALLS = (
     "select * from freshness.watch(array[%(name)s], array['AAPL'], 'me')",
     "select * from freshness.key_states(array[%(name)s], array['AAPL'])",
     "select * from freshness.request(%(name)s, array['AAPL'], true)",
-    "select * from freshness.claim(freshness.announce_worker('w', '30 seconds'), array[%(name)s], 10)",
+    "select * from freshness.claim(freshness.announce_worker('w', '9 s'), array[%(name)s], 10)",
     "select * from freshness.explain(%(name)s, 'AAPL')",
     "select freshness.sweep_if_due('5 minutes')",
     "select public.on_card_add('AAPL', array[%(name)s])",
