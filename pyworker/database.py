@@ -24,6 +24,7 @@ from pyworker.errors import (
     RowsRejected,
     WorkerUnknown,
 )
+from pyworker.moments import read_all_moments
 
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Any]]
 
@@ -84,6 +85,10 @@ async def open_pool(
             await pool.drain()
             raise
 
+    async def configure(connection: psycopg.AsyncConnection[Any]) -> None:
+        read_all_moments(connection)
+        await prepare_if_direct(connection)
+
     pool = AsyncConnectionPool(
         database_url,
         min_size=1,
@@ -97,7 +102,7 @@ async def open_pool(
             "prepare_threshold": None,
             **CONNECTING,
         },
-        configure=prepare_if_direct,
+        configure=configure,
         check=check if checks else None,
     )
     try:

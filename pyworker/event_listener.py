@@ -53,11 +53,11 @@ class KeyEvent:
             KeyError, TypeError, ValueError: it is none of ours.
         """
         return cls(
-            said["id"],
-            said["data_type"],
-            said["symbol"],
-            said["kind"],
-            said["status"],
+            _number(said["id"]),
+            _text(said["data_type"]),
+            _text(said["symbol"]),
+            _text(said["kind"]),
+            _text(said["status"]),
             _moment(said["fresh_until"]),
             _moment(said["due_at"]),
         )
@@ -81,19 +81,35 @@ def _read(payload: str) -> KeyEvent | KeyLine | None:
         if said["kind"] != "log":
             return KeyEvent.of(said)
         return KeyLine(
-            said["data_type"],
-            said["symbol"],
-            said["line"],
+            _text(said["data_type"]),
+            _text(said["symbol"]),
+            _text(said["line"]),
             datetime.fromisoformat(said["said_at"]),
-            said["left_out"],
+            _number(said["left_out"]),
         )
-    except (ValueError, KeyError, TypeError):
+    # The last: lists in lists.
+    except (ValueError, KeyError, TypeError, RecursionError):
         _log.warning("a notification on %s is none of ours", CHANNEL)
         return None
 
 
+def _number(said: object) -> int:
+    if type(said) is not int:
+        raise TypeError("a number is whole")
+    return said
+
+
+def _text(said: object) -> str:
+    if not isinstance(said, str):
+        raise TypeError("a text is a text")
+    return said
+
+
 def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    moment = None if text is None else datetime.fromisoformat(text)
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("a moment has a zone")
+    return moment
 
 
 @dataclass(frozen=True, slots=True, eq=False)

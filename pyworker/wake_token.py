@@ -29,7 +29,7 @@ class WakeToken:
         if is_own and payload.startswith("{"):
             try:
                 return cls(handed=Handed.read(payload))
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 return cls(is_garbled=True)
         try:
             moment = datetime.fromisoformat(payload)

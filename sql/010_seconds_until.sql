@@ -2,7 +2,7 @@ create function freshness.seconds_until(p_moment timestamptz)
 returns double precision
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case when isfinite(p_moment) then extract(epoch from p_moment - clock_timestamp())::double precision end;

@@ -3,7 +3,7 @@
 create function freshness.last_sign(p_seen_at timestamptz, p_started_at timestamptz, p_heartbeat_limit interval)
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_started_at > p_seen_at and p_started_at <= clock_timestamp() + p_heartbeat_limit then

@@ -5,7 +5,7 @@ create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_r
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -22,7 +22,7 @@ create function freshness.ttl_expression(p_type oid, p_reference text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_type is null then 't.ttl'
@@ -50,7 +50,7 @@ create function freshness.deadline_expression(p_type freshness.data_types)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     -- A staleness function only says whether, not when: asked at the deadline, and again a minute later when it said
     -- no.
@@ -74,7 +74,7 @@ create function freshness.ahead_expression(p_type freshness.data_types)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_type.jitter = interval '0' then 't.refresh_ahead'
@@ -93,7 +93,7 @@ create function freshness.refresh_expression(p_type freshness.data_types, p_fres
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select format(
         -- Only a function can name a deadline that is infinite.

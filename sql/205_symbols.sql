@@ -1,10 +1,13 @@
--- A symbol is the symbol column's value as canonical text: cast through the column's type and back.
+-- A symbol is the symbol column's value as canonical text: cast through the column's type and back. Dates and times are
+-- written as the session says, so what makes a text of a symbol settles that: they are read back in any session.
 
 create function freshness.cast_symbol(p_symbol text, p_type text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 as $$
 declare
     v_symbol text;
@@ -20,12 +23,32 @@ $$;
 comment on function freshness.cast_symbol(text, text) is
     'One symbol as the canonical text of a type, or null when it is not a value of that type.';
 
+create function freshness.cast_symbols(p_symbols text[], p_type text, out given text[], out symbols text[])
+language plpgsql
+stable
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+begin
+    execute format(
+        'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
+        ' from (select distinct g from unnest($1) as g) as given',
+        p_type
+    ) into given, symbols using p_symbols;
+end
+$$;
+
+comment on function freshness.cast_symbols(text[], text) is
+    'Each given text once, and beside it its symbol: the canonical text of a type, or null. Fails if one is no value of'
+    ' that type.';
+
 create function freshness.canonical_symbols(p_data_type text, p_symbols text[])
 returns table (given text, symbol text)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -55,11 +78,8 @@ begin
         -- The whole list at once is ten times faster; one that does not fit the type spoils it, then each goes alone.
         -- Not returned from here: what was returned before an error would stay.
         begin
-            execute format(
-                'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
-                ' from (select distinct g from unnest($1) as g) as given',
-                format_type(v_type, -1)
-            ) into v_given, v_symbols using p_symbols;
+            select c.given, c.symbols into v_given, v_symbols
+            from freshness.cast_symbols(p_symbols, format_type(v_type, -1)) as c;
         exception
             when data_exception or integrity_constraint_violation then
                 v_given := array(select distinct g from unnest(p_symbols) as g);

@@ -4,7 +4,7 @@ create function freshness.owner_name()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (select n.nspowner::regrole::text from pg_catalog.pg_namespace as n where n.nspname = 'freshness');

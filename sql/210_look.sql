@@ -13,7 +13,7 @@ returns table (
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -3,7 +3,7 @@ create function freshness.newest_row(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_table text := freshness.find_table_again(p_type)::text;
@@ -58,7 +58,7 @@ create function freshness.look_joins(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(

@@ -1,7 +1,7 @@
 create function freshness.define_look(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;
@@ -45,7 +45,7 @@ begin
     execute format(
         'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz[]) returns table'
         ' (symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz)'
-        ' language plpgsql stable rows 10 set search_path = '''' as %2$L;'
+        ' language plpgsql stable rows 10 set search_path = pg_temp as %2$L;'
         ' revoke all on function freshness.%1$I(text[], timestamptz[]) from public;'
         ' alter function freshness.%1$I(text[], timestamptz[]) owner to %3$s',
         v_name, v_body, freshness.owner_name()

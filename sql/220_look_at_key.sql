@@ -2,7 +2,7 @@ create function freshness.row_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -25,7 +25,7 @@ create function freshness.look_at_key(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_ttl oid := freshness.find_ttl_column(p_type.data_table, p_type.ttl_column);

@@ -4,7 +4,7 @@ create function freshness.find_column(p_table regclass, p_column text, p_role te
 returns oid
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type oid;
@@ -19,7 +19,7 @@ begin
             message = format('column "%s" of table %s does not exist', p_column, p_table),
             hint = format('Pass the name of its %1$s column as %1$s_column.', p_role)
             || case when p_role = 'symbol' then ' Null stands for a global table.' else '' end;
-    elsif not (v_type::regtype::text = any (p_types)) then
+    elsif not (v_type = any (p_types::regtype[]::oid[])) then
         raise exception using
             errcode = 'FR002',
             message = format('column "%s" of table %s has type %s', p_column, p_table, v_type::regtype),
@@ -36,7 +36,7 @@ create function freshness.find_timestamp_column(p_table regclass, p_column text)
 returns oid
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select freshness.find_column(
         p_table, p_column, 'timestamp', array['timestamp with time zone', 'timestamp without time zone', 'date']
@@ -49,7 +49,7 @@ create function freshness.find_ttl_column(p_table regclass, p_column text)
 returns oid
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select freshness.find_column(
         p_table, p_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
@@ -64,7 +64,7 @@ create function freshness.find_key_columns(p_table regclass, p_symbol_column tex
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select array_agg(a.attname::text order by c.position)
     from pg_catalog.pg_index as i

@@ -2,7 +2,7 @@ create function freshness.find_table(p_table text)
 returns regclass
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table regclass;
@@ -31,7 +31,7 @@ create function freshness.find_table_again(p_type freshness.data_types)
 returns regclass
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if not exists (select from pg_catalog.pg_class as c where c.oid = p_type.data_table) then

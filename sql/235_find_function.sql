@@ -2,7 +2,7 @@ create function freshness.find_function(p_function text, p_arguments text, p_res
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_function regprocedure;
@@ -15,7 +15,7 @@ begin
             case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
         );
     exception
-        when syntax_error_or_access_rule_violation then
+        when syntax_error_or_access_rule_violation or invalid_text_representation then
             v_function := null;
     end;
     if

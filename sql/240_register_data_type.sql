@@ -24,7 +24,7 @@ create function freshness.register_data_type(
 )
 returns freshness.data_types
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 declare
@@ -32,6 +32,7 @@ declare
     v_is_auto boolean := coalesce(lower(refresh_ahead) = 'auto', false);
     v_row freshness.data_types;
 begin
+    perform freshness.check_words(name, write_mode, priority, max_attempts, calls_per_refresh);
     -- The registry's own triggers check the rest, write the look function and have the keys looked at again.
     insert into freshness.data_types as t (
         name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
@@ -93,4 +94,5 @@ comment on function freshness.register_data_type is
     'Adds a data type to the registry, or changes it; doing it twice changes nothing. data_table: schema-qualified'
     ' name; ttl: how long a row stays fresh; symbol_column: null for a global table; refresh_ahead: an interval, or'
     ' auto; write_mode: upsert, append or replace; triggers => false leaves the data table without ours. FR002 names a'
-    ' table, column, time zone, function or unique index that does not exist, and a time that makes no sense.';
+    ' table, column, time zone, function or unique index that does not exist, and a name, time or number that makes no'
+    ' sense.';

@@ -1,7 +1,7 @@
 create function freshness.unregister_data_type(name text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set client_min_messages = warning
 as $$
 #variable_conflict use_variable

@@ -2,7 +2,7 @@
 create function freshness.refuse_costs(p_source text, p_calls integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_most integer := (

@@ -4,7 +4,7 @@ create function freshness.read_interval(p_text text, p_name text)
 returns interval
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return p_text::interval;
@@ -22,7 +22,7 @@ comment on function freshness.read_interval(text, text) is 'An interval from tex
 create function freshness.refuse(p_name text, p_value interval, p_rule text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     raise exception using errcode = 'FR002',
@@ -36,7 +36,7 @@ comment on function freshness.refuse(text, interval, text) is 'Raises FR002 for 
 create function freshness.check_data_type()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if tg_op = 'UPDATE' and new.name <> old.name then

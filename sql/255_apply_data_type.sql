@@ -4,7 +4,7 @@
 create function freshness.pull_all_keys(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.pulls (data_type, reason)
@@ -26,7 +26,7 @@ create function freshness.keys_after(p_data_type text, p_symbol text, p_limit in
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- The least of each by its primary key, so that a slice costs the same however many keys there are.
@@ -61,7 +61,7 @@ comment on function freshness.keys_after(text, text, integer) is
 create function freshness.apply_data_type()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- Taken care of elsewhere, or of no consequence for a deadline.

@@ -3,7 +3,7 @@
 create function freshness.renew_look(p_data_type text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform freshness.define_look(p_data_type);
@@ -25,7 +25,7 @@ comment on function freshness.renew_look(text) is
 create function freshness.release_unreadable(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.jobs as j

@@ -4,7 +4,7 @@
 create function freshness.wake(p_data_type text, p_run_at timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_channel text;

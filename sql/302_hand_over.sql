@@ -4,7 +4,7 @@
 create function freshness.hand_over(p_data_type text, p_symbol text, p_viewers integer default 0)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

@@ -3,7 +3,7 @@ returns table (symbol text, viewers integer)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 begin

@@ -5,7 +5,7 @@
 create function freshness.schedule(p_data_type text, p_symbols text[], p_priority integer default null)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_run_at timestamptz;

@@ -8,7 +8,7 @@ create function freshness.request(
 returns table (symbol text, queued boolean)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$

@@ -5,7 +5,7 @@ returns table (subscription_row bigint, subscription_id uuid, data_type text, sy
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- Thousands are read where the planner sees ten: never all with all. One plan serves one row and all of them.
 set enable_nestloop = off
 set enable_seqscan = off

@@ -5,7 +5,7 @@ returns table (subscription_row bigint, subscription_id uuid, data_type text, sy
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_problem text;

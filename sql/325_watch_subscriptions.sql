@@ -2,7 +2,7 @@ create function freshness.record_watches(p_rows bigint[])
 returns table (data_type text, symbol text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -39,7 +39,7 @@ comment on function freshness.record_watches(bigint[]) is
 create function freshness.watch_subscriptions(p_rows bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type record;

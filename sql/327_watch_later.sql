@@ -1,7 +1,7 @@
 create function freshness.watch_later(p_rows bigint[], p_reason text, p_try_now boolean)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_try_now then

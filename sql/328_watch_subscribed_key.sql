@@ -9,7 +9,7 @@ create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(

@@ -2,7 +2,7 @@ create function freshness.watch_subscribed_keys()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table record;

@@ -6,7 +6,7 @@
 create function freshness.define_subscription_trigger(p_waits boolean default true)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_template constant text := $body$
@@ -79,7 +79,7 @@ begin
     -- looks dear enough to be compiled.
     execute format(
         'create or replace function public.on_realtime_subscription_insert() returns trigger language plpgsql'
-        ' security definer set jit = off set enable_seqscan = off set search_path = '''' set lock_timeout = ''100ms'''
+        ' security definer set jit = off set enable_seqscan = off set search_path = pg_temp set lock_timeout = ''100ms'''
         ' as %L; revoke all on function public.on_realtime_subscription_insert() from public',
         format(v_template, freshness.watch_subscribed_keys())
     );

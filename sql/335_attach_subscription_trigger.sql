@@ -2,7 +2,7 @@
 create function freshness.attach_subscription_trigger()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '2s'
 as $$
 begin

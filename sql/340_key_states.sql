@@ -3,7 +3,7 @@ returns table (data_type text, symbol text, status text, fresh_until timestamptz
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$

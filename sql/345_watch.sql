@@ -9,7 +9,7 @@ create function freshness.watch(
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$

@@ -1,7 +1,7 @@
 create function freshness.unwatch(p_data_types text[], p_symbols text[], p_watcher text)
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     with ended as (
         delete from freshness.watches as w

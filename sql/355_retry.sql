@@ -1,7 +1,7 @@
 create function freshness.retry(p_data_type text, p_symbol text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.jobs as j
@@ -25,7 +25,7 @@ comment on function freshness.retry(text, text) is
 create function freshness.retry(p_data_type text)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_released bigint;

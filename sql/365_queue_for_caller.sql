@@ -6,7 +6,7 @@ create function freshness.queue_for_caller(p_data_type text, p_symbol text)
 returns freshness.queued_key
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -73,7 +73,7 @@ create function freshness.answer_for_caller(p_key freshness.queued_key)
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_rows jsonb;

@@ -4,7 +4,7 @@ returns text
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -24,7 +24,7 @@ returns table (data_type text, symbol text, lease_until timestamptz)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column

@@ -18,10 +18,30 @@ comment on column freshness.card_limits.keys_per_call is 'Different keys that on
 comment on column freshness.card_limits.keys_per_user is
     'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
 
+-- Whoever restores a dump of the schema alone has the table without its row: it is put back, as in a new database.
+create function freshness.limits_of_cards()
+returns freshness.card_limits
+language plpgsql
+set search_path = pg_temp
+as $$
+declare
+    v_limits freshness.card_limits;
+begin
+    select * into v_limits from freshness.card_limits;
+    if not found then
+        insert into freshness.card_limits default values on conflict do nothing;
+        select * into v_limits from freshness.card_limits;
+    end if;
+    return v_limits;
+end
+$$;
+
+comment on function freshness.limits_of_cards() is 'The row of freshness.card_limits, which is put back if it is gone.';
+
 create function freshness.refuse_call(p_status integer, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_headers jsonb := jsonb_strip_nulls(jsonb_build_object(
@@ -47,7 +67,7 @@ comment on function freshness.refuse_call(integer, text, text, text, integer) is
 create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_ends timestamptz[];

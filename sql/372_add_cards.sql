@@ -8,7 +8,7 @@ create function freshness.add_cards(
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -22,7 +22,7 @@ declare
 begin
     select coalesce(p_lease, l.lease), case when p_role <> 'service_role' then l.keys_per_user end
     into v_lease, v_most
-    from freshness.card_limits as l;
+    from freshness.limits_of_cards() as l;
 
     v_closed := array(
         select t.name

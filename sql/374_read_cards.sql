@@ -1,7 +1,6 @@
 create function freshness.read_cards(p_body jsonb, out data_types text[], out symbols text[])
 language plpgsql
-stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_is_list boolean := p_body ? 'cards';
@@ -9,7 +8,7 @@ declare
     v_wait jsonb := p_body -> 'wait';
     v_card record;
     v_problem text;
-    v_most integer := (select l.keys_per_call from freshness.card_limits as l);
+    v_most integer := (select l.keys_per_call from freshness.limits_of_cards() as l);
 begin
     if jsonb_typeof(p_body) is distinct from 'object' then
         v_problem := 'The body must be an object with symbol and dataTypes, or with cards.';

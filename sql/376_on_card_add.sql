@@ -4,7 +4,7 @@ create function freshness.caller_name(p_role text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- PostgREST puts the claims of the token there that it has verified.
@@ -29,7 +29,7 @@ create function freshness.card_as_json(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     c_format constant text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
@@ -53,7 +53,7 @@ create function public.on_card_add(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- Not current_user, which is the owner here; no role was set: the one that logged in.
@@ -105,7 +105,7 @@ begin
     end if;
     return jsonb_build_object(
         'success', true,
-        'leaseSeconds', (select extract(epoch from l.lease) from freshness.card_limits as l)::double precision,
+        'leaseSeconds', (select extract(epoch from l.lease) from freshness.limits_of_cards() as l)::double precision,
         'keys', v_keys
     );
 end

@@ -5,7 +5,7 @@ create function freshness.changed_rows(p_type freshness.data_types)
 returns table (symbol text, symbols text, moment text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return query
@@ -28,7 +28,7 @@ create function freshness.earlier_keys(p_type freshness.data_types, p_operation 
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (

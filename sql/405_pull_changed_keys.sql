@@ -4,7 +4,7 @@
 create function freshness.pull_changed_keys(p_data_type text, p_symbols text[], p_newest timestamptz[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 set jit = off
 set plan_cache_mode = force_generic_plan
@@ -58,7 +58,7 @@ comment on function freshness.pull_changed_keys(text, text[], timestamptz[]) is
 create function freshness.pull_all_rows(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 as $$
 begin
@@ -73,7 +73,7 @@ create function freshness.is_used(p_data_type text)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 as $$
 begin

@@ -5,7 +5,7 @@ create function freshness.update_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -56,7 +56,7 @@ create function freshness.judge_updated_row(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (

@@ -3,7 +3,7 @@
 create function freshness.are_too_many(p_data_type text, p_symbol text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_judged constant integer := 500;

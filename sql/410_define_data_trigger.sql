@@ -5,7 +5,7 @@ create function freshness.all_became_fresher(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -44,7 +44,7 @@ comment on function freshness.all_became_fresher(freshness.data_types) is
 create function freshness.define_data_trigger(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;
@@ -54,7 +54,7 @@ begin
     v_limit := least(v_type.ttl, interval '1 minute');
     execute format(
         'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
-        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public;'
+        ' set search_path = pg_temp%4$s as %2$L; revoke all on function freshness.%1$I() from public;'
         ' alter function freshness.%1$I() owner to %3$s',
         'changed_' || p_data_type,
         format(
@@ -106,7 +106,9 @@ begin
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
             freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null), freshness.judge_updated_row(v_type)
         ),
-        freshness.owner_name()
+        freshness.owner_name(),
+        -- As freshness.cast_symbol.
+        case when not v_type.symbol_is_text then ' set datestyle = ''ISO, MDY'' set timezone = ''UTC''' end
     );
 end
 $define$;

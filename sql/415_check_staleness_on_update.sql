@@ -4,7 +4,9 @@ create function public.check_staleness_on_update()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 set lock_timeout = '100ms'
 as $$
 declare

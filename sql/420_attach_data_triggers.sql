@@ -4,7 +4,7 @@
 create function freshness.attach_data_triggers(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -43,7 +43,7 @@ comment on function freshness.attach_data_triggers(text) is
 create function freshness.detach_data_triggers(p_data_type text, p_except regclass default null)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- On hosted Supabase a DROP TRIGGER locks other tables too for a moment; rather fail than hold them up.
 set lock_timeout = '2s'
 as $$
@@ -69,7 +69,7 @@ comment on function freshness.detach_data_triggers(text, regclass) is
 create function freshness.renew_update_trigger(p_old freshness.data_types, p_new freshness.data_types)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '2s'
 as $$
 begin

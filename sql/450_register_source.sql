@@ -7,7 +7,7 @@ create function freshness.register_source(
 )
 returns freshness.sources
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 declare
@@ -48,7 +48,7 @@ comment on function freshness.register_source is
 create function freshness.unregister_source(name text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 begin

@@ -10,7 +10,7 @@ comment on type freshness.used_calls is
 create function freshness.used_calls(p_source text)
 returns freshness.used_calls
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- A plan made while there are few would read all of them.
 set enable_seqscan = off

@@ -8,7 +8,7 @@ create function freshness.allowance(p_source freshness.sources, p_used freshness
 returns table (calls integer, bytes bigint, opens_at timestamptz)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -80,7 +80,7 @@ create function freshness.tokens(p_source freshness.sources, p_now timestamptz)
 returns double precision
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- A clock that was set back neither gives nor takes.

@@ -3,7 +3,7 @@
 create function freshness.spend()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_job record;
@@ -34,7 +34,7 @@ execute function freshness.spend();
 create function freshness.fold_spent_calls(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();

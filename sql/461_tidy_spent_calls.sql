@@ -3,7 +3,7 @@
 create function freshness.gather_spent_calls(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     with gone as (
@@ -36,7 +36,7 @@ comment on function freshness.gather_spent_calls(text) is
 create function freshness.tidy_spent_calls(p_source text, p_used freshness.used_calls)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if

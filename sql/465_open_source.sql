@@ -4,7 +4,7 @@ create function freshness.open_source(p_source text)
 returns table (calls integer, bytes bigint)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -31,7 +31,7 @@ comment on function freshness.open_source(text) is
 create function freshness.open_sources(p_data_types text[], p_lead interval)
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- A plan that expects many due jobs would look for one in the table, past all that are not.
 set enable_seqscan = off
@@ -75,7 +75,7 @@ comment on function freshness.open_sources(text[], interval) is
 create function freshness.charge_sources(p_worker bigint, p_since timestamptz, p_sources text[], p_short text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

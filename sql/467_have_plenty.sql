@@ -3,7 +3,7 @@
 create function freshness.have_plenty(p_sources text[], p_calls integer)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

@@ -2,7 +2,7 @@
 create function freshness.pause_source(p_source text, p_until timestamptz, p_reason text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sources as s
@@ -19,7 +19,7 @@ comment on function freshness.pause_source(text, timestamptz, text) is
 create function freshness.note_source_failure(p_source text, p_reason text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- Calls that were under way when a pause began say nothing new.
@@ -48,7 +48,7 @@ comment on function freshness.note_source_failure(text, text) is
 create function freshness.note_source_success(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sources as s set failures = 0, pauses = 0, pause_reason = null, opens_at = null
@@ -62,7 +62,7 @@ create function freshness.next_of_source(p_source text, p_due_at timestamptz)
 returns timestamptz
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_source is not null and exists (

@@ -4,7 +4,7 @@ create function freshness.reconsider_once(p_data_type text, p_symbols text[], p_
 returns table (symbol text, outcome text, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- There may be 20,000 keys where the planner sees ten, and any number of jobs where it sees none: each step goes from
 -- key to key by the primary key, or by the place of a row that is locked.
 set enable_seqscan = off

@@ -6,7 +6,7 @@ create function freshness.reconsider(
 returns table (symbol text, outcome text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -1,7 +1,7 @@
 create function freshness.raise_priorities(p_data_type text, p_pulls freshness.pulls[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- From key to key by the primary key, however few jobs the planner takes them for.
 set enable_seqscan = off
 as $$

@@ -1,7 +1,7 @@
 create function freshness.fold_keys(p_data_type text, p_pulls freshness.pulls[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_asked record;

@@ -3,7 +3,7 @@
 create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 -- A plan that was made while the inbox was empty must not read all of it for each pull when it has filled.
 set enable_seqscan = off

@@ -2,7 +2,7 @@ create function freshness.turns_to_fold(p_limit integer)
 returns integer
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         (count(*) / p_limit + coalesce(sum(
@@ -18,7 +18,7 @@ comment on function freshness.turns_to_fold(integer) is
 create function freshness.seconds_until_fold()
 returns double precision
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- One that was left at once waits for somebody who holds its job.

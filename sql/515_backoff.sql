@@ -4,7 +4,7 @@ create function freshness.backoff(p_attempts integer, p_first interval, p_longes
 returns interval
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return least(p_first * power(2, least(p_attempts, 20) - 1), p_longest) * (0.5 + random() / 2);
@@ -19,7 +19,7 @@ create function freshness.stale_wait(p_type freshness.data_types, p_stale_since 
 returns interval
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return least(

@@ -3,7 +3,7 @@
 create function freshness.mend_not_before()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();

@@ -1,7 +1,7 @@
 create function freshness.take_over()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- The running jobs are found by their index, and changed where they are, however few the planner takes them for.
 set enable_seqscan = off
 set jit = off

@@ -3,7 +3,7 @@
 create function freshness.runs_for_nobody()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -31,7 +31,7 @@ comment on function freshness.runs_for_nobody() is 'Whether jobs run for workers
 create function freshness.somebody_died()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin

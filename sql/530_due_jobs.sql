@@ -11,7 +11,7 @@ create function freshness.due_jobs(
     out short text[]
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- The places are known: nothing else is read, however few rows the plan was made for.

@@ -11,7 +11,7 @@ create function freshness.lock_best(
     out are_all boolean
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- The places are known: nothing else is read, however few rows the plan was made for.
 set enable_seqscan = off

@@ -11,7 +11,7 @@ create function freshness.claims_plain(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(

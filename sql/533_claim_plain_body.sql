@@ -3,7 +3,7 @@ create function freshness.claim_plain_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;

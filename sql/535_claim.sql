@@ -13,7 +13,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- A data table that is being altered concerns its own keys only: they are set aside for a minute.
 set lock_timeout = '1s'
 set jit = off

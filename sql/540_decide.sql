@@ -8,7 +8,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 #variable_conflict use_column

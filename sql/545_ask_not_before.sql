@@ -4,7 +4,7 @@
 create function freshness.define_not_before(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set client_min_messages = warning
 as $define$
 declare
@@ -24,7 +24,7 @@ begin
         execute format(
             'create or replace function freshness.%1$I(p_symbols text[])'
             ' returns table (symbol text, closed_until timestamptz, problem text)'
-            ' language plpgsql rows 10 set search_path = '''' as %2$L;'
+            ' language plpgsql rows 10 set search_path = pg_temp as %2$L;'
             ' revoke all on function freshness.%1$I(text[]) from public;'
             ' alter function freshness.%1$I(text[]) owner to %3$s',
             v_name, v_body, freshness.owner_name()
@@ -40,7 +40,7 @@ create function freshness.ask_not_before(p_data_type text, p_symbols text[])
 returns table (symbol text, closed_until timestamptz, problem text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -4,7 +4,7 @@ create function freshness.looks_at_one()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;

@@ -5,7 +5,7 @@ create function freshness.claim_one_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format($body$

@@ -7,7 +7,7 @@ create type freshness.claimed_one as (
 create function freshness.define_claims(p_waits boolean default true)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_one text := freshness.claim_one_body();
@@ -30,7 +30,7 @@ begin
     execute format(
         'create or replace function freshness.claim_one(p_worker bigint, p_data_types text[], p_lead interval)'
         ' returns setof freshness.claimed_one'
-        ' language plpgsql rows 1 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
+        ' language plpgsql rows 1 set search_path = pg_temp set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
         ' revoke all on function freshness.claim_one(bigint, text[], interval) from public',
         freshness.claim_one_body()
     );
@@ -38,7 +38,7 @@ begin
         'create or replace function freshness.claim_plain('
         'p_worker bigint, p_data_types text[], p_places tid[], p_sources text[], p_horizon timestamptz)'
         ' returns setof freshness.claimed_job'
-        ' language plpgsql rows 10 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off'
+        ' language plpgsql rows 10 set search_path = pg_temp set lock_timeout = ''100ms'' set enable_seqscan = off'
         ' set plan_cache_mode = force_generic_plan as %L;'
         ' revoke all on function freshness.claim_plain(bigint, text[], tid[], text[], timestamptz) from public',
         freshness.claim_plain_body()

@@ -5,7 +5,7 @@ create function freshness.claim_told(
 returns setof freshness.claimed_job
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

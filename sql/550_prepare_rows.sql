@@ -5,7 +5,7 @@ create function freshness.prepare_rows(p_type freshness.data_types, p_symbol tex
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set timezone = 'UTC'
 as $$
 declare

@@ -4,7 +4,7 @@ create function freshness.column_list(p_type freshness.data_types, p_rows jsonb)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_wrong text;
@@ -38,7 +38,7 @@ create function freshness.newest_timestamp(p_type freshness.data_types, p_rows j
 returns timestamptz
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -67,7 +67,7 @@ create function freshness.key_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end;
@@ -80,7 +80,9 @@ comment on function freshness.key_condition(freshness.data_types) is
 create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 as $$
 begin
     execute format(

@@ -1,7 +1,8 @@
 create function freshness.write_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
 declare

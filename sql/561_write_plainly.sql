@@ -4,7 +4,7 @@ create function freshness.write_plainly(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_columns text[];

@@ -12,7 +12,7 @@ create function freshness.store_answer(
     out outcome text, out held_until timestamptz, out reason text
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_rows jsonb;
@@ -72,7 +72,7 @@ create function freshness.store_answers(
 )
 returns freshness.stored_answer[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_is_stored boolean[] := freshness.store_together(p_type, p_jobs, p_answers);

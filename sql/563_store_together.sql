@@ -5,7 +5,7 @@ create function freshness.store_together(
 )
 returns boolean[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 set timezone = 'UTC'

@@ -3,7 +3,7 @@ create function freshness.looks_at_ends(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     -- Each value once: without the offsets the planner would write out its expression wherever it is used.

@@ -5,7 +5,7 @@ create index events_measured on freshness.events (data_type, id) where is_measur
 create function freshness.measure_refresh_ahead(p_data_type text)
 returns interval
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_measured interval := (

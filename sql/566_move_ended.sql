@@ -3,7 +3,7 @@ create function freshness.move_ended(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off

@@ -1,7 +1,7 @@
 create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     raise exception using errcode = 'FR003',

@@ -10,7 +10,7 @@ create function freshness.end_refreshes(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Jobs are found by their key or their place, however few there were when the plan was made.

@@ -5,7 +5,7 @@ create function freshness.ends_body(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(

@@ -10,7 +10,7 @@ create function freshness.finish(
 returns table (outcome text, due_in double precision)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -47,7 +47,7 @@ comment on function freshness.finish is
 create function freshness.after_success(p_type freshness.data_types)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_type.refresh_ahead_is_auto and (p_type.refresh_ahead = interval '0' or random() < 0.05) then

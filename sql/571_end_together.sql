@@ -1,7 +1,7 @@
 create function freshness.define_ends(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_name text := 'ends_' || p_data_type;
@@ -16,7 +16,7 @@ begin
     execute format(
         'create or replace function freshness.%1$I(p_symbols text[], p_fences bigint[], p_rows text[],'
         ' p_validators text[], p_bytes bigint[], p_calls integer[]) returns freshness.ended[]'
-        ' language plpgsql set search_path = '''' set timezone = ''UTC'' as %2$L;'
+        ' language plpgsql set search_path = pg_temp set timezone = ''UTC'' as %2$L;'
         ' revoke all on function freshness.%1$I(text[], bigint[], text[], text[], bigint[], integer[]) from public;'
         ' alter function freshness.%1$I(text[], bigint[], text[], text[], bigint[], integer[]) owner to %3$s',
         v_name, v_body, freshness.owner_name()
@@ -39,7 +39,7 @@ create function freshness.end_together(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;

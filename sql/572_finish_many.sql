@@ -10,7 +10,7 @@ create function freshness.try_to_end(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- Somebody who holds one key's rows is not waited for: the others would wait too.
 set lock_timeout = '100ms'
 as $$
@@ -49,7 +49,7 @@ create function freshness.finish_many(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Jobs and rows are found by their key or their place, however few there were when the plan was made.

@@ -4,7 +4,7 @@ create function freshness.end_plainly_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return e'\nbegin' || coalesce(
@@ -33,7 +33,7 @@ comment on function freshness.end_plainly_body() is
 create function freshness.define_end_plainly(p_waits boolean default true)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     if exists (
@@ -53,7 +53,7 @@ begin
     execute format(
         'create or replace function freshness.end_plainly(p_data_type text, p_symbols text[], p_fences bigint[],'
         ' p_rows text[], p_validators text[], p_bytes bigint[], p_calls integer[]) returns freshness.ended[]'
-        ' language plpgsql set search_path = '''' as %L;'
+        ' language plpgsql set search_path = pg_temp as %L;'
         ' revoke all on function freshness.end_plainly(text, text[], bigint[], text[], text[], bigint[], integer[])'
         ' from public',
         freshness.end_plainly_body()

@@ -13,7 +13,7 @@ create function freshness.fail(
 returns table (outcome text, due_in double precision)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

@@ -4,7 +4,7 @@
 create function freshness.tell_listeners()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- What such a transaction sees may be old: tell all.
@@ -55,7 +55,7 @@ execute function freshness.tell_listeners();
 create function freshness.tell_queued(p_data_type text, p_symbols text[], p_requested_at timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if not exists (select from freshness.listeners) then

@@ -3,7 +3,7 @@ create function freshness.listen_for(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.listeners as l (data_type, symbol, backend, is_told_of_starts)
@@ -28,7 +28,7 @@ create function freshness.stop_listening(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     delete from freshness.listeners as l
@@ -49,7 +49,7 @@ comment on function freshness.stop_listening(integer, text, text[], boolean) is
 create function freshness.forget_lost_listeners()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_forgotten integer;

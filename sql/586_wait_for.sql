@@ -15,7 +15,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$

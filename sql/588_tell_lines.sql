@@ -2,7 +2,7 @@
 create function freshness.tell_lines(p_said jsonb)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

@@ -7,7 +7,7 @@ create function freshness.stream_status(
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -30,7 +30,7 @@ create function freshness.stream_states(p_data_types text[], p_symbols text[])
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -62,7 +62,7 @@ comment on function freshness.stream_states(text[], text[]) is
 create function freshness.hold_jobs(p_data_types text[], p_symbols text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -83,7 +83,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column

@@ -2,12 +2,12 @@
 create function freshness.refuse_streams(p_streams text[], p_data_types text[], p_symbols text[])
 returns text[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-    v_most integer := (select l.keys_per_user from freshness.card_limits as l);
+    v_most integer := (select l.keys_per_user from freshness.limits_of_cards() as l);
     v_owner text;
     v_held text[];
     v_with text[];

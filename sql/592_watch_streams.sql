@@ -2,7 +2,7 @@
 create function freshness.lease_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -25,7 +25,7 @@ comment on function freshness.lease_streams(text[], text[], text[], interval) is
 create function freshness.watch_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

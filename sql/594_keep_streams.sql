@@ -3,7 +3,7 @@ create function freshness.look_at_streams(p_data_types text[], p_symbols text[],
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform freshness.listen_for(k.data_type, array_agg(k.symbol), p_backend, true)
@@ -23,7 +23,7 @@ create function freshness.renew_streams(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -46,7 +46,7 @@ create function freshness.close_streams(
 )
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_ended integer;

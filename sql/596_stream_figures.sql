@@ -1,7 +1,7 @@
 create function freshness.stream_figures(out streams bigint, out streamed_keys bigint)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     select count(distinct w.watcher), count(distinct (w.data_type, w.symbol)) into streams, streamed_keys

@@ -3,7 +3,7 @@ create function freshness.announce_worker(
 )
 returns bigint
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     insert into freshness.workers (name, heartbeat_limit, takes_jobs)
     values (p_name, p_heartbeat_limit, p_takes_jobs) returning id
@@ -16,7 +16,7 @@ comment on function freshness.announce_worker(text, interval, boolean) is
 create function freshness.heartbeat(p_worker bigint)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
@@ -30,7 +30,7 @@ comment on function freshness.heartbeat(bigint) is
 create function freshness.seen(p_worker bigint)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -49,7 +49,7 @@ comment on function freshness.seen(bigint) is
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_handed_back integer;

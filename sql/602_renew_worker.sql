@@ -4,7 +4,7 @@
 create function freshness.renew_worker(p_worker bigint, p_fences bigint[])
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '1s'
 as $$
 declare

@@ -2,7 +2,7 @@
 create function freshness.hand_back(p_worker bigint, p_fences bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -45,7 +45,7 @@ comment on function freshness.hand_back(bigint, bigint[]) is
 create function freshness.taken_up(p_worker bigint, p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin

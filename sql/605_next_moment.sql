@@ -1,7 +1,7 @@
 create function freshness.next_due(p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -28,7 +28,7 @@ comment on function freshness.next_due(text[]) is
 create function freshness.next_missed_heartbeat(p_worker bigint)
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -62,7 +62,7 @@ comment on function freshness.next_missed_heartbeat(bigint) is
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin

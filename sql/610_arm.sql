@@ -3,7 +3,7 @@
 create function freshness.sleep_until(p_channel text, p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -31,7 +31,7 @@ comment on function freshness.sleep_until(text, bigint, text[]) is
 create function freshness.arm(p_channel text, p_worker bigint, p_data_types text[], p_listener integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -56,7 +56,7 @@ comment on function freshness.arm(text, bigint, text[], integer) is
 create function freshness.stay_awake(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sleepers as s
@@ -71,7 +71,7 @@ comment on function freshness.stay_awake(text) is
 create function freshness.hand_on(p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type text;
@@ -88,7 +88,7 @@ comment on function freshness.hand_on(text[]) is
 create function freshness.disarm(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_data_types text[];

@@ -3,7 +3,7 @@
 create function freshness.understudy_until(p_channel text, p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -41,7 +41,7 @@ comment on function freshness.understudy_until(text, bigint, text[]) is
 create function freshness.call_understudy(p_worker bigint, p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare

@@ -12,7 +12,7 @@ create function freshness.settle(
 )
 returns table (seconds double precision, settled boolean, since xid8, suspects text[])
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -70,7 +70,7 @@ comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]
 create function freshness.note_look(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -89,7 +89,7 @@ create function freshness.job_writers()
 returns text[]
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (

@@ -2,7 +2,7 @@ create function freshness.somebody_works()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         exists (select from freshness.workers as w where w.seen_at > clock_timestamp() - interval '90 seconds')

@@ -4,7 +4,7 @@ create function freshness.plain_symbol()
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- It reads a few rows of a large catalog, also for a caller that compares all with all.
 set enable_nestloop = on
 as $$
@@ -34,7 +34,7 @@ comment on function freshness.plain_symbol() is
 create function freshness.differing_subscriptions(out plain bigint[], out others bigint[])
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for while a sweep is filling an empty table.
 set enable_nestloop = off
 as $$

@@ -1,7 +1,7 @@
 create function freshness.mend_watches(p_rows bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_mended integer;
@@ -73,7 +73,7 @@ comment on function freshness.mend_watches(bigint[]) is
 create function freshness.watch_plain_subscriptions(p_rows bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 declare

@@ -4,7 +4,7 @@ create function freshness.doubtful_keys(p_data_type text)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare

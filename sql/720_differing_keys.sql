@@ -1,7 +1,7 @@
 create function freshness.differing_keys(p_data_type text, out missing text[], out others text[])
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for.
 set enable_nestloop = off
 as $$

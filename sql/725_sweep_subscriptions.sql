@@ -8,7 +8,7 @@ create function freshness.sweep_subscriptions(
     out passed_over integer
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare

@@ -3,7 +3,7 @@
 create function freshness.add_jobs(p_data_type text, p_symbols text[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 declare
@@ -52,7 +52,7 @@ create function freshness.sweep_keys(
     out passed_over integer
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare

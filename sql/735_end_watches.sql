@@ -1,7 +1,7 @@
 create function freshness.end_watches()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -23,7 +23,7 @@ comment on function freshness.end_watches() is
 create function freshness.end_subscriptions()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for.
 set enable_nestloop = off
 as $$

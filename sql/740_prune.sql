@@ -1,7 +1,7 @@
 create function freshness.prune()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_pruned integer;

@@ -2,7 +2,7 @@ create function freshness.unregistered()
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- From one name to the next by the primary keys, not through all rows.
@@ -33,7 +33,7 @@ comment on function freshness.unregistered() is 'Data types that have jobs or wa
 create function freshness.forget_unregistered()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_names text[] := freshness.unregistered();
@@ -69,7 +69,7 @@ comment on function freshness.forget_unregistered() is
 create function freshness.drop_unwatched()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();

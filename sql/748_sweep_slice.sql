@@ -3,7 +3,7 @@
 create function freshness.begin_sweep()
 returns boolean
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     select pg_try_advisory_xact_lock(hashtext('freshness.sweep'))
 $$;
@@ -14,7 +14,7 @@ comment on function freshness.begin_sweep() is
 create function freshness.prepare_sweep(p_size integer)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set work_mem = '32MB'
 set plan_cache_mode = force_custom_plan
@@ -58,7 +58,7 @@ comment on function freshness.prepare_sweep(integer) is
 create function freshness.sweep_slice(p_sweep freshness.sweeps, p_size integer)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set work_mem = '32MB'
 -- How many rows there are changes from slice to slice, and from one sweep of a session to the next.

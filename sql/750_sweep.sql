@@ -1,7 +1,7 @@
 create function freshness.end_sweep(p_sweep freshness.sweeps)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_sweep freshness.sweeps := p_sweep;
@@ -29,7 +29,7 @@ comment on function freshness.end_sweep(freshness.sweeps) is
 create function freshness.sweep(p_time_limit interval default interval '60 seconds')
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_size constant integer := 20000;

@@ -1,7 +1,7 @@
 create function freshness.sweep_if_due(p_interval interval)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- One in the future was made before the clock was set back.

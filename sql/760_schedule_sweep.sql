@@ -2,7 +2,7 @@
 create function freshness.schedule_sweep()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if to_regnamespace('cron') is null then

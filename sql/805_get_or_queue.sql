@@ -2,7 +2,7 @@ create function freshness.get_or_queue(p_data_type text, p_symbol text)
 returns jsonb
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 return freshness.answer_for_caller(freshness.queue_for_caller(p_data_type, p_symbol));
 
 comment on function freshness.get_or_queue(text, text) is
@@ -15,7 +15,7 @@ create function public.get_or_queue(p_data_type text, p_symbol text)
 returns jsonb
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 return freshness.get_or_queue(p_data_type, p_symbol);
 
 comment on function public.get_or_queue(text, text) is

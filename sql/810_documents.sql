@@ -4,7 +4,7 @@ create function public.is_data_stale_v2(p_timestamp timestamptz, p_ttl_minutes i
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select coalesce(p_timestamp + make_interval(mins => p_ttl_minutes) <= clock_timestamp(), true)
 $$;
@@ -19,22 +19,9 @@ create function public.queue_refresh_if_not_exists_v2(
     p_estimated_size_bytes bigint default null
 )
 returns boolean
-language plpgsql
-security definer
-set search_path = ''
-as $$
-begin
-    if exists (
-        select from freshness.canonical_symbols(p_data_type, array[p_symbol]) as c
-        join freshness.jobs as j on j.data_type = p_data_type and j.symbol = c.symbol and j.state = 'running'
-    ) then
-        return false;
-    end if;
-    return exists (
-        select from freshness.request(p_data_type, array[p_symbol], true, p_priority, p_estimated_size_bytes)
-    );
-end
-$$;
+language sql
+set search_path = pg_temp
+return freshness.refresh_for_server(p_symbol, p_data_type, p_priority, p_estimated_size_bytes);
 
 comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) is
     'Queues a refresh of one key, fresh or not, unless one is running. True when it is queued. FR001: unknown data'
@@ -43,14 +30,8 @@ comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, b
 create function public.check_and_queue_stale_batch_v2(p_symbol text, p_data_types text[], p_priority integer default 1)
 returns integer
 language sql
-security definer
-set search_path = ''
-as $$
-    select count(r.symbol)::integer
-    from unnest(p_data_types) as k (data_type)
-    join freshness.data_types as t on t.name = k.data_type
-    cross join lateral freshness.request(t.name, array[p_symbol], false, p_priority) as r
-$$;
+set search_path = pg_temp
+return freshness.request_for_server(p_symbol, p_data_types, p_priority);
 
 comment on function public.check_and_queue_stale_batch_v2(text, text[], integer) is
     'Queues those data types of a symbol whose data is stale or missing; returns how many jobs were made or moved.'
@@ -59,33 +40,19 @@ comment on function public.check_and_queue_stale_batch_v2(text, text[], integer)
 create function public.check_and_queue_stale_data_from_presence_v2()
 returns integer
 language sql
-security definer
-set search_path = ''
-as $$
-    select coalesce((s).mended, 0) from freshness.sweep() as s
-$$;
+set search_path = pg_temp
+return freshness.sweep_for_server();
 
 comment on function public.check_and_queue_stale_data_from_presence_v2() is
     'The sweep, by the documents'' name: returns the number of watches and jobs that it had to mend.';
 
 create function public.get_active_subscriptions_from_realtime()
 returns table (symbol text, data_type text, subscriptions bigint)
-language plpgsql
+language sql
 stable
-security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
-#variable_conflict use_column
-begin
-    if to_regclass('realtime.subscription') is null then
-        return;
-    end if;
-    return query
-    select k.symbol, k.data_type, count(distinct k.subscription_row)
-    from freshness.subscribed_keys(array(select s.id from realtime.subscription as s)) as k
-    where k.symbol is not null
-    group by k.symbol, k.data_type;
-end
+    select s.symbol, s.data_type, s.subscriptions from freshness.subscriptions_for_server() as s
 $$;
 
 comment on function public.get_active_subscriptions_from_realtime() is

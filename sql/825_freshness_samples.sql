@@ -12,7 +12,7 @@ comment on table freshness.freshness_samples is
 create function freshness.take_sample()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.freshness_samples (wanted, late)

@@ -2,7 +2,7 @@ create function freshness.moment_in_words(p_moment timestamptz)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_moment is null then 'an unknown time'
@@ -21,7 +21,7 @@ create function freshness.next_in_words(
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_job.symbol is null and w.why is null then

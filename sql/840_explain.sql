@@ -3,7 +3,7 @@ returns table (data_type text, symbol text, status text, explanation text)
 language plpgsql
 stable
 rows 1
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare

@@ -36,6 +36,10 @@ grant execute on function public.queue_refresh_if_not_exists_v2(text, text, inte
 grant execute on function public.check_and_queue_stale_batch_v2(text, text[], integer) to service_role;
 grant execute on function public.check_and_queue_stale_data_from_presence_v2() to service_role;
 grant execute on function public.get_active_subscriptions_from_realtime() to service_role;
+grant execute on function freshness.refresh_for_server(text, text, integer, bigint) to service_role;
+grant execute on function freshness.request_for_server(text, text[], integer) to service_role;
+grant execute on function freshness.sweep_for_server() to service_role;
+grant execute on function freshness.subscriptions_for_server() to service_role;
 
 -- Signed-in users may ask for the keys of tables that they may read. They call the first by name; it calls the others,
 -- which nobody can name without usage on the schema.

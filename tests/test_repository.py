@@ -129,7 +129,7 @@ def test_each_function_sets_its_search_path(connection: Connection) -> None:
         _names(
             connection,
             f"select name from ({OUR_FUNCTIONS}) as f"
-            """ where not coalesce(proconfig @> array['search_path=""'], false)""",
+            """ where not coalesce(proconfig @> array['search_path=pg_temp'], false)""",
         )
         == []
     )
@@ -173,7 +173,7 @@ def test_functions_that_registrations_write_are_guarded_too(
             "select f.oid::regprocedure::text from pg_proc as f"
             " where f.pronamespace = 'freshness'::regnamespace"
             " and f.proname ~ '^(look|not_before)_'"
-            " and (not coalesce(f.proconfig @> array['search_path=\"\"'], false)"
+            " and (not coalesce(f.proconfig @> array['search_path=pg_temp'], false)"
             " or f.proacl is null"
             " or exists (select from aclexplode(f.proacl) as a where a.grantee = 0))",
         )

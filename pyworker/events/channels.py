@@ -38,6 +38,16 @@ class Channel:
         if is_news:
             self._tell(kind)
 
+    def correct(self, state: StreamState) -> None:
+        """Take in what the database says, when nothing was heard since it was asked.
+
+        Whatever was heard before is older: a greater version was not the database's. Anybody who
+        is in it can notify.
+        """
+        if state.version < self.state.version:
+            self.state = replace(self.state, version=state.version - 1)
+        self.offer(state)
+
     def close(self) -> None:
         """Tell nothing any more."""
         if self._alarm is not None:
@@ -123,11 +133,13 @@ class Channels:
         for state in states:
             key = Key(state.data_type, state.symbol)
             channel = self._channels.get(key)
+            event = (self._heard or {}).get(key)
             if channel is None:
                 self._channels[key] = channel = Channel(key, state, self._clock)
+            elif self._heard is not None and event is None:
+                channel.correct(state)
             else:
                 channel.offer(state)
-            event = (self._heard or {}).get(key)
             if event is not None:
                 channel.offer(_state_of(event), event.kind)
         self._heard = None

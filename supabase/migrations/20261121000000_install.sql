@@ -28,7 +28,7 @@ create function freshness.seconds_until(p_moment timestamptz)
 returns double precision
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case when isfinite(p_moment) then extract(epoch from p_moment - clock_timestamp())::double precision end;
@@ -156,6 +156,9 @@ create table freshness.spent_calls (
 );
 
 create index spent_calls_source on freshness.spent_calls (source, spent_at);
+
+-- A publication of all tables must not make folding fail.
+alter table freshness.spent_calls replica identity full;
 
 create table freshness.spent_days (
     source text not null,
@@ -336,7 +339,7 @@ comment on column freshness.workers.takes_jobs is
 create function freshness.last_sign(p_seen_at timestamptz, p_started_at timestamptz, p_heartbeat_limit interval)
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_started_at > p_seen_at and p_started_at <= clock_timestamp() + p_heartbeat_limit then
@@ -500,7 +503,7 @@ create function freshness.timestamp_expression(p_type oid, p_time_zone text, p_r
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -517,7 +520,7 @@ create function freshness.ttl_expression(p_type oid, p_reference text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_type is null then 't.ttl'
@@ -545,7 +548,7 @@ create function freshness.deadline_expression(p_type freshness.data_types)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     -- A staleness function only says whether, not when: asked at the deadline, and again a minute later when it said
     -- no.
@@ -569,7 +572,7 @@ create function freshness.ahead_expression(p_type freshness.data_types)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_type.jitter = interval '0' then 't.refresh_ahead'
@@ -588,7 +591,7 @@ create function freshness.refresh_expression(p_type freshness.data_types, p_fres
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select format(
         -- Only a function can name a deadline that is infinite.
@@ -607,13 +610,16 @@ comment on function freshness.refresh_expression(freshness.data_types, text, tex
 -- <<<
 
 -- >>> sql/205_symbols.sql
--- A symbol is the symbol column's value as canonical text: cast through the column's type and back.
+-- A symbol is the symbol column's value as canonical text: cast through the column's type and back. Dates and times are
+-- written as the session says, so what makes a text of a symbol settles that: they are read back in any session.
 
 create function freshness.cast_symbol(p_symbol text, p_type text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 as $$
 declare
     v_symbol text;
@@ -629,12 +635,32 @@ $$;
 comment on function freshness.cast_symbol(text, text) is
     'One symbol as the canonical text of a type, or null when it is not a value of that type.';
 
+create function freshness.cast_symbols(p_symbols text[], p_type text, out given text[], out symbols text[])
+language plpgsql
+stable
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
+as $$
+begin
+    execute format(
+        'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
+        ' from (select distinct g from unnest($1) as g) as given',
+        p_type
+    ) into given, symbols using p_symbols;
+end
+$$;
+
+comment on function freshness.cast_symbols(text[], text) is
+    'Each given text once, and beside it its symbol: the canonical text of a type, or null. Fails if one is no value of'
+    ' that type.';
+
 create function freshness.canonical_symbols(p_data_type text, p_symbols text[])
 returns table (given text, symbol text)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -664,11 +690,8 @@ begin
         -- The whole list at once is ten times faster; one that does not fit the type spoils it, then each goes alone.
         -- Not returned from here: what was returned before an error would stay.
         begin
-            execute format(
-                'select array_agg(g), array_agg(case when length(g) between 1 and 200 then (g::%1$s)::text end)'
-                ' from (select distinct g from unnest($1) as g) as given',
-                format_type(v_type, -1)
-            ) into v_given, v_symbols using p_symbols;
+            select c.given, c.symbols into v_given, v_symbols
+            from freshness.cast_symbols(p_symbols, format_type(v_type, -1)) as c;
         exception
             when data_exception or integrity_constraint_violation then
                 v_given := array(select distinct g from unnest(p_symbols) as g);
@@ -698,7 +721,7 @@ create function freshness.owner_name()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (select n.nspowner::regrole::text from pg_catalog.pg_namespace as n where n.nspname = 'freshness');
@@ -724,7 +747,7 @@ returns table (
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -764,7 +787,7 @@ create function freshness.newest_row(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_table text := freshness.find_table_again(p_type)::text;
@@ -819,7 +842,7 @@ create function freshness.look_joins(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(
@@ -866,7 +889,7 @@ comment on function freshness.look_joins(freshness.data_types) is
 create function freshness.define_look(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;
@@ -910,7 +933,7 @@ begin
     execute format(
         'create or replace function freshness.%1$I(p_symbols text[], p_verified_at timestamptz[]) returns table'
         ' (symbol text, present boolean, stored_at timestamptz, fresh_until timestamptz, refresh_at timestamptz)'
-        ' language plpgsql stable rows 10 set search_path = '''' as %2$L;'
+        ' language plpgsql stable rows 10 set search_path = pg_temp as %2$L;'
         ' revoke all on function freshness.%1$I(text[], timestamptz[]) from public;'
         ' alter function freshness.%1$I(text[], timestamptz[]) owner to %3$s',
         v_name, v_body, freshness.owner_name()
@@ -928,7 +951,7 @@ create function freshness.row_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -951,7 +974,7 @@ create function freshness.look_at_key(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_ttl oid := freshness.find_ttl_column(p_type.data_table, p_type.ttl_column);
@@ -1008,7 +1031,7 @@ create function freshness.find_column(p_table regclass, p_column text, p_role te
 returns oid
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type oid;
@@ -1023,7 +1046,7 @@ begin
             message = format('column "%s" of table %s does not exist', p_column, p_table),
             hint = format('Pass the name of its %1$s column as %1$s_column.', p_role)
             || case when p_role = 'symbol' then ' Null stands for a global table.' else '' end;
-    elsif not (v_type::regtype::text = any (p_types)) then
+    elsif not (v_type = any (p_types::regtype[]::oid[])) then
         raise exception using
             errcode = 'FR002',
             message = format('column "%s" of table %s has type %s', p_column, p_table, v_type::regtype),
@@ -1040,7 +1063,7 @@ create function freshness.find_timestamp_column(p_table regclass, p_column text)
 returns oid
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select freshness.find_column(
         p_table, p_column, 'timestamp', array['timestamp with time zone', 'timestamp without time zone', 'date']
@@ -1053,7 +1076,7 @@ create function freshness.find_ttl_column(p_table regclass, p_column text)
 returns oid
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select freshness.find_column(
         p_table, p_column, 'ttl', array['interval', 'integer', 'bigint', 'smallint', 'numeric']
@@ -1068,7 +1091,7 @@ create function freshness.find_key_columns(p_table regclass, p_symbol_column tex
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select array_agg(a.attname::text order by c.position)
     from pg_catalog.pg_index as i
@@ -1095,7 +1118,7 @@ create function freshness.find_table(p_table text)
 returns regclass
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table regclass;
@@ -1124,7 +1147,7 @@ create function freshness.find_table_again(p_type freshness.data_types)
 returns regclass
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if not exists (select from pg_catalog.pg_class as c where c.oid = p_type.data_table) then
@@ -1146,7 +1169,7 @@ create function freshness.find_function(p_function text, p_arguments text, p_res
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_function regprocedure;
@@ -1159,7 +1182,7 @@ begin
             case when p_function like '%(%' then p_function else p_function || '(' || p_arguments || ')' end
         );
     exception
-        when syntax_error_or_access_rule_violation then
+        when syntax_error_or_access_rule_violation or invalid_text_representation then
             v_function := null;
     end;
     if
@@ -1211,7 +1234,7 @@ create function freshness.register_data_type(
 )
 returns freshness.data_types
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 declare
@@ -1219,6 +1242,7 @@ declare
     v_is_auto boolean := coalesce(lower(refresh_ahead) = 'auto', false);
     v_row freshness.data_types;
 begin
+    perform freshness.check_words(name, write_mode, priority, max_attempts, calls_per_refresh);
     -- The registry's own triggers check the rest, write the look function and have the keys looked at again.
     insert into freshness.data_types as t (
         name, data_table, symbol_column, timestamp_column, time_zone, ttl, ttl_column, refresh_ahead,
@@ -1280,14 +1304,15 @@ comment on function freshness.register_data_type is
     'Adds a data type to the registry, or changes it; doing it twice changes nothing. data_table: schema-qualified'
     ' name; ttl: how long a row stays fresh; symbol_column: null for a global table; refresh_ahead: an interval, or'
     ' auto; write_mode: upsert, append or replace; triggers => false leaves the data table without ours. FR002 names a'
-    ' table, column, time zone, function or unique index that does not exist, and a time that makes no sense.';
+    ' table, column, time zone, function or unique index that does not exist, and a name, time or number that makes no'
+    ' sense.';
 -- <<<
 
 -- >>> sql/245_unregister_data_type.sql
 create function freshness.unregister_data_type(name text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set client_min_messages = warning
 as $$
 #variable_conflict use_variable
@@ -1318,12 +1343,53 @@ comment on function freshness.unregister_data_type(text) is
     ' was none. A refresh that is running ends without writing.';
 -- <<<
 
+-- >>> sql/248_check_words.sql
+-- The registry's own constraints stand behind this; to whoever registers a data type they say too little.
+create function freshness.check_words(
+    p_name text, p_write_mode text, p_priority integer, p_max_attempts integer, p_calls_per_refresh integer
+)
+returns void
+language plpgsql
+immutable
+set search_path = pg_temp
+as $$
+declare
+    v_wrong text[] := case
+        when (p_name ~ '^[A-Za-z][A-Za-z0-9_-]{0,43}$') is not true then array[
+            'name is ' || coalesce(quote_literal(p_name), 'null'),
+            'A name has up to 44 letters, digits, ''_'' and ''-'', and begins with a letter.'
+        ]
+        when (p_write_mode in ('upsert', 'append', 'replace')) is not true then array[
+            'write_mode is ' || coalesce(quote_literal(p_write_mode), 'null'),
+            'Pass ''upsert'', ''append'' or ''replace''.'
+        ]
+        when (p_priority between 0 and 9) is not true then array[
+            'priority is ' || coalesce(p_priority::text, 'null'), 'Pass 0 to 9; higher is more urgent.'
+        ]
+        when (p_max_attempts between 1 and 32767) is not true then array[
+            'max_attempts is ' || coalesce(p_max_attempts::text, 'null'), 'Pass 1 to 32767.'
+        ]
+        when (p_calls_per_refresh between 1 and 32767) is not true then array[
+            'calls_per_refresh is ' || coalesce(p_calls_per_refresh::text, 'null'), 'Pass 1 to 32767.'
+        ]
+    end;
+begin
+    if v_wrong is not null then
+        raise exception using errcode = 'FR002', message = v_wrong[1], hint = v_wrong[2];
+    end if;
+end
+$$;
+
+comment on function freshness.check_words(text, text, integer, integer, integer) is
+    'Refuses with FR002 a name, write mode or number that a data type cannot have, and says what it can.';
+-- <<<
+
 -- >>> sql/248_refuse_costs.sql
 -- What can never be allowed would wait for ever, and whatever comes after it in its source as well.
 create function freshness.refuse_costs(p_source text, p_calls integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_most integer := (
@@ -1349,7 +1415,7 @@ create function freshness.read_interval(p_text text, p_name text)
 returns interval
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return p_text::interval;
@@ -1367,7 +1433,7 @@ comment on function freshness.read_interval(text, text) is 'An interval from tex
 create function freshness.refuse(p_name text, p_value interval, p_rule text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     raise exception using errcode = 'FR002',
@@ -1381,7 +1447,7 @@ comment on function freshness.refuse(text, interval, text) is 'Raises FR002 for 
 create function freshness.check_data_type()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if tg_op = 'UPDATE' and new.name <> old.name then
@@ -1463,7 +1529,7 @@ for each row execute function freshness.check_data_type();
 create function freshness.pull_all_keys(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.pulls (data_type, reason)
@@ -1485,7 +1551,7 @@ create function freshness.keys_after(p_data_type text, p_symbol text, p_limit in
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- The least of each by its primary key, so that a slice costs the same however many keys there are.
@@ -1520,7 +1586,7 @@ comment on function freshness.keys_after(text, text, integer) is
 create function freshness.apply_data_type()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- Taken care of elsewhere, or of no consequence for a deadline.
@@ -1565,7 +1631,7 @@ for each row execute function freshness.apply_data_type();
 create function freshness.renew_look(p_data_type text)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform freshness.define_look(p_data_type);
@@ -1587,7 +1653,7 @@ comment on function freshness.renew_look(text) is
 create function freshness.release_unreadable(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.jobs as j
@@ -1618,7 +1684,7 @@ comment on function freshness.release_unreadable(text) is
 create function freshness.wake(p_data_type text, p_run_at timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_channel text;
@@ -1689,7 +1755,7 @@ comment on function freshness.wake(text, timestamptz) is
 create function freshness.hand_over(p_data_type text, p_symbol text, p_viewers integer default 0)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -1789,7 +1855,7 @@ returns table (symbol text, viewers integer)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -1837,7 +1903,7 @@ comment on function freshness.live_watches(text, text[]) is
 create function freshness.schedule(p_data_type text, p_symbols text[], p_priority integer default null)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_run_at timestamptz;
@@ -1920,7 +1986,7 @@ create function freshness.request(
 returns table (symbol text, queued boolean)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -2022,7 +2088,7 @@ returns table (subscription_row bigint, subscription_id uuid, data_type text, sy
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- Thousands are read where the planner sees ten: never all with all. One plan serves one row and all of them.
 set enable_nestloop = off
 set enable_seqscan = off
@@ -2132,7 +2198,7 @@ returns table (subscription_row bigint, subscription_id uuid, data_type text, sy
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_problem text;
@@ -2180,7 +2246,7 @@ create function freshness.record_watches(p_rows bigint[])
 returns table (data_type text, symbol text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -2217,7 +2283,7 @@ comment on function freshness.record_watches(bigint[]) is
 create function freshness.watch_subscriptions(p_rows bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type record;
@@ -2244,7 +2310,7 @@ comment on function freshness.watch_subscriptions(bigint[]) is
 create function freshness.watch_later(p_rows bigint[], p_reason text, p_try_now boolean)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_try_now then
@@ -2279,7 +2345,7 @@ create function freshness.watch_subscribed_key(p_type freshness.data_types, p_is
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(
@@ -2360,7 +2426,7 @@ create function freshness.watch_subscribed_keys()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_table record;
@@ -2411,7 +2477,7 @@ comment on function freshness.watch_subscribed_keys() is
 create function freshness.define_subscription_trigger(p_waits boolean default true)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_template constant text := $body$
@@ -2484,7 +2550,7 @@ begin
     -- looks dear enough to be compiled.
     execute format(
         'create or replace function public.on_realtime_subscription_insert() returns trigger language plpgsql'
-        ' security definer set jit = off set enable_seqscan = off set search_path = '''' set lock_timeout = ''100ms'''
+        ' security definer set jit = off set enable_seqscan = off set search_path = pg_temp set lock_timeout = ''100ms'''
         ' as %L; revoke all on function public.on_realtime_subscription_insert() from public',
         format(v_template, freshness.watch_subscribed_keys())
     );
@@ -2509,7 +2575,7 @@ comment on function public.on_realtime_subscription_insert() is
 create function freshness.attach_subscription_trigger()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '2s'
 as $$
 begin
@@ -2545,7 +2611,7 @@ returns table (data_type text, symbol text, status text, fresh_until timestamptz
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -2618,7 +2684,7 @@ create function freshness.watch(
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -2716,7 +2782,7 @@ comment on function freshness.watch(text[], text[], text, interval, integer, int
 create function freshness.unwatch(p_data_types text[], p_symbols text[], p_watcher text)
 returns integer
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     with ended as (
         delete from freshness.watches as w
@@ -2742,7 +2808,7 @@ comment on function freshness.unwatch(text[], text[], text) is
 create function freshness.retry(p_data_type text, p_symbol text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.jobs as j
@@ -2766,7 +2832,7 @@ comment on function freshness.retry(text, text) is
 create function freshness.retry(p_data_type text)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_released bigint;
@@ -2829,7 +2895,7 @@ create function freshness.queue_for_caller(p_data_type text, p_symbol text)
 returns freshness.queued_key
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -2896,7 +2962,7 @@ create function freshness.answer_for_caller(p_key freshness.queued_key)
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_rows jsonb;
@@ -2941,7 +3007,7 @@ returns text
 language plpgsql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -2961,7 +3027,7 @@ returns table (data_type text, symbol text, lease_until timestamptz)
 language plpgsql
 stable
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -2999,10 +3065,30 @@ comment on column freshness.card_limits.keys_per_call is 'Different keys that on
 comment on column freshness.card_limits.keys_per_user is
     'Keys that a user may watch at a time, with cards and streams. The service role is not limited.';
 
+-- Whoever restores a dump of the schema alone has the table without its row: it is put back, as in a new database.
+create function freshness.limits_of_cards()
+returns freshness.card_limits
+language plpgsql
+set search_path = pg_temp
+as $$
+declare
+    v_limits freshness.card_limits;
+begin
+    select * into v_limits from freshness.card_limits;
+    if not found then
+        insert into freshness.card_limits default values on conflict do nothing;
+        select * into v_limits from freshness.card_limits;
+    end if;
+    return v_limits;
+end
+$$;
+
+comment on function freshness.limits_of_cards() is 'The row of freshness.card_limits, which is put back if it is gone.';
+
 create function freshness.refuse_call(p_status integer, p_code text, p_message text, p_hint text, p_retry_after integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_headers jsonb := jsonb_strip_nulls(jsonb_build_object(
@@ -3028,7 +3114,7 @@ comment on function freshness.refuse_call(integer, text, text, text, integer) is
 create function freshness.refuse_too_many(p_watcher text, p_data_types text[], p_symbols text[], p_most integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_ends timestamptz[];
@@ -3075,7 +3161,7 @@ create function freshness.add_cards(
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -3089,7 +3175,7 @@ declare
 begin
     select coalesce(p_lease, l.lease), case when p_role <> 'service_role' then l.keys_per_user end
     into v_lease, v_most
-    from freshness.card_limits as l;
+    from freshness.limits_of_cards() as l;
 
     v_closed := array(
         select t.name
@@ -3130,8 +3216,7 @@ comment on function freshness.add_cards(text[], text[], text, text, interval) is
 -- >>> sql/374_read_cards.sql
 create function freshness.read_cards(p_body jsonb, out data_types text[], out symbols text[])
 language plpgsql
-stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_is_list boolean := p_body ? 'cards';
@@ -3139,7 +3224,7 @@ declare
     v_wait jsonb := p_body -> 'wait';
     v_card record;
     v_problem text;
-    v_most integer := (select l.keys_per_call from freshness.card_limits as l);
+    v_most integer := (select l.keys_per_call from freshness.limits_of_cards() as l);
 begin
     if jsonb_typeof(p_body) is distinct from 'object' then
         v_problem := 'The body must be an object with symbol and dataTypes, or with cards.';
@@ -3222,7 +3307,7 @@ create function freshness.caller_name(p_role text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- PostgREST puts the claims of the token there that it has verified.
@@ -3247,7 +3332,7 @@ create function freshness.card_as_json(
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     c_format constant text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
@@ -3271,7 +3356,7 @@ create function public.on_card_add(
 returns jsonb
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- Not current_user, which is the owner here; no role was set: the one that logged in.
@@ -3323,7 +3408,7 @@ begin
     end if;
     return jsonb_build_object(
         'success', true,
-        'leaseSeconds', (select extract(epoch from l.lease) from freshness.card_limits as l)::double precision,
+        'leaseSeconds', (select extract(epoch from l.lease) from freshness.limits_of_cards() as l)::double precision,
         'keys', v_keys
     );
 end
@@ -3344,7 +3429,7 @@ create function freshness.changed_rows(p_type freshness.data_types)
 returns table (symbol text, symbols text, moment text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return query
@@ -3367,7 +3452,7 @@ create function freshness.earlier_keys(p_type freshness.data_types, p_operation 
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -3410,7 +3495,7 @@ comment on function freshness.earlier_keys(freshness.data_types, text, text, tex
 create function freshness.pull_changed_keys(p_data_type text, p_symbols text[], p_newest timestamptz[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 set jit = off
 set plan_cache_mode = force_generic_plan
@@ -3464,7 +3549,7 @@ comment on function freshness.pull_changed_keys(text, text[], timestamptz[]) is
 create function freshness.pull_all_rows(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 as $$
 begin
@@ -3479,7 +3564,7 @@ create function freshness.is_used(p_data_type text)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '100ms'
 as $$
 begin
@@ -3500,7 +3585,7 @@ create function freshness.update_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -3551,7 +3636,7 @@ create function freshness.judge_updated_row(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -3597,7 +3682,7 @@ comment on function freshness.judge_updated_row(freshness.data_types) is
 create function freshness.are_too_many(p_data_type text, p_symbol text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_judged constant integer := 500;
@@ -3641,7 +3726,7 @@ create function freshness.all_became_fresher(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -3680,7 +3765,7 @@ comment on function freshness.all_became_fresher(freshness.data_types) is
 create function freshness.define_data_trigger(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;
@@ -3690,7 +3775,7 @@ begin
     v_limit := least(v_type.ttl, interval '1 minute');
     execute format(
         'create or replace function freshness.%1$I() returns trigger language plpgsql security definer'
-        ' set search_path = '''' as %2$L; revoke all on function freshness.%1$I() from public;'
+        ' set search_path = pg_temp%4$s as %2$L; revoke all on function freshness.%1$I() from public;'
         ' alter function freshness.%1$I() owner to %3$s',
         'changed_' || p_data_type,
         format(
@@ -3742,7 +3827,9 @@ begin
             freshness.earlier_keys(v_type, 'INSERT', null, 'new_rows'),
             freshness.earlier_keys(v_type, 'DELETE', 'old_rows', null), freshness.judge_updated_row(v_type)
         ),
-        freshness.owner_name()
+        freshness.owner_name(),
+        -- As freshness.cast_symbol.
+        case when not v_type.symbol_is_text then ' set datestyle = ''ISO, MDY'' set timezone = ''UTC''' end
     );
 end
 $define$;
@@ -3759,7 +3846,9 @@ create function public.check_staleness_on_update()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 set lock_timeout = '100ms'
 as $$
 declare
@@ -3811,7 +3900,7 @@ comment on function public.check_staleness_on_update() is
 create function freshness.attach_data_triggers(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -3850,7 +3939,7 @@ comment on function freshness.attach_data_triggers(text) is
 create function freshness.detach_data_triggers(p_data_type text, p_except regclass default null)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- On hosted Supabase a DROP TRIGGER locks other tables too for a moment; rather fail than hold them up.
 set lock_timeout = '2s'
 as $$
@@ -3876,7 +3965,7 @@ comment on function freshness.detach_data_triggers(text, regclass) is
 create function freshness.renew_update_trigger(p_old freshness.data_types, p_new freshness.data_types)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '2s'
 as $$
 begin
@@ -3911,7 +4000,7 @@ create function freshness.register_source(
 )
 returns freshness.sources
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 declare
@@ -3952,7 +4041,7 @@ comment on function freshness.register_source is
 create function freshness.unregister_source(name text)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_variable
 begin
@@ -3980,7 +4069,7 @@ comment on type freshness.used_calls is
 create function freshness.used_calls(p_source text)
 returns freshness.used_calls
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- A plan made while there are few would read all of them.
 set enable_seqscan = off
@@ -4028,7 +4117,7 @@ create function freshness.allowance(p_source freshness.sources, p_used freshness
 returns table (calls integer, bytes bigint, opens_at timestamptz)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -4100,7 +4189,7 @@ create function freshness.tokens(p_source freshness.sources, p_now timestamptz)
 returns double precision
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- A clock that was set back neither gives nor takes.
@@ -4125,7 +4214,7 @@ comment on function freshness.tokens(freshness.sources, timestamptz) is
 create function freshness.spend()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_job record;
@@ -4156,7 +4245,7 @@ execute function freshness.spend();
 create function freshness.fold_spent_calls(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -4190,7 +4279,7 @@ comment on function freshness.fold_spent_calls(text) is
 create function freshness.gather_spent_calls(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     with gone as (
@@ -4223,7 +4312,7 @@ comment on function freshness.gather_spent_calls(text) is
 create function freshness.tidy_spent_calls(p_source text, p_used freshness.used_calls)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if
@@ -4249,7 +4338,7 @@ create function freshness.open_source(p_source text)
 returns table (calls integer, bytes bigint)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -4276,7 +4365,7 @@ comment on function freshness.open_source(text) is
 create function freshness.open_sources(p_data_types text[], p_lead interval)
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- A plan that expects many due jobs would look for one in the table, past all that are not.
 set enable_seqscan = off
@@ -4320,7 +4409,7 @@ comment on function freshness.open_sources(text[], interval) is
 create function freshness.charge_sources(p_worker bigint, p_since timestamptz, p_sources text[], p_short text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -4371,7 +4460,7 @@ comment on function freshness.charge_sources(bigint, timestamptz, text[], text[]
 create function freshness.have_plenty(p_sources text[], p_calls integer)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -4419,7 +4508,7 @@ comment on function freshness.have_plenty(text[], integer) is
 create function freshness.pause_source(p_source text, p_until timestamptz, p_reason text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sources as s
@@ -4436,7 +4525,7 @@ comment on function freshness.pause_source(text, timestamptz, text) is
 create function freshness.note_source_failure(p_source text, p_reason text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- Calls that were under way when a pause began say nothing new.
@@ -4465,7 +4554,7 @@ comment on function freshness.note_source_failure(text, text) is
 create function freshness.note_source_success(p_source text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sources as s set failures = 0, pauses = 0, pause_reason = null, opens_at = null
@@ -4479,7 +4568,7 @@ create function freshness.next_of_source(p_source text, p_due_at timestamptz)
 returns timestamptz
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_source is not null and exists (
@@ -4503,7 +4592,7 @@ create function freshness.reconsider_once(p_data_type text, p_symbols text[], p_
 returns table (symbol text, outcome text, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- There may be 20,000 keys where the planner sees ten, and any number of jobs where it sees none: each step goes from
 -- key to key by the primary key, or by the place of a row that is locked.
 set enable_seqscan = off
@@ -4628,7 +4717,7 @@ create function freshness.reconsider(
 returns table (symbol text, outcome text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -4673,7 +4762,7 @@ comment on function freshness.reconsider(text, text[], boolean) is
 create function freshness.raise_priorities(p_data_type text, p_pulls freshness.pulls[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- From key to key by the primary key, however few jobs the planner takes them for.
 set enable_seqscan = off
 as $$
@@ -4732,7 +4821,7 @@ comment on function freshness.raise_priorities(text, freshness.pulls[]) is
 create function freshness.fold_keys(p_data_type text, p_pulls freshness.pulls[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_asked record;
@@ -4799,7 +4888,7 @@ comment on function freshness.fold_keys(text, freshness.pulls[]) is
 create function freshness.fold_pulls(p_limit integer default 10000)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 -- A plan that was made while the inbox was empty must not read all of it for each pull when it has filled.
 set enable_seqscan = off
@@ -4865,7 +4954,7 @@ create function freshness.turns_to_fold(p_limit integer)
 returns integer
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         (count(*) / p_limit + coalesce(sum(
@@ -4881,7 +4970,7 @@ comment on function freshness.turns_to_fold(integer) is
 create function freshness.seconds_until_fold()
 returns double precision
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- One that was left at once waits for somebody who holds its job.
@@ -4904,7 +4993,7 @@ create function freshness.backoff(p_attempts integer, p_first interval, p_longes
 returns interval
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return least(p_first * power(2, least(p_attempts, 20) - 1), p_longest) * (0.5 + random() / 2);
@@ -4919,7 +5008,7 @@ create function freshness.stale_wait(p_type freshness.data_types, p_stale_since 
 returns interval
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return least(
@@ -4940,7 +5029,7 @@ comment on function freshness.stale_wait(freshness.data_types, timestamptz) is
 create function freshness.mend_not_before()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -4986,7 +5075,7 @@ comment on function freshness.mend_not_before() is
 create function freshness.take_over()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- The running jobs are found by their index, and changed where they are, however few the planner takes them for.
 set enable_seqscan = off
 set jit = off
@@ -5088,7 +5177,7 @@ comment on function freshness.take_over() is
 create function freshness.runs_for_nobody()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -5116,7 +5205,7 @@ comment on function freshness.runs_for_nobody() is 'Whether jobs run for workers
 create function freshness.somebody_died()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -5158,7 +5247,7 @@ create function freshness.due_jobs(
     out short text[]
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- The places are known: nothing else is read, however few rows the plan was made for.
@@ -5278,7 +5367,7 @@ create function freshness.lock_best(
     out are_all boolean
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 -- The places are known: nothing else is read, however few rows the plan was made for.
 set enable_seqscan = off
@@ -5382,7 +5471,7 @@ create function freshness.claims_plain(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(
@@ -5449,7 +5538,7 @@ create function freshness.claim_plain_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_type freshness.data_types;
@@ -5518,7 +5607,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 -- A data table that is being altered concerns its own keys only: they are set aside for a minute.
 set lock_timeout = '1s'
 set jit = off
@@ -5635,7 +5724,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -5699,7 +5788,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 #variable_conflict use_column
@@ -5818,7 +5907,7 @@ comment on function freshness.decide(bigint, freshness.data_types, tid[], freshn
 create function freshness.define_not_before(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set client_min_messages = warning
 as $define$
 declare
@@ -5838,7 +5927,7 @@ begin
         execute format(
             'create or replace function freshness.%1$I(p_symbols text[])'
             ' returns table (symbol text, closed_until timestamptz, problem text)'
-            ' language plpgsql rows 10 set search_path = '''' as %2$L;'
+            ' language plpgsql rows 10 set search_path = pg_temp as %2$L;'
             ' revoke all on function freshness.%1$I(text[]) from public;'
             ' alter function freshness.%1$I(text[]) owner to %3$s',
             v_name, v_body, freshness.owner_name()
@@ -5854,7 +5943,7 @@ create function freshness.ask_not_before(p_data_type text, p_symbols text[])
 returns table (symbol text, closed_until timestamptz, problem text)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -5888,7 +5977,7 @@ create function freshness.looks_at_one()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -5948,7 +6037,7 @@ create function freshness.claim_one_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format($body$
@@ -6069,7 +6158,7 @@ create type freshness.claimed_one as (
 create function freshness.define_claims(p_waits boolean default true)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_one text := freshness.claim_one_body();
@@ -6092,7 +6181,7 @@ begin
     execute format(
         'create or replace function freshness.claim_one(p_worker bigint, p_data_types text[], p_lead interval)'
         ' returns setof freshness.claimed_one'
-        ' language plpgsql rows 1 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
+        ' language plpgsql rows 1 set search_path = pg_temp set lock_timeout = ''100ms'' set enable_seqscan = off as %L;'
         ' revoke all on function freshness.claim_one(bigint, text[], interval) from public',
         freshness.claim_one_body()
     );
@@ -6100,7 +6189,7 @@ begin
         'create or replace function freshness.claim_plain('
         'p_worker bigint, p_data_types text[], p_places tid[], p_sources text[], p_horizon timestamptz)'
         ' returns setof freshness.claimed_job'
-        ' language plpgsql rows 10 set search_path = '''' set lock_timeout = ''100ms'' set enable_seqscan = off'
+        ' language plpgsql rows 10 set search_path = pg_temp set lock_timeout = ''100ms'' set enable_seqscan = off'
         ' set plan_cache_mode = force_generic_plan as %L;'
         ' revoke all on function freshness.claim_plain(bigint, text[], tid[], text[], timestamptz) from public',
         freshness.claim_plain_body()
@@ -6130,7 +6219,7 @@ create function freshness.claim_told(
 returns setof freshness.claimed_job
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -6164,7 +6253,7 @@ create function freshness.prepare_rows(p_type freshness.data_types, p_symbol tex
 returns jsonb
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -6240,7 +6329,7 @@ create function freshness.column_list(p_type freshness.data_types, p_rows jsonb)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_wrong text;
@@ -6274,7 +6363,7 @@ create function freshness.newest_timestamp(p_type freshness.data_types, p_rows j
 returns timestamptz
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set timezone = 'UTC'
 as $$
 declare
@@ -6303,7 +6392,7 @@ create function freshness.key_condition(p_type freshness.data_types)
 returns text
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case when p_type.symbol_column is null then 'true' else format('r.%I::text = $1', p_type.symbol_column) end;
@@ -6316,7 +6405,9 @@ comment on function freshness.key_condition(freshness.data_types) is
 create function freshness.lock_rows(p_type freshness.data_types, p_symbol text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
+set timezone = 'UTC'
 as $$
 begin
     execute format(
@@ -6333,7 +6424,8 @@ comment on function freshness.lock_rows(freshness.data_types, text) is
 create function freshness.write_rows(p_type freshness.data_types, p_symbol text, p_rows jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
+set datestyle = 'ISO, MDY'
 set timezone = 'UTC'
 as $$
 declare
@@ -6395,7 +6487,7 @@ create function freshness.write_plainly(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_columns text[];
@@ -6522,7 +6614,7 @@ create function freshness.store_answer(
     out outcome text, out held_until timestamptz, out reason text
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_rows jsonb;
@@ -6582,7 +6674,7 @@ create function freshness.store_answers(
 )
 returns freshness.stored_answer[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_is_stored boolean[] := freshness.store_together(p_type, p_jobs, p_answers);
@@ -6615,7 +6707,7 @@ create function freshness.store_together(
 )
 returns boolean[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 set timezone = 'UTC'
@@ -6705,7 +6797,7 @@ create function freshness.looks_at_ends(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     -- Each value once: without the offsets the planner would write out its expression wherever it is used.
@@ -6782,7 +6874,7 @@ create index events_measured on freshness.events (data_type, id) where is_measur
 create function freshness.measure_refresh_ahead(p_data_type text)
 returns interval
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_measured interval := (
@@ -6824,7 +6916,7 @@ create function freshness.move_ended(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
@@ -6945,7 +7037,7 @@ comment on function freshness.move_ended is
 create function freshness.raise_fence_lost(p_data_type text, p_symbol text, p_fence bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     raise exception using errcode = 'FR003',
@@ -6970,7 +7062,7 @@ create function freshness.end_refreshes(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Jobs are found by their key or their place, however few there were when the plan was made.
@@ -7042,7 +7134,7 @@ create function freshness.ends_body(p_type freshness.data_types)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return format(
@@ -7158,7 +7250,7 @@ create function freshness.finish(
 returns table (outcome text, due_in double precision)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -7195,7 +7287,7 @@ comment on function freshness.finish is
 create function freshness.after_success(p_type freshness.data_types)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if p_type.refresh_ahead_is_auto and (p_type.refresh_ahead = interval '0' or random() < 0.05) then
@@ -7215,7 +7307,7 @@ comment on function freshness.after_success(freshness.data_types) is
 create function freshness.define_ends(p_data_type text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 declare
     v_name text := 'ends_' || p_data_type;
@@ -7230,7 +7322,7 @@ begin
     execute format(
         'create or replace function freshness.%1$I(p_symbols text[], p_fences bigint[], p_rows text[],'
         ' p_validators text[], p_bytes bigint[], p_calls integer[]) returns freshness.ended[]'
-        ' language plpgsql set search_path = '''' set timezone = ''UTC'' as %2$L;'
+        ' language plpgsql set search_path = pg_temp set timezone = ''UTC'' as %2$L;'
         ' revoke all on function freshness.%1$I(text[], bigint[], text[], text[], bigint[], integer[]) from public;'
         ' alter function freshness.%1$I(text[], bigint[], text[], text[], bigint[], integer[]) owner to %3$s',
         v_name, v_body, freshness.owner_name()
@@ -7253,7 +7345,7 @@ create function freshness.end_together(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type freshness.data_types;
@@ -7314,7 +7406,7 @@ create function freshness.try_to_end(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- Somebody who holds one key's rows is not waited for: the others would wait too.
 set lock_timeout = '100ms'
 as $$
@@ -7353,7 +7445,7 @@ create function freshness.finish_many(
 )
 returns freshness.ended[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 -- Jobs and rows are found by their key or their place, however few there were when the plan was made.
@@ -7421,7 +7513,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -7515,7 +7607,7 @@ create function freshness.end_plainly_body()
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     return e'\nbegin' || coalesce(
@@ -7544,7 +7636,7 @@ comment on function freshness.end_plainly_body() is
 create function freshness.define_end_plainly(p_waits boolean default true)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $define$
 begin
     if exists (
@@ -7564,7 +7656,7 @@ begin
     execute format(
         'create or replace function freshness.end_plainly(p_data_type text, p_symbols text[], p_fences bigint[],'
         ' p_rows text[], p_validators text[], p_bytes bigint[], p_calls integer[]) returns freshness.ended[]'
-        ' language plpgsql set search_path = '''' as %L;'
+        ' language plpgsql set search_path = pg_temp as %L;'
         ' revoke all on function freshness.end_plainly(text, text[], bigint[], text[], text[], bigint[], integer[])'
         ' from public',
         freshness.end_plainly_body()
@@ -7599,7 +7691,7 @@ create function freshness.fail(
 returns table (outcome text, due_in double precision)
 language plpgsql
 rows 1
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -7683,7 +7775,7 @@ comment on function freshness.fail is
 create function freshness.tell_listeners()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     -- What such a transaction sees may be old: tell all.
@@ -7734,7 +7826,7 @@ execute function freshness.tell_listeners();
 create function freshness.tell_queued(p_data_type text, p_symbols text[], p_requested_at timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if not exists (select from freshness.listeners) then
@@ -7771,7 +7863,7 @@ create function freshness.listen_for(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.listeners as l (data_type, symbol, backend, is_told_of_starts)
@@ -7796,7 +7888,7 @@ create function freshness.stop_listening(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     delete from freshness.listeners as l
@@ -7817,7 +7909,7 @@ comment on function freshness.stop_listening(integer, text, text[], boolean) is
 create function freshness.forget_lost_listeners()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_forgotten integer;
@@ -7859,7 +7951,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -7932,7 +8024,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -8002,7 +8094,7 @@ comment on function freshness.wait_for(text, text[], boolean[], timestamptz[], i
 create function freshness.tell_lines(p_said jsonb)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8054,7 +8146,7 @@ create function freshness.stream_status(
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return case
@@ -8077,7 +8169,7 @@ create function freshness.stream_states(p_data_types text[], p_symbols text[])
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -8109,7 +8201,7 @@ comment on function freshness.stream_states(text[], text[]) is
 create function freshness.hold_jobs(p_data_types text[], p_symbols text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8130,7 +8222,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
@@ -8157,12 +8249,12 @@ comment on function freshness.follow_keys(text[], text[], integer) is
 create function freshness.refuse_streams(p_streams text[], p_data_types text[], p_symbols text[])
 returns text[]
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-    v_most integer := (select l.keys_per_user from freshness.card_limits as l);
+    v_most integer := (select l.keys_per_user from freshness.limits_of_cards() as l);
     v_owner text;
     v_held text[];
     v_with text[];
@@ -8222,7 +8314,7 @@ comment on function freshness.refuse_streams(text[], text[], text[]) is
 create function freshness.lease_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8245,7 +8337,7 @@ comment on function freshness.lease_streams(text[], text[], text[], interval) is
 create function freshness.watch_streams(p_streams text[], p_data_types text[], p_symbols text[], p_lease interval)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8288,7 +8380,7 @@ returns table (
 )
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -8379,7 +8471,7 @@ create function freshness.look_at_streams(p_data_types text[], p_symbols text[],
 returns table (data_type text, symbol text, status text, fresh_until timestamptz, due_at timestamptz)
 language plpgsql
 rows 10
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     perform freshness.listen_for(k.data_type, array_agg(k.symbol), p_backend, true)
@@ -8399,7 +8491,7 @@ create function freshness.renew_streams(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8422,7 +8514,7 @@ create function freshness.close_streams(
 )
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_ended integer;
@@ -8446,7 +8538,7 @@ comment on function freshness.close_streams(text[], text[], text[], integer) is
 create function freshness.stream_figures(out streams bigint, out streamed_keys bigint)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     select count(distinct w.watcher), count(distinct (w.data_type, w.symbol)) into streams, streamed_keys
@@ -8466,7 +8558,7 @@ create function freshness.announce_worker(
 )
 returns bigint
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     insert into freshness.workers (name, heartbeat_limit, takes_jobs)
     values (p_name, p_heartbeat_limit, p_takes_jobs) returning id
@@ -8479,7 +8571,7 @@ comment on function freshness.announce_worker(text, interval, boolean) is
 create function freshness.heartbeat(p_worker bigint)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.workers as w set seen_at = clock_timestamp() where w.id = p_worker;
@@ -8493,7 +8585,7 @@ comment on function freshness.heartbeat(bigint) is
 create function freshness.seen(p_worker bigint)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8512,7 +8604,7 @@ comment on function freshness.seen(bigint) is
 create function freshness.dismiss_worker(p_worker bigint)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_handed_back integer;
@@ -8558,7 +8650,7 @@ comment on function freshness.dismiss_worker(bigint) is
 create function freshness.renew_worker(p_worker bigint, p_fences bigint[])
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '1s'
 as $$
 declare
@@ -8590,7 +8682,7 @@ comment on function freshness.renew_worker(bigint, bigint[]) is
 create function freshness.hand_back(p_worker bigint, p_fences bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8633,7 +8725,7 @@ comment on function freshness.hand_back(bigint, bigint[]) is
 create function freshness.taken_up(p_worker bigint, p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8650,7 +8742,7 @@ comment on function freshness.taken_up(bigint, text[]) is
 create function freshness.next_due(p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8677,7 +8769,7 @@ comment on function freshness.next_due(text[]) is
 create function freshness.next_missed_heartbeat(p_worker bigint)
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8711,7 +8803,7 @@ comment on function freshness.next_missed_heartbeat(bigint) is
 create function freshness.next_moment(p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8730,7 +8822,7 @@ comment on function freshness.next_moment(bigint, text[]) is
 create function freshness.sleep_until(p_channel text, p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8758,7 +8850,7 @@ comment on function freshness.sleep_until(text, bigint, text[]) is
 create function freshness.arm(p_channel text, p_worker bigint, p_data_types text[], p_listener integer)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8783,7 +8875,7 @@ comment on function freshness.arm(text, bigint, text[], integer) is
 create function freshness.stay_awake(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     update freshness.sleepers as s
@@ -8798,7 +8890,7 @@ comment on function freshness.stay_awake(text) is
 create function freshness.hand_on(p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_type text;
@@ -8815,7 +8907,7 @@ comment on function freshness.hand_on(text[]) is
 create function freshness.disarm(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_data_types text[];
@@ -8835,7 +8927,7 @@ comment on function freshness.disarm(text) is
 create function freshness.understudy_until(p_channel text, p_worker bigint, p_data_types text[])
 returns timestamptz
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -8873,7 +8965,7 @@ comment on function freshness.understudy_until(text, bigint, text[]) is
 create function freshness.call_understudy(p_worker bigint, p_data_types text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8927,7 +9019,7 @@ create function freshness.settle(
 )
 returns table (seconds double precision, settled boolean, since xid8, suspects text[])
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -8985,7 +9077,7 @@ comment on function freshness.settle(text, bigint, text[], integer, xid8, text[]
 create function freshness.note_look(p_channel text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -9004,7 +9096,7 @@ create function freshness.job_writers()
 returns text[]
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     return (
@@ -9028,7 +9120,7 @@ create function freshness.somebody_works()
 returns boolean
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select
         exists (select from freshness.workers as w where w.seen_at > clock_timestamp() - interval '90 seconds')
@@ -9047,7 +9139,7 @@ create function freshness.plain_symbol()
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- It reads a few rows of a large catalog, also for a caller that compares all with all.
 set enable_nestloop = on
 as $$
@@ -9077,7 +9169,7 @@ comment on function freshness.plain_symbol() is
 create function freshness.differing_subscriptions(out plain bigint[], out others bigint[])
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for while a sweep is filling an empty table.
 set enable_nestloop = off
 as $$
@@ -9148,7 +9240,7 @@ comment on function freshness.differing_subscriptions() is
 create function freshness.mend_watches(p_rows bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_mended integer;
@@ -9220,7 +9312,7 @@ comment on function freshness.mend_watches(bigint[]) is
 create function freshness.watch_plain_subscriptions(p_rows bigint[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 declare
@@ -9271,7 +9363,7 @@ create function freshness.doubtful_keys(p_data_type text)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare
@@ -9346,7 +9438,7 @@ comment on function freshness.doubtful_keys(text) is
 create function freshness.differing_keys(p_data_type text, out missing text[], out others text[])
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for.
 set enable_nestloop = off
 as $$
@@ -9436,7 +9528,7 @@ create function freshness.sweep_subscriptions(
     out passed_over integer
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare
@@ -9477,7 +9569,7 @@ comment on function freshness.sweep_subscriptions(bigint[], boolean) is
 create function freshness.add_jobs(p_data_type text, p_symbols text[])
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set enable_seqscan = off
 as $$
 declare
@@ -9526,7 +9618,7 @@ create function freshness.sweep_keys(
     out passed_over integer
 )
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set lock_timeout = '20ms'
 as $$
 declare
@@ -9579,7 +9671,7 @@ comment on function freshness.sweep_keys(text, text[], boolean) is
 create function freshness.end_watches()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -9601,7 +9693,7 @@ comment on function freshness.end_watches() is
 create function freshness.end_subscriptions()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 -- All are compared with all, however few the planner takes them for.
 set enable_nestloop = off
 as $$
@@ -9637,7 +9729,7 @@ comment on function freshness.end_subscriptions() is
 create function freshness.prune()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_pruned integer;
@@ -9687,7 +9779,7 @@ create function freshness.unregistered()
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- From one name to the next by the primary keys, not through all rows.
@@ -9718,7 +9810,7 @@ comment on function freshness.unregistered() is 'Data types that have jobs or wa
 create function freshness.forget_unregistered()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_names text[] := freshness.unregistered();
@@ -9754,7 +9846,7 @@ comment on function freshness.forget_unregistered() is
 create function freshness.drop_unwatched()
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -9789,7 +9881,7 @@ comment on function freshness.drop_unwatched() is
 create function freshness.begin_sweep()
 returns boolean
 language sql
-set search_path = ''
+set search_path = pg_temp
 as $$
     select pg_try_advisory_xact_lock(hashtext('freshness.sweep'))
 $$;
@@ -9800,7 +9892,7 @@ comment on function freshness.begin_sweep() is
 create function freshness.prepare_sweep(p_size integer)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set work_mem = '32MB'
 set plan_cache_mode = force_custom_plan
@@ -9844,7 +9936,7 @@ comment on function freshness.prepare_sweep(integer) is
 create function freshness.sweep_slice(p_sweep freshness.sweeps, p_size integer)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 set jit = off
 set work_mem = '32MB'
 -- How many rows there are changes from slice to slice, and from one sweep of a session to the next.
@@ -9895,7 +9987,7 @@ comment on function freshness.sweep_slice(freshness.sweeps, integer) is
 create function freshness.end_sweep(p_sweep freshness.sweeps)
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_sweep freshness.sweeps := p_sweep;
@@ -9923,7 +10015,7 @@ comment on function freshness.end_sweep(freshness.sweeps) is
 create function freshness.sweep(p_time_limit interval default interval '60 seconds')
 returns freshness.sweeps
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 declare
     v_size constant integer := 20000;
@@ -9951,7 +10043,7 @@ comment on function freshness.sweep(interval) is
 create function freshness.sweep_if_due(p_interval interval)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     -- One in the future was made before the clock was set back.
@@ -9974,7 +10066,7 @@ comment on function freshness.sweep_if_due(interval) is
 create function freshness.schedule_sweep()
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if to_regnamespace('cron') is null then
@@ -10076,7 +10168,7 @@ create function freshness.get_or_queue(p_data_type text, p_symbol text)
 returns jsonb
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 return freshness.answer_for_caller(freshness.queue_for_caller(p_data_type, p_symbol));
 
 comment on function freshness.get_or_queue(text, text) is
@@ -10089,7 +10181,7 @@ create function public.get_or_queue(p_data_type text, p_symbol text)
 returns jsonb
 language sql
 volatile
-set search_path = ''
+set search_path = pg_temp
 return freshness.get_or_queue(p_data_type, p_symbol);
 
 comment on function public.get_or_queue(text, text) is
@@ -10097,31 +10189,17 @@ comment on function public.get_or_queue(text, text) is
     ' refresh is queued if it is due.';
 -- <<<
 
--- >>> sql/810_documents.sql
--- The names and signatures that the design documents promise, thin over schema freshness.
+-- >>> sql/808_for_server_code.sql
+-- What the documents' functions do, with our rights. It is in our schema, since a dump that is restored leaves all
+-- functions in public open to browsers: so are Supabase's defaults of that schema, and no dump takes them back.
 
-create function public.is_data_stale_v2(p_timestamp timestamptz, p_ttl_minutes integer)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-    select coalesce(p_timestamp + make_interval(mins => p_ttl_minutes) <= clock_timestamp(), true)
-$$;
-
-comment on function public.is_data_stale_v2(timestamptz, integer) is
-    'Whether data with this timestamp and a time-to-live in minutes is stale now. Unknown times are stale.';
-
-create function public.queue_refresh_if_not_exists_v2(
-    p_symbol text,
-    p_data_type text,
-    p_priority integer default 0,
-    p_estimated_size_bytes bigint default null
+create function freshness.refresh_for_server(
+    p_symbol text, p_data_type text, p_priority integer, p_estimated_size_bytes bigint
 )
 returns boolean
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     if exists (
@@ -10136,44 +10214,48 @@ begin
 end
 $$;
 
-comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) is
-    'Queues a refresh of one key, fresh or not, unless one is running. True when it is queued. FR001: unknown data'
-    ' type.';
+comment on function freshness.refresh_for_server(text, text, integer, bigint) is
+    'Part of queue_refresh_if_not_exists_v2, with our rights.';
 
-create function public.check_and_queue_stale_batch_v2(p_symbol text, p_data_types text[], p_priority integer default 1)
+create function freshness.request_for_server(p_symbol text, p_data_types text[], p_priority integer)
 returns integer
-language sql
+language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
-    select count(r.symbol)::integer
-    from unnest(p_data_types) as k (data_type)
-    join freshness.data_types as t on t.name = k.data_type
-    cross join lateral freshness.request(t.name, array[p_symbol], false, p_priority) as r
+begin
+    return (
+        select count(r.symbol)
+        from unnest(p_data_types) as k (data_type)
+        join freshness.data_types as t on t.name = k.data_type
+        cross join lateral freshness.request(t.name, array[p_symbol], false, p_priority) as r
+    );
+end
 $$;
 
-comment on function public.check_and_queue_stale_batch_v2(text, text[], integer) is
-    'Queues those data types of a symbol whose data is stale or missing; returns how many jobs were made or moved.'
-    ' Unknown data types are passed over.';
+comment on function freshness.request_for_server(text, text[], integer) is
+    'Part of check_and_queue_stale_batch_v2, with our rights.';
 
-create function public.check_and_queue_stale_data_from_presence_v2()
+create function freshness.sweep_for_server()
 returns integer
-language sql
+language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
-    select coalesce((s).mended, 0) from freshness.sweep() as s
+begin
+    return (select coalesce(s.mended, 0) from freshness.sweep() as s);
+end
 $$;
 
-comment on function public.check_and_queue_stale_data_from_presence_v2() is
-    'The sweep, by the documents'' name: returns the number of watches and jobs that it had to mend.';
+comment on function freshness.sweep_for_server() is
+    'Part of check_and_queue_stale_data_from_presence_v2, with our rights.';
 
-create function public.get_active_subscriptions_from_realtime()
+create function freshness.subscriptions_for_server()
 returns table (symbol text, data_type text, subscriptions bigint)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 begin
@@ -10186,6 +10268,68 @@ begin
     where k.symbol is not null
     group by k.symbol, k.data_type;
 end
+$$;
+
+comment on function freshness.subscriptions_for_server() is
+    'Part of get_active_subscriptions_from_realtime, with our rights.';
+-- <<<
+
+-- >>> sql/810_documents.sql
+-- The names and signatures that the design documents promise, thin over schema freshness.
+
+create function public.is_data_stale_v2(p_timestamp timestamptz, p_ttl_minutes integer)
+returns boolean
+language sql
+stable
+set search_path = pg_temp
+as $$
+    select coalesce(p_timestamp + make_interval(mins => p_ttl_minutes) <= clock_timestamp(), true)
+$$;
+
+comment on function public.is_data_stale_v2(timestamptz, integer) is
+    'Whether data with this timestamp and a time-to-live in minutes is stale now. Unknown times are stale.';
+
+create function public.queue_refresh_if_not_exists_v2(
+    p_symbol text,
+    p_data_type text,
+    p_priority integer default 0,
+    p_estimated_size_bytes bigint default null
+)
+returns boolean
+language sql
+set search_path = pg_temp
+return freshness.refresh_for_server(p_symbol, p_data_type, p_priority, p_estimated_size_bytes);
+
+comment on function public.queue_refresh_if_not_exists_v2(text, text, integer, bigint) is
+    'Queues a refresh of one key, fresh or not, unless one is running. True when it is queued. FR001: unknown data'
+    ' type.';
+
+create function public.check_and_queue_stale_batch_v2(p_symbol text, p_data_types text[], p_priority integer default 1)
+returns integer
+language sql
+set search_path = pg_temp
+return freshness.request_for_server(p_symbol, p_data_types, p_priority);
+
+comment on function public.check_and_queue_stale_batch_v2(text, text[], integer) is
+    'Queues those data types of a symbol whose data is stale or missing; returns how many jobs were made or moved.'
+    ' Unknown data types are passed over.';
+
+create function public.check_and_queue_stale_data_from_presence_v2()
+returns integer
+language sql
+set search_path = pg_temp
+return freshness.sweep_for_server();
+
+comment on function public.check_and_queue_stale_data_from_presence_v2() is
+    'The sweep, by the documents'' name: returns the number of watches and jobs that it had to mend.';
+
+create function public.get_active_subscriptions_from_realtime()
+returns table (symbol text, data_type text, subscriptions bigint)
+language sql
+stable
+set search_path = pg_temp
+as $$
+    select s.symbol, s.data_type, s.subscriptions from freshness.subscriptions_for_server() as s
 $$;
 
 comment on function public.get_active_subscriptions_from_realtime() is
@@ -10300,7 +10444,7 @@ comment on table freshness.freshness_samples is
 create function freshness.take_sample()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_temp
 as $$
 begin
     insert into freshness.freshness_samples (wanted, late)
@@ -10445,7 +10589,7 @@ create function freshness.moment_in_words(p_moment timestamptz)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_moment is null then 'an unknown time'
@@ -10464,7 +10608,7 @@ create function freshness.next_in_words(
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_temp
 as $$
     select case
         when p_job.symbol is null and w.why is null then
@@ -10532,7 +10676,7 @@ returns table (data_type text, symbol text, status text, explanation text)
 language plpgsql
 stable
 rows 1
-set search_path = ''
+set search_path = pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -10808,6 +10952,10 @@ grant execute on function public.queue_refresh_if_not_exists_v2(text, text, inte
 grant execute on function public.check_and_queue_stale_batch_v2(text, text[], integer) to service_role;
 grant execute on function public.check_and_queue_stale_data_from_presence_v2() to service_role;
 grant execute on function public.get_active_subscriptions_from_realtime() to service_role;
+grant execute on function freshness.refresh_for_server(text, text, integer, bigint) to service_role;
+grant execute on function freshness.request_for_server(text, text[], integer) to service_role;
+grant execute on function freshness.sweep_for_server() to service_role;
+grant execute on function freshness.subscriptions_for_server() to service_role;
 
 -- Signed-in users may ask for the keys of tables that they may read. They call the first by name; it calls the others,
 -- which nobody can name without usage on the schema.

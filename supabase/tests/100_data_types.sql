@@ -27,7 +27,10 @@ select throws_ok(
     'a refresh does not start before the row is stored'
 );
 select throws_ok(
-    $$ select freshness.register_data_type('x y', 'freshness_pgtap.quotes', ttl => '1 minute') $$, '23514', null,
+    $$
+    insert into freshness.data_types (name, data_table, symbol_column, timestamp_column, ttl)
+    values ('x y', 'freshness_pgtap.quotes', 'symbol', 'fetched_at', '1 minute')
+    $$, '23514', null,
     'a name is plain: letters, digits, underscores and dashes'
 );
 select throws_ok(

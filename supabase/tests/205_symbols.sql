@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(10);
+select plan(14);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated;
@@ -84,6 +84,36 @@ select set_eq(
     'what is too long only when it is written out is no symbol either'
 );
 select is(freshness.cast_symbol('x', 'uuid'), null, 'a value that does not fit the type is no symbol');
+
+create table freshness_pgtap.dated (moment timestamptz primary key, fetched_at timestamptz);
+do $$
+begin
+    perform freshness.register_data_type(
+        'pgtap_dated', 'freshness_pgtap.dated', ttl => '1 minute', symbol_column => 'moment'
+    );
+end
+$$;
+set local datestyle = 'German';
+set local timezone = 'Asia/Tokyo';
+select is(
+    (select symbol from freshness.canonical_symbols('pgtap_dated', array['2026-02-01 12:00+09'])),
+    '2026-02-01 03:00:00+00', 'a moment is the same symbol however the session writes it'
+);
+select set_eq(
+    $$ select symbol from freshness.canonical_symbols('pgtap_dated', array['2026-02-01 12:00+09', 'never']) $$,
+    array['2026-02-01 03:00:00+00', null], 'also beside one that is none'
+);
+select lives_ok(
+    $$
+    select freshness.watch(array['pgtap_dated'], array['2026-02-01 12:00+09'], 'user:1');
+    insert into freshness_pgtap.dated values ('2026-02-01 12:00+09', now());
+    update freshness_pgtap.dated set fetched_at = now() - interval '1 hour'
+    $$, 'one that is watched becomes older'
+);
+select results_eq(
+    $$ select symbol from freshness.pulls where data_type = 'pgtap_dated' and reason = 'data changed' $$,
+    array['2026-02-01 03:00:00+00'], 'and is noticed'
+);
 
 select * from finish();
 rollback;

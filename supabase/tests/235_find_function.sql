@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(4);
+select plan(5);
 
 select is(
     freshness.find_function('pg_catalog.date_trunc', 'text,timestamptz', 'timestamptz', 'deadline'),
@@ -17,6 +17,10 @@ select throws_ok(
 select throws_ok(
     $$ select freshness.find_function('pg_catalog.date_trunc', 'text,timestamptz', 'boolean', 'staleness') $$, 'FR002',
     null, 'so is one with another result'
+);
+select throws_ok(
+    $$ select freshness.find_function('public."nope', 'text', 'timestamptz', 'not_before') $$, 'FR002', null,
+    'and one whose name is none'
 );
 
 select * from finish();

@@ -85,7 +85,7 @@ select throws_ok(
 );
 select throws_ok(
     $$ select freshness.register_data_type('x', 'freshness_pgtap.quotes', ttl => '1 minute', write_mode => 'merge') $$,
-    '23514', null, 'an unknown write mode is refused'
+    'FR002', null, 'an unknown write mode is refused'
 );
 select is(
     (select row(t.*)::text from freshness.data_types as t where name = 'pgtap_quote'),

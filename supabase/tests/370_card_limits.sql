@@ -2,7 +2,7 @@ begin;
 set local client_min_messages = warning;
 create extension if not exists pgtap with schema extensions;
 set local search_path = public, extensions;
-select plan(9);
+select plan(11);
 
 create schema freshness_pgtap;
 grant usage on schema freshness_pgtap to authenticated, service_role;
@@ -74,6 +74,14 @@ select lives_ok(
     $$ select freshness.watch(array['pgtap_quote'], array['D'], 'user:1', '1 hour', null, 3) $$,
     'a lease that has ended leaves its place'
 );
+
+-- As a dump of the schema alone leaves it.
+delete from freshness.card_limits;
+select lives_ok(
+    $$ select * from freshness.add_cards('{pgtap_quote}', '{E}', 'user:3', 'authenticated') $$,
+    'without its row cards have the limits of a new database'
+);
+select is((select keys_per_user from freshness.card_limits), 500, 'and the row is there again');
 
 select * from finish();
 rollback;

@@ -16,15 +16,16 @@ from regexp_split_to_table(
         $$
             add_jobs after_success ahead_expression all_became_fresher allowance apply_data_type are_too_many arm
             ask_not_before attach_data_triggers attach_subscription_trigger backoff begin_sweep call_understudy
-            caller_name canonical_symbols card_as_json cast_symbol changed_rows charge_sources check_data_type
-            claim_in_rounds claim_one claim_one_body claim_plain claim_plain_body claim_told claims_plain column_list
-            deadline_expression decide define_claims define_data_trigger define_end_plainly define_ends define_look
-            define_not_before define_subscription_trigger detach_data_triggers differing_keys differing_subscriptions
-            doubtful_keys drop_unwatched due_jobs earlier_keys end_plainly end_plainly_body end_refreshes
-            end_subscriptions end_sweep end_together end_watches ends_body find_column find_function find_key_columns
-            find_table find_table_again find_timestamp_column find_ttl_column finish_many fold_keys fold_pulls
-            fold_spent_calls forget_unregistered gather_spent_calls hand_over have_plenty hold_jobs is_used
-            job_writers judge_updated_row key_condition keys_after last_sign lease_owner lease_streams leased_keys
+            caller_name canonical_symbols card_as_json cast_symbol cast_symbols changed_rows charge_sources
+            check_data_type check_words claim_in_rounds claim_one claim_one_body claim_plain claim_plain_body
+            claim_told claims_plain column_list deadline_expression decide define_claims define_data_trigger
+            define_end_plainly define_ends define_look define_not_before define_subscription_trigger
+            detach_data_triggers differing_keys differing_subscriptions doubtful_keys drop_unwatched due_jobs
+            earlier_keys end_plainly end_plainly_body end_refreshes end_subscriptions end_sweep end_together
+            end_watches ends_body find_column find_function find_key_columns find_table find_table_again
+            find_timestamp_column find_ttl_column finish_many fold_keys fold_pulls fold_spent_calls
+            forget_unregistered gather_spent_calls hand_over have_plenty hold_jobs is_used job_writers
+            judge_updated_row key_condition keys_after last_sign lease_owner lease_streams leased_keys limits_of_cards
             listen_for live_watches lock_best lock_rows look look_at_key look_joins looks_at_ends looks_at_one
             measure_refresh_ahead mend_not_before mend_watches move_ended newest_row newest_timestamp next_due
             next_in_words next_missed_heartbeat next_of_source note_look note_source_failure note_source_success
@@ -72,6 +73,10 @@ cross join unnest(
 insert into allowed
 values
 ('schema', 'freshness', 'service_role', 'USAGE'),
+('function', 'freshness.refresh_for_server', 'service_role', 'EXECUTE'),
+('function', 'freshness.request_for_server', 'service_role', 'EXECUTE'),
+('function', 'freshness.sweep_for_server', 'service_role', 'EXECUTE'),
+('function', 'freshness.subscriptions_for_server', 'service_role', 'EXECUTE'),
 ('function', 'public.check_and_queue_stale_batch_v2', 'service_role', 'EXECUTE'),
 ('function', 'public.check_and_queue_stale_data_from_presence_v2', 'service_role', 'EXECUTE'),
 ('function', 'public.get_active_subscriptions_from_realtime', 'service_role', 'EXECUTE'),
@@ -184,7 +189,7 @@ select is_empty(
     where
         f.prosecdef and format('%s.%s', f.pronamespace::regnamespace, f.proname) in (select object from found)
         and (
-            not coalesce('search_path=""' = any (f.proconfig), false)
+            not coalesce('search_path=pg_temp' = any (f.proconfig), false)
             or has_function_privilege('public', f.oid, 'execute')
         )
     $$, 'what runs with our rights looks nowhere else for names, and is nobody''s by default'

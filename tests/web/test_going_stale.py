@@ -94,6 +94,29 @@ async def test_an_event_that_says_until_when_it_is_fresh_sets_the_timer() -> Non
     assert b'"version":6' in await until_told(stream, b"event: stale")
 
 
+async def test_a_version_that_is_not_the_databases_lasts_until_it_is_asked() -> None:
+    """Any role of the database may notify on any channel."""
+    channels = Channels()
+    stream = stream_of(channels, fresh(5, 3600))
+    await stream.take(0)
+    until = START + timedelta(seconds=3600)
+    channels.hear(KeyEvent(10**18, "quote", "A", "failed", "failed", None, until))
+    await until_told(stream, b"event: failed")
+    channels.asking()
+    channels.answered([fresh(7, 3600)])
+    assert b'"version":7' in await until_told(stream, b"event: fresh")
+
+
+async def test_what_is_heard_while_the_database_is_asked_is_the_later() -> None:
+    channels = Channels()
+    stream = stream_of(channels, fresh(5, 3600, "refreshing"))
+    await stream.take(0)
+    channels.asking()
+    channels.hear(KeyEvent(8, "quote", "A", "failed", "failed", None, START))
+    channels.answered([fresh(7, 3600, "refreshing")])
+    assert b'"version":8' in await until_told(stream, b"event: failed")
+
+
 async def test_a_key_that_nobody_streams_any_more_has_no_timer() -> None:
     channels = Channels()
     stream = stream_of(channels, fresh(5, 3600))

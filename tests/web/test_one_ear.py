@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -82,6 +83,20 @@ async def test_a_stream_that_closes_leaves_those_who_wait_for_its_key(
     assert await comes_true(connection, LISTENERS, 0, quotes.name)
 
 
+# As freshness.tell_listeners says it; also well-formed text may come from anybody.
+FORGED = json.dumps(
+    {
+        "id": 1,
+        "data_type": "quote",
+        "symbol": "A",
+        "kind": "fresh",
+        "status": "fresh",
+        "fresh_until": "2026-01-01T00:00:00+00:00",
+        "due_at": None,
+    }
+)
+
+
 class Heard:
     """Somebody who listens, in a task of its own."""
 
@@ -142,6 +157,35 @@ async def test_when_the_connection_is_lost_all_are_told(
     finally:
         for each in both:
             await each.leave()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "[" * 7000,
+        '{"kind": "log"' + ', "line": [{"a": 1}]' * 2 + "}",
+        FORGED.replace("1,", '"1",', 1),
+        FORGED.replace("1,", "1e400,", 1),
+        FORGED.replace('"quote"', "[]"),
+        FORGED.replace('"A"', "{}"),
+        FORGED.replace("+00:00", ""),
+        FORGED.replace('"fresh"', "null"),
+    ],
+)
+async def test_what_others_notify_ends_nothing(
+    database: Database, connection: Connection, payload: str
+) -> None:
+    """Any role of the database may notify on any channel."""
+    listener = EventListener(database.url)
+    heard: asyncio.Queue[KeyEvent] = asyncio.Queue()
+    task = asyncio.create_task(listener.run(heard.put_nowait, lambda: None))
+    async with asyncio.timeout(PATIENCE):
+        await listener.tried.wait()
+        for each in (payload, FORGED.replace("1,", "2,", 1)):
+            connection.execute("select pg_notify('freshness_events', %s)", [each])
+        assert (await heard.get()).id == 2
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_connection_that_went_half_open_is_replaced(database: Database) -> None:
