@@ -73,7 +73,7 @@ async def test_a_refresher_that_cannot_be_cancelled_is_left_to_itself(
 ) -> None:
     """With `except:` around what it waits for. Its key fails, and its slot is free again."""
     monkeypatch.setattr("pyworker.runner.GRACE", 0.05)
-    monkeypatch.setattr("pyworker.worker._OVERDUE", 0.05)
+    monkeypatch.setattr("pyworker.fetches._OVERDUE", 0.05)
     let_go = asyncio.Event()
 
     async def fetch(job: Job, _context: Context) -> Sequence[Row]:
