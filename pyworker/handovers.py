@@ -20,7 +20,7 @@ from pyworker.queue.handovers import HandoverQueue
 _LONGEST_WAY = 1.0
 # What a stopwatch may go wrong by between two looks at the database's clock.
 _TOLERANCE = 0.1
-_PAUSE = 1.0
+_PAUSE = 0.25
 
 
 class Handovers:
@@ -60,9 +60,7 @@ class Handovers:
             self._held.append(handed)
         elif self._is_ours(handed) and self._begin(handed, partial(self._is_recent, handed)):
             if handed.others_sleep:
-                # Somebody is to notice if we die with it.
-                self._others_sleep = True
-                self._news.set()
+                self._begun_unwatched()
         else:
             self._refuse(handed)
 
@@ -101,27 +99,38 @@ class Handovers:
         self._refused.append(handed)
         self._news.set()
 
+    def _begun_unwatched(self) -> None:
+        # Somebody is to notice if we die with it.
+        self._others_sleep = True
+        self._news.set()
+
     async def tell(self) -> NoReturn:
         """Tell the queue what there is to tell, for ever."""
         while True:
             await self._news.wait()
             self._news.clear()
-            try:
-                while self._refused:
-                    await self._hand_back(self._refused[0])
-                    self._refused.pop(0)
-                if self._others_sleep:
-                    # One that begins meanwhile is told of anew.
-                    self._others_sleep = False
-                    await self._queue.taken_up(self._membership.id, self._data_types)
-            except DatabaseUnavailable:
-                # Whatever runs for an id that we had before is taken over without us.
-                self._news.set()
-                await asyncio.sleep(_PAUSE)
+            while self._refused:
+                await self._hand_back(self._refused.pop(0))
+            if self._others_sleep:
+                # One that begins meanwhile is told of anew.
+                self._others_sleep = False
+                await self._have_us_watched()
+
+    async def _have_us_watched(self) -> None:
+        try:
+            await self._queue.taken_up(self._membership.id, self._data_types)
+        except DatabaseUnavailable:
+            asyncio.get_running_loop().call_later(_PAUSE, self._begun_unwatched)
 
     async def _hand_back(self, handed: Handed) -> None:
         # One by one: who waits for one job and holds no other waits for nobody in a circle.
-        if not await self._queue.hand_back(handed.worker, [handed.job.fence]):
+        try:
+            is_ours = await self._queue.hand_back(handed.worker, [handed.job.fence])
+        except DatabaseUnavailable:
+            # Or somebody holds its row. What is to be told besides does not wait for that.
+            asyncio.get_running_loop().call_later(_PAUSE, self._refuse, handed)
+            return
+        if not is_ours:
             # Taken over: then we are not among the sleepers any more.
             self._look()
         self._log.info("handed_back", fence=handed.job.fence)

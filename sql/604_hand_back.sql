@@ -4,6 +4,7 @@ returns integer
 language plpgsql
 set search_path = pg_temp
 set plan_cache_mode = force_generic_plan
+set lock_timeout = '100ms'
 as $$
 declare
     v_data_types text[];

@@ -51,6 +51,22 @@ LOST = """
     select %s, 'AAPL', 'infinity', now(), 'running', s.worker, nextval('freshness.fences'), now()
     from freshness.sleepers as s where %s = any (s.data_types)
 """
+# Of a key that nobody has fetched yet: it runs for the worker, which hears of it too late.
+LATE = """
+    with handed as (
+        insert into freshness.jobs
+            (data_type, symbol, run_at, requested_at, state, worker, fence, started_at)
+        select %s, %s, 'infinity', now(), 'running', s.worker, nextval('freshness.fences'), now()
+        from freshness.sleepers as s where s.channel = %s
+        returning *
+    )
+    select json_build_object(
+        'worker', h.worker, 'data_type', h.data_type, 'symbol', h.symbol, 'fence', h.fence,
+        'started_at', h.started_at - interval '5 s', 'stored_at', null, 'attempts', 0,
+        'validators', null, 'alone', false, 'others_sleep', false
+    )::text
+    from handed as h
+"""
 # Whole, as freshness.hand_over sends it by a worker's own channel.
 FORGED = """
     select pg_notify('freshness_work', json_build_object(
@@ -220,6 +236,33 @@ async def test_what_it_has_no_slot_for_goes_back(
         recorder.let_go(2)
         await until(lambda: settled(connection, quotes, "LATER"))
     assert recorder.symbols == ["RUNS", "LATER"]
+
+
+async def test_one_whose_row_somebody_holds_holds_up_no_other(
+    database: Database,
+    connect: Connect,
+    connection: Connection,
+    quotes: DataType,
+    recorder: Recorder,
+) -> None:
+    """It goes back itself as soon as its row is free."""
+    holding = connect()
+    async with working(database.url, Refresher(quotes.name, recorder)) as listener:
+        await asleep(connection, quotes)
+        told = [
+            connection.execute(LATE, [quotes.name, symbol, listener.channel]).fetchone()
+            for symbol in ("HELD", "FREE")
+        ]
+        holding.execute("begin")
+        holding.execute("select from freshness.jobs where symbol = 'HELD' for update")
+        for payload in told:
+            assert payload is not None
+            connection.execute("select pg_notify(%s, %s)", [listener.channel, payload[0]])
+        await until(lambda: settled(connection, quotes, "FREE"))
+        assert runs(connection, quotes, "HELD")
+        holding.execute("commit")
+        await until(lambda: settled(connection, quotes, "HELD"))
+    assert recorder.symbols == ["FREE", "HELD"]
 
 
 async def test_what_comes_during_a_claim_waits_for_it(
