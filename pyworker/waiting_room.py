@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pyworker.errors import DatabaseUnavailable, InvalidRequest
-from pyworker.event_listener import EventListener, KeyEvent
+from pyworker.event_listener import EventListener
 from pyworker.job import Key
+from pyworker.key_event import KeyEvent
 from pyworker.key_freshness import KeyFreshness
 from pyworker.queue.waits import WaitQueue
 from pyworker.wait import Wait

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pyworker.database_clock import DatabaseClock
-from pyworker.event_listener import KeyEvent, KeyLine
 from pyworker.events.channel import Channel
 from pyworker.events.stream import Stream
 from pyworker.events.texts import LineText, state_text
 from pyworker.job import Key
+from pyworker.key_event import KeyEvent, KeyLine
 from pyworker.stream_state import StreamState
 
 
