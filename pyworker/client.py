@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from pyworker.errors import DatabaseUnavailable
 from pyworker.event_listener import EventListener
 from pyworker.job import Key
 from pyworker.key_freshness import KeyFreshness, StoredRows
@@ -16,8 +14,6 @@ from pyworker.queue.keys import KeyQueue
 from pyworker.queue.waits import WaitQueue
 from pyworker.wait import Wait
 from pyworker.waiting_room import WaitingRoom
-
-_GOODBYE = 1.0
 
 
 class Client:
@@ -37,10 +33,8 @@ class Client:
         self._connections = connections
         self._resources = AsyncExitStack()
         self._keys: KeyQueue
-        self._waits: WaitQueue
         self._room: WaitingRoom
         self._listener: EventListener
-        self._waiting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -52,9 +46,9 @@ class Client:
         calls = await self._resources.enter_async_context(
             open_calls(self._database_url, self._connections)
         )
-        self._keys, self._waits = KeyQueue(calls), WaitQueue(calls)
+        self._keys = KeyQueue(calls)
         self._listener = EventListener(self._database_url)
-        self._room = WaitingRoom(self._waits, self._listener)
+        self._room = WaitingRoom(WaitQueue(calls), self._listener)
         return self
 
     async def __aexit__(
@@ -65,17 +59,7 @@ class Client:
     ) -> None:
         """Disconnect; who still waits gets `DatabaseUnavailable`."""
         async with self._resources:
-            if self._waiting is None:
-                return
-            backend = self._listener.backend
-            self._room.close()
-            self._waiting.cancel()
-            await asyncio.gather(self._waiting, return_exceptions=True)
-            if backend is not None:
-                # If that fails: the listener is gone, and is forgotten by the next one.
-                with suppress(DatabaseUnavailable, TimeoutError):
-                    async with asyncio.timeout(_GOODBYE):
-                        await self._waits.stop_listening(backend)
+            await self._room.end()
 
     @property
     def mode(self) -> str:
@@ -122,7 +106,5 @@ class Client:
         Raises:
             NotFreshInTime: a `TimeoutError`, with what was known last in `state`.
         """
-        if self._waiting is None:
-            self._waiting = asyncio.create_task(self._room.run(), name="freshness client")
         wait = Wait(Key(data_type, symbol), refresh_now=refresh_now, priority=priority)
         return await self._room.wait(wait, timeout)
