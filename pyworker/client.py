@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from pyworker.errors import InvalidRequest
 from pyworker.event_listener import EventListener
-from pyworker.job import Key
+from pyworker.job import Key, is_text
 from pyworker.key_freshness import KeyFreshness, StoredRows
 from pyworker.queue.calls import open_calls
 from pyworker.queue.keys import KeyQueue
@@ -74,17 +75,19 @@ class Client:
         A fetch that is under way satisfies it. `priority` is 0 to 9, and the data type's own if
         not given; higher is more urgent.
         """
-        return await self._keys.request(Key(data_type, symbol), priority=priority)
+        return await self._keys.request(_key(data_type, symbol), priority=priority)
 
     async def refresh_now(
         self, data_type: str, symbol: str = "GLOBAL", *, priority: int | None = None
     ) -> bool:
         """Ask for a fetch that begins later than this call, however fresh the data is."""
-        return await self._keys.request(Key(data_type, symbol), refresh_now=True, priority=priority)
+        return await self._keys.request(
+            _key(data_type, symbol), refresh_now=True, priority=priority
+        )
 
     async def get_or_queue(self, data_type: str, symbol: str = "GLOBAL") -> StoredRows:
         """Return what is stored, and queue a refresh if it is due: one round trip, no waiting."""
-        return await self._keys.get_or_queue(Key(data_type, symbol))
+        return await self._keys.get_or_queue(_key(data_type, symbol))
 
     async def wait_until_fresh(
         self,
@@ -106,5 +109,12 @@ class Client:
         Raises:
             NotFreshInTime: a `TimeoutError`, with what was known last in `state`.
         """
-        wait = Wait(Key(data_type, symbol), refresh_now=refresh_now, priority=priority)
+        wait = Wait(_key(data_type, symbol), refresh_now=refresh_now, priority=priority)
         return await self._room.wait(wait, timeout)
+
+
+def _key(data_type: str, symbol: str) -> Key:
+    # Refused here: in the question that serves all who wait it would fail all of them.
+    if not (is_text(data_type) and is_text(symbol)):
+        raise InvalidRequest(f"{data_type!r} {symbol!r} is no data type and symbol")
+    return Key(data_type, symbol)
