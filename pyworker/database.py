@@ -38,8 +38,8 @@ _ERRORS: dict[str, type[FreshnessError]] = {
     "FR008": InvalidRequest,
 }
 
-# Connection lost, rolled back to be repeated, out of resources, locked, shut down, broken disk.
-_PASSING = ("08", "40", "53", "55P03", "57P", "58")
+# Connection lost, rolled back to be repeated, out of resources, shut down, broken disk.
+_PASSING = ("08", "40", "53", "57P", "58")
 
 # Text that is no value of its column's type, a column that must not be empty, unknown columns.
 _MISMATCHES = ("22P02", "22007", "23502", "42", "FR007")
@@ -117,6 +117,10 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
     """Return the error of ours that one of psycopg stands for; None: it is somebody else's."""
     # By code: psycopg calls every unknown code operational, ours and those of users' triggers too.
     code = error.sqlstate or ""
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return DatabaseUnavailable(
+            "a table is locked", "wait for who holds it, or find them in pg_locks"
+        )
     if isinstance(error, psycopg.OperationalError) and (not code or code.startswith(_PASSING)):
         return _unavailable()
     diagnosis = error.diag

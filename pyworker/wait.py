@@ -28,10 +28,6 @@ class Wait:
         self.future: asyncio.Future[KeyFreshness]
         self.future = asyncio.get_running_loop().create_future()
 
-    def is_like(self, other: Wait) -> bool:
-        """Whether one question serves both."""
-        return (self.key.data_type, self.priority) == (other.key.data_type, other.priority)
-
     def note(self, found: WaitState) -> None:
         """Take in what a look has found; that may end the wait."""
         self.canonical = Key(self.key.data_type, found.symbol)

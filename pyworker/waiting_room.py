@@ -138,13 +138,16 @@ class WaitingRoom:
             self._times.within(FIRST_POLL)
         await self._forget_others()
         await self._forget()
-        while waits := self._waits.next_group():
-            await self._look_at_some(waits)
+        self._heard.clear()
+        # Together: a table that somebody holds keeps nobody waiting who waits for another.
+        looks = (self._look_at_some(waits) for waits in self._waits.take())
+        for failure in await asyncio.gather(*looks, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
     async def _look_at_some(self, waits: Sequence[Wait]) -> None:
         data_type = waits[0].key.data_type
         backend = self._listener.backend
-        self._heard.clear()
         try:
             found = await self._queue.wait_for(
                 data_type,

@@ -44,15 +44,13 @@ class Waits:
         """Have those looked at that wait for a key."""
         self.look_soon(self._by_key.get(key, ()))
 
-    def next_group(self) -> Sequence[Wait]:
-        """Return waits to look at now, of one data type and priority; none: all were returned."""
-        self._to_look &= self._waits
-        if not self._to_look:
-            return ()
-        first = next(iter(self._to_look))
-        group = [wait for wait in self._to_look if wait.is_like(first)]
-        self._to_look.difference_update(group)
-        return group
+    def take(self) -> Collection[Sequence[Wait]]:
+        """Return the waits to look at now; one question serves each group."""
+        groups: defaultdict[tuple[str, int | None], list[Wait]] = defaultdict(list)
+        for wait in self._to_look & self._waits:
+            groups[wait.key.data_type, wait.priority].append(wait)
+        self._to_look = set()
+        return groups.values()
 
     def note(self, wait: Wait, state: WaitState) -> Key:
         """Take in what a look has found of a wait; returns the key that it waits for."""

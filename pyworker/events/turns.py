@@ -122,12 +122,13 @@ class Turns:
             if self.mode != was:
                 self._tell_mode()
         await self._close()
+        # First: whatever becomes of those who join, who is in goes on watching.
+        if now >= self._renew_at:
+            await self._renew()
         await self._open()
         if now >= self._look_at:
             await self.following.look()
             self._plan_look()
-        if now >= self._renew_at:
-            await self._renew()
 
     async def _close(self) -> None:
         left = list(self.left)
