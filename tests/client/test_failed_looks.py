@@ -11,7 +11,7 @@ from pyworker.errors import DatabaseUnavailable
 from pyworker.event_listener import EventListener
 from pyworker.job import Key
 from pyworker.key_freshness import WaitState
-from pyworker.queue import Queue
+from pyworker.queue.waits import WaitQueue
 from pyworker.wait import Wait
 from pyworker.waiting_room import WaitingRoom
 
@@ -27,7 +27,7 @@ class Quiet(EventListener):
             await asyncio.Event().wait()
 
 
-class FailsOnce(Queue):
+class FailsOnce(WaitQueue):
     """Cannot be reached at the first look; then all is fresh."""
 
     def __init__(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyworker.event_listener import EventListener
 from pyworker.events import Streams
 from pyworker.job import Key
-from pyworker.queue import Queue
+from pyworker.queue.calls import Calls
+from pyworker.queue.streams import StreamQueue
 from tests.fixtures.connections import Connection
 from tests.fixtures.data_types import DataType
 from tests.fixtures.servers import Database
@@ -19,10 +20,10 @@ TOLD = """
 
 
 async def test_behind_a_new_ear_all_keys_are_told_however_many_they_are(
-    database: Database, connection: Connection, queue: Queue, quotes: DataType
+    database: Database, connection: Connection, calls: Calls, quotes: DataType
 ) -> None:
     """One question takes 2,000."""
-    opened = Streams(queue, EventListener(database.url), lease=60)
+    opened = Streams(StreamQueue(calls), EventListener(database.url), lease=60)
     try:
         keys = [Key(quotes.name, f"S{number}") for number in range(MANY)]
         await opened.join(keys, "service_role", "service_role")
