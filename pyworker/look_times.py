@@ -30,6 +30,10 @@ class LookTimes:
         """Look for somebody who waits since now."""
         self.within(_FIRST_LOOK)
 
+    def nobody_waits(self) -> None:
+        """Look no more: the look for who has left is none for who comes next."""
+        self.at = float("inf")
+
     def begin_anew(self) -> None:
         """Let the next pause be a short one."""
         self._pause = FIRST_POLL

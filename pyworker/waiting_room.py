@@ -71,6 +71,8 @@ class WaitingRoom:
             return wait.future.result()
         finally:
             self._waits.leave(wait)
+            if not self._waits:
+                self._times.nobody_waits()
 
     def close(self) -> None:
         """End all waits now, and let none in any more."""
