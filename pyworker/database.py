@@ -128,21 +128,21 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
     if kind is not None:
         return kind(diagnosis.message_primary or str(error), diagnosis.message_hint)
     # Missing at the top level it is ours; inside a function it may be a user's own trigger.
-    is_ours = diagnosis.context is None
-    if is_ours and isinstance(error, psycopg.errors.UndefinedFunction):
+    return _without_schema(error) if diagnosis.context is None else None
+
+
+def _without_schema(error: psycopg.Error) -> DatabaseUnavailable | None:
+    if isinstance(error, psycopg.errors.UndefinedFunction):
         return DatabaseUnavailable(
             "schema freshness in the database is of another version than this command",
             "replace one of them: docs/install.md, Upgrading",
         )
-    if is_ours and isinstance(
-        error,
-        psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName,
-    ):
+    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
         return DatabaseUnavailable(
             "the database does not have schema freshness",
             "apply the migrations: freshness init and supabase db push, or make up",
         )
-    if is_ours and isinstance(error, psycopg.errors.InsufficientPrivilege):
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return DatabaseUnavailable(
             "the role in DATABASE_URL may not use schema freshness",
             "connect as role postgres, or as a role that is in freshness_worker",
