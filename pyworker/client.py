@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from pyworker.errors import DatabaseUnavailable
+from pyworker.errors import InvalidRequest
 from pyworker.event_listener import EventListener
-from pyworker.job import Key
+from pyworker.job import Key, is_text
 from pyworker.key_freshness import KeyFreshness, StoredRows
 from pyworker.queue.calls import open_calls
 from pyworker.queue.keys import KeyQueue
 from pyworker.queue.waits import WaitQueue
 from pyworker.wait import Wait
 from pyworker.waiting_room import WaitingRoom
-
-_GOODBYE = 1.0
 
 
 class Client:
@@ -37,10 +34,8 @@ class Client:
         self._connections = connections
         self._resources = AsyncExitStack()
         self._keys: KeyQueue
-        self._waits: WaitQueue
         self._room: WaitingRoom
         self._listener: EventListener
-        self._waiting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -52,9 +47,9 @@ class Client:
         calls = await self._resources.enter_async_context(
             open_calls(self._database_url, self._connections)
         )
-        self._keys, self._waits = KeyQueue(calls), WaitQueue(calls)
+        self._keys = KeyQueue(calls)
         self._listener = EventListener(self._database_url)
-        self._room = WaitingRoom(self._waits, self._listener)
+        self._room = WaitingRoom(WaitQueue(calls), self._listener)
         return self
 
     async def __aexit__(
@@ -65,17 +60,7 @@ class Client:
     ) -> None:
         """Disconnect; who still waits gets `DatabaseUnavailable`."""
         async with self._resources:
-            if self._waiting is None:
-                return
-            backend = self._listener.backend
-            self._room.close()
-            self._waiting.cancel()
-            await asyncio.gather(self._waiting, return_exceptions=True)
-            if backend is not None:
-                # If that fails: the listener is gone, and is forgotten by the next one.
-                with suppress(DatabaseUnavailable, TimeoutError):
-                    async with asyncio.timeout(_GOODBYE):
-                        await self._waits.stop_listening(backend)
+            await self._room.end()
 
     @property
     def mode(self) -> str:
@@ -90,17 +75,19 @@ class Client:
         A fetch that is under way satisfies it. `priority` is 0 to 9, and the data type's own if
         not given; higher is more urgent.
         """
-        return await self._keys.request(Key(data_type, symbol), priority=priority)
+        return await self._keys.request(_key(data_type, symbol), priority=priority)
 
     async def refresh_now(
         self, data_type: str, symbol: str = "GLOBAL", *, priority: int | None = None
     ) -> bool:
         """Ask for a fetch that begins later than this call, however fresh the data is."""
-        return await self._keys.request(Key(data_type, symbol), refresh_now=True, priority=priority)
+        return await self._keys.request(
+            _key(data_type, symbol), refresh_now=True, priority=priority
+        )
 
     async def get_or_queue(self, data_type: str, symbol: str = "GLOBAL") -> StoredRows:
         """Return what is stored, and queue a refresh if it is due: one round trip, no waiting."""
-        return await self._keys.get_or_queue(Key(data_type, symbol))
+        return await self._keys.get_or_queue(_key(data_type, symbol))
 
     async def wait_until_fresh(
         self,
@@ -122,7 +109,12 @@ class Client:
         Raises:
             NotFreshInTime: a `TimeoutError`, with what was known last in `state`.
         """
-        if self._waiting is None:
-            self._waiting = asyncio.create_task(self._room.run(), name="freshness client")
-        wait = Wait(Key(data_type, symbol), refresh_now=refresh_now, priority=priority)
+        wait = Wait(_key(data_type, symbol), refresh_now=refresh_now, priority=priority)
         return await self._room.wait(wait, timeout)
+
+
+def _key(data_type: str, symbol: str) -> Key:
+    # Refused here: in the question that serves all who wait it would fail all of them.
+    if not (is_text(data_type) and is_text(symbol)):
+        raise InvalidRequest(f"{data_type!r} {symbol!r} is no data type and symbol")
+    return Key(data_type, symbol)

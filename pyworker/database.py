@@ -39,8 +39,8 @@ _ERRORS: dict[str, type[FreshnessError]] = {
     "FR008": InvalidRequest,
 }
 
-# Connection lost, rolled back to be repeated, out of resources, locked, shut down, broken disk.
-_PASSING = ("08", "40", "53", "55P03", "57P", "58")
+# Connection lost, rolled back to be repeated, out of resources, shut down, broken disk.
+_PASSING = ("08", "40", "53", "57P", "58")
 
 # Text that is no value of its column's type, a column that must not be empty, unknown columns.
 _MISMATCHES = ("22P02", "22007", "23502", "42", "FR007")
@@ -122,6 +122,10 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
     """Return the error of ours that one of psycopg stands for; None: it is somebody else's."""
     # By code: psycopg calls every unknown code operational, ours and those of users' triggers too.
     code = error.sqlstate or ""
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return DatabaseUnavailable(
+            "a table is locked", "wait for who holds it, or find them in pg_locks"
+        )
     if isinstance(error, psycopg.OperationalError) and (not code or code.startswith(_PASSING)):
         return _unavailable()
     diagnosis = error.diag
@@ -129,21 +133,21 @@ def translated(error: psycopg.Error | PoolTimeout) -> FreshnessError | None:
     if kind is not None:
         return kind(diagnosis.message_primary or str(error), diagnosis.message_hint)
     # Missing at the top level it is ours; inside a function it may be a user's own trigger.
-    is_ours = diagnosis.context is None
-    if is_ours and isinstance(error, psycopg.errors.UndefinedFunction):
+    return _without_schema(error) if diagnosis.context is None else None
+
+
+def _without_schema(error: psycopg.Error) -> DatabaseUnavailable | None:
+    if isinstance(error, psycopg.errors.UndefinedFunction):
         return DatabaseUnavailable(
             "schema freshness in the database is of another version than this command",
             "replace one of them: docs/install.md, Upgrading",
         )
-    if is_ours and isinstance(
-        error,
-        psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName,
-    ):
+    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
         return DatabaseUnavailable(
             "the database does not have schema freshness",
             "apply the migrations: freshness init and supabase db push, or make up",
         )
-    if is_ours and isinstance(error, psycopg.errors.InsufficientPrivilege):
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return DatabaseUnavailable(
             "the role in DATABASE_URL may not use schema freshness",
             "connect as role postgres, or as a role that is in freshness_worker",

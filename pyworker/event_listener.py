@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NoReturn, Self
+from typing import NoReturn
 from uuid import uuid4
 
 import psycopg
 
 from pyworker.backoff import Backoff
 from pyworker.connections import Connection
+from pyworker.key_event import KeyEvent, KeyLine, read_event
 from pyworker.listening import Ear
+
+__all__ = ["CHANNEL", "EventListener", "KeyEvent", "KeyLine"]
 
 CHANNEL = "freshness_events"
 
@@ -27,89 +28,6 @@ _PATIENCE = 3.0
 _SILENT_FOR = 300.0
 _REFUSED_FOR = 60.0
 _CONNECTING_AGAIN = (0.2, 10.0)
-
-
-@dataclass(frozen=True, slots=True)
-class KeyEvent:
-    """What has become of a key: a row of freshness.events, without its message.
-
-    `kind` is queued too, of which there is no row. `status` and the times are the key's from then
-    on, as streams say them (`StreamState`).
-    """
-
-    id: int
-    data_type: str
-    symbol: str
-    kind: str
-    status: str = "queued"
-    fresh_until: datetime | None = None
-    due_at: datetime | None = None
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Self:
-        """Read a notification.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is none of ours.
-        """
-        return cls(
-            _number(said["id"]),
-            _text(said["data_type"]),
-            _text(said["symbol"]),
-            _text(said["kind"]),
-            _text(said["status"]),
-            _moment(said["fresh_until"]),
-            _moment(said["due_at"]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class KeyLine:
-    """What a refresher has said of a key, when (the database's clock), after lines left out."""
-
-    data_type: str
-    symbol: str
-    line: str
-    said_at: datetime
-    left_out: int
-
-
-def _read(payload: str) -> KeyEvent | KeyLine | None:
-    # Whoever is in the database can notify.
-    try:
-        said = json.loads(payload)
-        if said["kind"] != "log":
-            return KeyEvent.of(said)
-        return KeyLine(
-            _text(said["data_type"]),
-            _text(said["symbol"]),
-            _text(said["line"]),
-            datetime.fromisoformat(said["said_at"]),
-            _number(said["left_out"]),
-        )
-    # The last: lists in lists.
-    except (ValueError, KeyError, TypeError, RecursionError):
-        _log.warning("a notification on %s is none of ours", CHANNEL)
-        return None
-
-
-def _number(said: object) -> int:
-    if type(said) is not int:
-        raise TypeError("a number is whole")
-    return said
-
-
-def _text(said: object) -> str:
-    if not isinstance(said, str):
-        raise TypeError("a text is a text")
-    return said
-
-
-def _moment(text: str | None) -> datetime | None:
-    moment = None if text is None else datetime.fromisoformat(text)
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError("a moment has a zone")
-    return moment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,14 +121,20 @@ class EventListener:
         async with aclosing(notifications):
             async for notification in notifications:
                 if notification.channel == CHANNEL:
-                    self._hand_on(_read(notification.payload))
+                    self._hand_on(notification.payload)
         return 0.0
 
-    def _hand_on(self, heard: KeyEvent | KeyLine | None) -> None:
+    def _hand_on(self, payload: str) -> None:
+        try:
+            heard = read_event(payload)
+        except ValueError:
+            # Whoever is in the database can notify.
+            _log.warning("a notification on %s is none of ours", CHANNEL)
+            return
         for hearer in self._hearers:
             if isinstance(heard, KeyEvent):
                 hearer.hear(heard)
-            elif heard is not None and hearer.hear_line is not None:
+            elif hearer.hear_line is not None:
                 hearer.hear_line(heard)
 
     def _changed(self) -> None:

@@ -18,6 +18,15 @@ class Key:
     symbol: str
 
 
+def is_text(value: object) -> bool:
+    """Whether Postgres can hold a value as text: without NUL, and without half of a pair."""
+    return (
+        isinstance(value, str)
+        and "\0" not in value
+        and not any("\ud800" <= character <= "\udfff" for character in value)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One claimed job: a key to refresh now.

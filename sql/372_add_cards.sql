@@ -9,6 +9,7 @@ returns table (data_type text, symbol text, status text, fresh_until timestamptz
 language plpgsql
 rows 10
 set search_path = pg_temp
+set lock_timeout = '1s'
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column

@@ -16,6 +16,7 @@ returns table (
 language plpgsql
 rows 10
 set search_path = pg_temp
+set lock_timeout = '1s'
 set jit = off
 set plan_cache_mode = force_generic_plan
 as $$

@@ -32,27 +32,42 @@ language plpgsql
 rows 10
 set search_path = pg_temp
 set jit = off
+set lock_timeout = '100ms'
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
     v_now timestamptz := clock_timestamp();
+    v_type record;
 begin
-    return query
-    select
-        a.data_type, l.symbol, freshness.stream_status(j.job, l.present, l.fresh_until, v_now),
-        case when isfinite(l.fresh_until) then l.fresh_until end,
-        case when isfinite((j.job).due_at) then (j.job).due_at end
-    from (
+    for v_type in
         select k.data_type, array_agg(distinct k.symbol) as symbols
         from unnest(p_data_types, p_symbols) as k (data_type, symbol)
         join freshness.data_types as t on t.name = k.data_type
         group by k.data_type
-    ) as a
-    cross join lateral freshness.look(a.data_type, a.symbols) as l
-    left join lateral (
-        select o as job from freshness.jobs as o where o.data_type = a.data_type and o.symbol = l.symbol limit 1
-    ) as j on true;
+    loop
+        begin
+            return query
+            select
+                v_type.data_type, l.symbol, freshness.stream_status(j.job, l.present, l.fresh_until, v_now),
+                case when isfinite(l.fresh_until) then l.fresh_until end,
+                case when isfinite((j.job).due_at) then (j.job).due_at end
+            from freshness.look(v_type.data_type, v_type.symbols) as l
+            left join lateral (
+                select o as job from freshness.jobs as o where o.data_type = v_type.data_type and o.symbol = l.symbol limit 1
+            ) as j on true;
+        exception
+            -- Somebody alters the table. One question serves all streams: it says what the jobs know, and waits not.
+            when lock_not_available then
+                return query
+                select
+                    v_type.data_type, s.symbol, freshness.stream_status(j, true, j.fresh_until, v_now),
+                    case when isfinite(j.fresh_until) then j.fresh_until end,
+                    case when isfinite(j.due_at) then j.due_at end
+                from unnest(v_type.symbols) as s (symbol)
+                left join freshness.jobs as j on j.data_type = v_type.data_type and j.symbol = s.symbol;
+        end;
+    end loop;
 end
 $$;
 

@@ -26,6 +26,7 @@ create function freshness.watch_streams(p_streams text[], p_data_types text[], p
 returns void
 language plpgsql
 set search_path = pg_temp
+set lock_timeout = '100ms'
 set plan_cache_mode = force_generic_plan
 as $$
 declare

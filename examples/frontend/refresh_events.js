@@ -90,6 +90,8 @@ function take(block, seen, onEvent) {
   if (fields.id !== undefined) seen.id = fields.id;
   if (fields.data.length === 0) return null;
   const data = JSON.parse(fields.data.join("\n"));
+  // Another database counts anew.
+  if (fields.event === "connected" && !data.resumed) seen.versions.clear();
   if (data.version !== undefined) {
     const key = JSON.stringify([data.dataType, data.symbol]);
     if (data.version < (seen.versions.get(key) ?? -Infinity)) return data;

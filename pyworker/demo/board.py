@@ -42,8 +42,14 @@ class Board:
 
     async def remove(self, key: Key) -> None:
         """Take a card off the board; those who watched its key through a page leave."""
-        for viewer in self._cards.pop(key, []):
-            await self._viewers.leave(viewer)
+        viewers = self._cards.pop(key, [])
+        try:
+            while viewers:
+                await self._viewers.leave(viewers[-1])
+                viewers.pop()
+        finally:
+            if viewers:
+                self._cards.setdefault(key, []).extend(viewers)
 
     def choices(self) -> dict[str, Any]:
         """Return what cards can be made of."""

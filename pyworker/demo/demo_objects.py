@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any, LiteralString
 
 import psycopg
@@ -29,9 +29,7 @@ def demo_objects(database_url: str) -> Iterator[psycopg.Connection[Any]]:
         DemoError: another demo runs, or a table or data type of that name is somebody's own.
         psycopg.Error: the database refuses something.
     """
-    with psycopg.connect(database_url, autocommit=True, application_name="demo") as connection:
-        if not _value(connection, LOCK):
-            raise DemoError("another demo uses this database: end it first")
+    with closing(owner_connection(database_url)) as connection:
         _check_platform(connection)
         _refuse_what_is_not_ours(connection)
         _remove(connection)
@@ -40,8 +38,29 @@ def demo_objects(database_url: str) -> Iterator[psycopg.Connection[Any]]:
                 _create(connection, data_type)
             yield connection
         finally:
-            if not connection.broken:
-                _remove(connection)
+            # Anew, since Postgres may have been restarted. If it is away: the next demo does it.
+            with suppress(psycopg.OperationalError), closing(_connect(database_url)) as last:
+                _remove(last)
+
+
+def owner_connection(database_url: str) -> psycopg.Connection[Any]:
+    """Connect as the database's owner, and keep other demos away as long as that lasts.
+
+    Raises:
+        DemoError: another demo runs.
+        psycopg.Error: the database cannot be reached.
+    """
+    connection = _connect(database_url)
+    if not _value(connection, LOCK):
+        connection.close()
+        raise DemoError("another demo uses this database: end it first")
+    return connection
+
+
+def _connect(database_url: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(
+        database_url, autocommit=True, application_name="demo", connect_timeout=5
+    )
 
 
 def _check_platform(connection: psycopg.Connection[Any]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import psycopg
+
 SECONDS_BETWEEN_LOOKS = 0.25
 
 Look = Callable[[], Awaitable[dict[str, Any]]]
@@ -35,10 +37,14 @@ class Feed:
         while True:
             await self._open.wait()
             self._sooner.clear()
-            snapshot = await self._look()
+            try:
+                text = f"data: {json.dumps(await self._look())}\n\n"
+            except psycopg.OperationalError:
+                # It may come back; what the pages show is as old as they say.
+                text = "event: outage\ndata: {}\n\n"
             async with self._news:
                 self._number += 1
-                self._text = f"data: {json.dumps(snapshot)}\n\n"
+                self._text = text
                 self._news.notify_all()
             with suppress(TimeoutError):
                 async with asyncio.timeout(SECONDS_BETWEEN_LOOKS):

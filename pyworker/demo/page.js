@@ -192,9 +192,8 @@ function drawCard(card) {
     byId("cards").append(entry.item);
   }
   const { item } = entry;
-  item.dataset.status = card.status;
+  drawStatus(item, card.status);
   item.classList.toggle("unwatched", !card.viewers);
-  item.querySelector(".status").textContent = card.status;
   item.querySelector(".viewers").textContent = viewersInWords(card);
   const problem = item.querySelector(".error");
   problem.hidden = !card.error;
@@ -216,10 +215,18 @@ function seconds(value) {
   return still.matches ? `${Math.round(value)} s` : `${value.toFixed(1)} s`;
 }
 
+function drawStatus(item, status) {
+  item.dataset.status = status;
+  item.querySelector(".status").textContent = status;
+}
+
 function drawTimes() {
+  const isLive = byId("connection").dataset.state === "live";
   for (const { item, card, at } of shown.values()) {
     const passed = (performance.now() - at) / 1000;
     const left = card.fresh_for === null ? 0 : Math.max(card.fresh_for - passed, 0);
+    // Nobody tells us, and still we know.
+    if (!isLive && card.status === "fresh" && left === 0) drawStatus(item, "stale");
     const age = card.age === null ? null : Math.max(card.age + passed, 0);
     item.querySelector(".countdown span").style.transform =
       `scaleX(${Math.min(left / card.ttl, 1).toFixed(3)})`;
@@ -293,6 +300,7 @@ stream.addEventListener("message", (event) => {
   connection("live", "live");
   draw(JSON.parse(event.data));
 });
+stream.addEventListener("outage", () => connection("lost", "database away, trying again"));
 stream.addEventListener("error", () => {
   if (!atEnd) connection("lost", "connection lost, trying again");
 });

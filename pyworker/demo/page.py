@@ -96,7 +96,7 @@ async def _body(request: Request) -> dict[str, Any]:
         raise InputError("send JSON as application/json")
     try:
         body = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError("the body is not JSON") from None
     if not isinstance(body, dict):
         raise InputError("the body is not an object")

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -15,7 +16,7 @@ import httpx
 
 from pyworker.demo.board import Board
 from pyworker.demo.children import Child, own_environment, running, wait_until_logged
-from pyworker.demo.demo_objects import demo_objects
+from pyworker.demo.demo_objects import demo_objects, owner_connection
 from pyworker.demo.errors import DemoError
 from pyworker.demo.history import History
 from pyworker.demo.looks import Looks
@@ -63,7 +64,9 @@ async def open_stage(
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="freshness-demo-")))
         (folder / "freshness.toml").write_text(configuration(provider), "utf-8")
         owner = stack.enter_context(demo_objects(database_url))
-        realtime = Session(stack.enter_context(realtime_connection(database_url)))
+        connect_realtime = partial(realtime_connection, database_url)
+        realtime = Session(connect_realtime(), connect_realtime)
+        stack.callback(realtime.close)
         report("Starting the provider, the worker and the endpoint")
         environment = own_environment(
             DATABASE_URL=database_url,
@@ -93,7 +96,9 @@ async def open_stage(
         await _wait_until_healthy(provider_client, children[0])
 
         offset = measure_clock_offset(owner)
-        owner_session, history = Session(owner), History()
+        owner_session = Session(owner, partial(owner_connection, database_url))
+        stack.callback(owner_session.close)
+        history = History()
         looks = Looks(owner_session, offset)
         viewers = Viewers(
             endpoint=endpoint_client,

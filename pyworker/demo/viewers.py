@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,6 @@ class Viewers:
     async def leave(self, viewer: Viewer) -> None:
         """End a viewer's interests."""
         keys = [interest.key for interest in viewer.interests]
-        self._present.remove(viewer)
         if viewer.subscription is not None:
             subscriptions = [viewer.subscription]
             await self._realtime.call(lambda c: realtime_unsubscribe(c, subscriptions))
@@ -133,6 +133,7 @@ class Viewers:
                     "select freshness.unwatch(%s, %s, %s)", [*names, f"user:{viewer.user}"]
                 )
             )
+        self._present.remove(viewer)
         self.watching.subtract(keys)
         for interest in viewer.interests:
             interest.left = time()
@@ -147,7 +148,9 @@ class Viewers:
         while True:
             await asyncio.sleep(every)
             for viewer in [viewer for viewer in self._present if viewer.way == "card"]:
-                await self._post(viewer.user, [interest.key for interest in viewer.interests])
+                # The endpoint refuses while the database is away; the next renewal comes soon.
+                with suppress(DemoError):
+                    await self._post(viewer.user, [interest.key for interest in viewer.interests])
 
     def _arrive(self, keys: list[Key]) -> list[bool]:
         first = [self.watching[key] == 0 for key in keys]

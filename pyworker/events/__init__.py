@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from pyworker.events.entrance import Refusal, TooManyStreams
 from pyworker.events.stream import Stream
-from pyworker.events.streams import Refusal, Streams, TooManyStreams
+from pyworker.events.streams import Streams
 
 __all__ = ["Refusal", "Stream", "Streams", "TooManyStreams"]

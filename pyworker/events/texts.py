@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from pyworker.event_listener import KeyLine
+from pyworker.key_event import KeyLine
 from pyworker.stream_state import StreamState
 
 HEARTBEAT = b":\n\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pyworker.job import Key
+from pyworker.job import Key, is_text
 from pyworker.web.problems import ProblemError
 
 LONGEST_SYMBOL = 200
@@ -93,7 +93,7 @@ def _filled_list(value: Any, path: str) -> list[Any]:
 def _text(value: Any, path: str) -> str:
     if not isinstance(value, str):
         raise _invalid(f"{path} must be a string.")
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if not is_text(value):
         raise _invalid(f"{path} has a character that is no text (NUL, or half of a pair).")
     return value
 

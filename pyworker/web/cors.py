@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ALLOWED_HEADERS = "authorization, x-client-info, apikey, content-type, last-event-id"
 ALLOWED_METHODS = "GET, POST, OPTIONS"
+# Others than the simplest ones a browser hides from pages of other origins.
+EXPOSED_HEADERS = "Retry-After"
 
 
 class CrossOrigin:
@@ -22,7 +24,10 @@ class CrossOrigin:
 
     def __init__(self, app: ASGIApp, origin: str) -> None:
         self._app = app
-        self._headers = {"Access-Control-Allow-Origin": origin}
+        self._headers = {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": EXPOSED_HEADERS,
+        }
         if origin != "*":
             self._headers["Vary"] = "Origin"
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 LONGEST_HEAD = 65_536  # bytes
 # Of a request, sent in chunks of a byte each, per byte of its body.
@@ -24,6 +25,8 @@ class StrictProtocol(HttpToolsProtocol):
     _head_is_due: asyncio.TimerHandle | None = None
     _received = 0
     _is_in_head = False
+    # In their order: those behind the first wait until it is answered.
+    _unanswered: Sequence[RequestResponseCycle] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
@@ -55,23 +58,32 @@ class StrictProtocol(HttpToolsProtocol):
         """Go on with the body."""
         self._is_in_head = False
         super().on_headers_complete()
+        unanswered = [cycle for cycle in self._unanswered if not cycle.response_complete]
+        self._unanswered = (*unanswered, self.cycle)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._rest()
         super().connection_lost(exc)
+        self._disconnect()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, in place of the application if its request turns into that."""
-        if self._is_answering():
-            # The application is told that nobody is there; what it says is dropped.
-            can_answer = not self.cycle.response_started
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            if not can_answer:
-                self.transport.abort()
-                return
+        if any(self._disconnect()):
+            self.transport.abort()
+            return
         super().send_400_response(msg)
+
+    def _disconnect(self) -> list[bool]:
+        """Tell the application that nobody is there, since uvicorn tells the last request alone.
+
+        What it says is dropped from then on. Returns for each request whether an answer has begun.
+        """
+        cut_off = [cycle for cycle in self._unanswered if not cycle.response_complete]
+        for cycle in cut_off:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        return [cycle.response_started for cycle in cut_off]
 
     def _watch(self) -> None:
         if self._is_answering():

@@ -179,3 +179,18 @@ async def test_one_asks_without_waiting(
     stored = await client.get_or_queue(quotes.name, "AAPL")
     assert (stored.status, [row["price"] for row in stored.rows]) == ("stale", [7])
     assert stored.fresh_until is not None
+
+
+@pytest.mark.parametrize("symbol", ["A\0", "\ud800"], ids=["NUL", "half of a pair"])
+async def test_what_is_no_text_is_refused_and_disturbs_nobody_else(
+    client: Client, quotes: DataType, symbol: str
+) -> None:
+    """One look serves all who wait for a data type."""
+    others = asyncio.create_task(client.wait_until_fresh(quotes.name, "AAPL", timeout=0.5))
+    with pytest.raises(InvalidRequest):
+        await client.wait_until_fresh(quotes.name, symbol, timeout=0.5)
+    with pytest.raises(NotFreshInTime):
+        await others
+    for ask in (client.request, client.refresh_now, client.get_or_queue):
+        with pytest.raises(InvalidRequest):
+            await ask(quotes.name, symbol)

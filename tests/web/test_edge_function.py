@@ -123,6 +123,7 @@ def test_an_answer_has_the_endpoint_s_shape(
     answer = caller.post(PATH, json={"symbol": "AAPL", "dataTypes": [quotes.name]})
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-expose-headers"] == "Retry-After"
     [key] = answer.json()["keys"]
     assert key.pop("freshUntil").endswith("Z")
     assert key.pop("dueAt").endswith("Z")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import islice
 from pathlib import Path
+from threading import Thread, Timer
 from typing import Any
 from uuid import uuid4
 
@@ -101,3 +105,57 @@ def test_its_client_reads_the_endpoint_s_own_stream(
         finally:
             process.kill()
             connection.execute("select freshness.dismiss_worker(%s)", [worker])
+
+
+@pytest.mark.parametrize(("resumed", "versions"), [(True, [9, 10]), (False, [9, 1, 10])])
+def test_its_client_forgets_versions_with_their_database(
+    tmp_path: Path, resumed: bool, versions: list[int]
+) -> None:
+    """One that was set up anew counts anew; of the same one an older state is left out."""
+    streams = [(False, [9]), (resumed, [1, 10])]
+    with _telling(streams) as url:
+        given = {"endpoint": url, "token": "any", "dataType": "quote"}
+        with subprocess.Popen(
+            program("refresh_events_client.mjs", tmp_path, **given),
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            patience = Timer(10, process.kill)
+            patience.start()
+            try:
+                events = (json.loads(line) for line in process.stdout)
+                told = (event["version"] for event in events if event["name"] == "snapshot")
+                assert list(islice(told, len(versions))) == versions
+            finally:
+                patience.cancel()
+                process.kill()
+
+
+@contextmanager
+def _telling(streams: list[tuple[bool, list[int]]]) -> Iterator[str]:
+    """A server whose streams say whether they are resumed, and then versions, and end."""
+    left = iter(streams)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            resumed, versions = next(left)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"retry: 10\n")
+            self._tell("connected", resumed=resumed)
+            for version in versions:
+                self._tell("snapshot", dataType="quote", symbol="AAPL", version=version)
+
+        def _tell(self, name: str, **data: Any) -> None:
+            self.wfile.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()

@@ -23,7 +23,16 @@ from tests.web.stream_client import PATH, reading
 from tests.web.stream_worker import Worker, comes_true, one
 
 MakeToken = Callable[..., str]
-
+FORGED = (
+    '{"id": "x", "data_type": "q", "symbol": "A", "kind": "fresh", "status": "fresh",'
+    ' "fresh_until": null, "due_at": null}',
+    '{"id": 1, "data_type": [], "symbol": {}, "kind": "fresh", "status": "fresh",'
+    ' "fresh_until": null, "due_at": null}',
+    '{"id": 1, "data_type": "q", "symbol": "A", "kind": {}, "status": "fresh",'
+    ' "fresh_until": null, "due_at": null}',
+    '{"data_type": [], "symbol": {}, "kind": "log", "line": 1, "said_at": "0001-01-01T00:00+14:00",'
+    ' "left_out": ""}',
+)
 
 NOBODY_WATCHES = "select not exists (select from freshness.watches where data_type = %s)"
 NOBODY_LISTENS = "select not exists (select from freshness.listeners where data_type = %s)"
@@ -91,7 +100,7 @@ async def test_notifications_that_are_none_of_ours_end_nothing(
 ) -> None:
     async with reading(endpoint, f"{quotes.name}:AAPL") as stream:
         await stream.until("snapshot")
-        for payload in ("", "x", "1", "[]", "{}", '{"id": 1}'):
+        for payload in ("", "x", "1", "[]", "{}", '{"id": 1}', "[" * 7999, *FORGED):
             connection.execute("select pg_notify('freshness_events', %s)", [payload])
         await stream_worker.refresh()
         await stream.until("fresh")

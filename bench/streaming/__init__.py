@@ -1,0 +1,1 @@
+"""What `bench.streams` is measured with."""
