@@ -90,3 +90,6 @@ class Fetches:
     def _note(self, ended: Ended) -> None:
         if ended.due_in is not None:
             self._next_look.due_in(ended.due_in)
+        elif ended.outcome == "lost":
+            # Most likely we were taken for dead, and nobody would wake us: a claim finds out.
+            self._next_look.claim_now()

@@ -100,8 +100,7 @@ class Runner:
         try:
             ended, reason = await self._end(queue, job, fetched)
         except FenceLost:
-            self._log.warning("refresh_lost", **_which(job), reason="taken over by another worker")
-            return Ended("lost", None)
+            return self._lost(job)
         except Exception as error:
             ended, reason = await self._end(
                 queue, job, Fetched(failure_of(error), fetched.received, fetched.calls)
@@ -122,8 +121,15 @@ class Runner:
     async def give_up(self, job: Job, reason: str) -> Ended:
         """End a claimed job without a call of its source."""
         self._log.warning("refresh_given_up", **_which(job))
-        ended, _ = await self._end(self._queue, job, Fetched(Failure(reason), calls=0))
+        try:
+            ended, _ = await self._end(self._queue, job, Fetched(Failure(reason), calls=0))
+        except FenceLost:
+            return self._lost(job)
         return ended
+
+    def _lost(self, job: Job) -> Ended:
+        self._log.warning("refresh_lost", **_which(job), reason="taken over by another worker")
+        return Ended("lost", None)
 
     def take_overdue(self) -> list[Job]:
         """Return the jobs whose fetch goes on although it was cancelled at its limit, each once.

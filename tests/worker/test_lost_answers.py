@@ -110,3 +110,17 @@ async def test_a_claim_whose_answer_was_lost_keeps_no_job(
             await until(lambda: settled(connection, quotes, "RUNS"))
     assert events(connection, quotes, "RUNS") == ["fresh"]
     assert events(connection, quotes, "LOST") == ["handed_back", "fresh"]
+
+
+async def test_a_worker_whose_end_is_refused_is_a_sleeper_again(
+    database: Database, connection: Connection, quotes: DataType, recorder: Recorder
+) -> None:
+    """Taken for dead, it was taken off the sleepers, and nobody would tell it anything."""
+    recorder.held = True
+    async with working(database.url, Refresher(quotes.name, recorder)):
+        watch(connection, quotes, "AAPL")
+        await recorder.fetched(1)
+        connection.execute("select freshness.dismiss_worker(w.id) from freshness.workers as w")
+        recorder.let_go(2)
+        await until(lambda: settled(connection, quotes, "AAPL"), deadline=4)
+    assert recorder.symbols == ["AAPL", "AAPL"]
