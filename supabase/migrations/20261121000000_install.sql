@@ -4828,7 +4828,7 @@ declare
     v_asked record;
     v_symbols text[];
     v_slice constant integer := 5000;
-    v_second constant interval := '1 second';
+    v_second constant interval := interval '1 second';
 begin
     select
         bool_or(p.reason in ('data changed', 'truncated', 'all keys')) as data_changed,
