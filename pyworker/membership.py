@@ -15,8 +15,6 @@ from pyworker.running import Running
 
 # A claim says again that we live when that was last said longer ago than this (s).
 _REPEATED = 5.0
-# How long what was cancelled has to end (s).
-_CANCEL_TIMEOUT = 5.0
 # A heartbeat that comes so much later than planned (s) is worth a word.
 _STALLED = 1.0
 
@@ -67,7 +65,7 @@ class Membership:
         if not self.is_known:
             # What runs has lost its fences, so its results would be refused.
             self._log.warning("taken_for_dead", dropped=len(running))
-            await running.cancel(_CANCEL_TIMEOUT)
+            await running.cancel()
             await self.announce()
         elif self.is_in_doubt:
             await self._renew(running.fences)

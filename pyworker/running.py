@@ -12,6 +12,9 @@ import structlog
 from pyworker.job import Job
 from pyworker.shutdown import first_of
 
+# How long what was cancelled has to end (s).
+_CANCELLING = 5.0
+
 
 class Running:
     """Runs jobs in tasks of their own.
@@ -64,12 +67,12 @@ class Running:
         """Free the slots of jobs whose end is about to be told."""
         self._slots.difference_update(fences)
 
-    async def cancel(self, limit: float) -> None:
-        """Cancel all that runs, and wait for it; what has not ended after `limit` s is left."""
+    async def cancel(self) -> None:
+        """Cancel all that runs, and wait for it; what has not ended after 5 s is left."""
         for task in self._jobs:
             task.cancel()
         if self._jobs:
-            await asyncio.wait(set(self._jobs), timeout=limit)
+            await asyncio.wait(set(self._jobs), timeout=_CANCELLING)
         for task in list(self._jobs):
             self._leave(task)
 
@@ -80,7 +83,7 @@ class Running:
         task.add_done_callback(self._left.discard)
         task.cancel()
 
-    async def stop(self, limit: float, cancelling: float, interruption: asyncio.Event) -> None:
+    async def stop(self, limit: float, interruption: asyncio.Event) -> None:
         """Wait for all that runs, `limit` seconds at most; then cancel it, and wait again.
 
         As soon as `interruption` is set nothing is waited for any more.
@@ -92,7 +95,7 @@ class Running:
             task.cancel()
         if self._jobs:
             # One that swallows its cancelling is left behind; its fence is void when we leave.
-            await self._until_ended(cancelling, interruption)
+            await self._until_ended(_CANCELLING, interruption)
 
     async def _until_ended(self, limit: float, interruption: asyncio.Event) -> None:
         # Not for the tasks that there are: one can be left to itself meanwhile.

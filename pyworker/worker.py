@@ -32,8 +32,6 @@ from pyworker.sweeping import sweep_regularly
 from pyworker.turns import Turns
 from pyworker.wakefulness import Wakefulness
 
-_CANCEL_TIMEOUT = 5.0
-
 
 class Worker:
     """Claims due jobs and runs them, at most `concurrency` at once.
@@ -182,7 +180,7 @@ class Worker:
         self._fetches.close()
         retiring = asyncio.create_task(self._retire())
         try:
-            await self._running.stop(self._shutdown_timeout, _CANCEL_TIMEOUT, hand_back)
+            await self._running.stop(self._shutdown_timeout, hand_back)
         finally:
             retiring.cancel()
 

@@ -102,7 +102,7 @@ async def test_a_worker_that_was_taken_for_dead_waits_for_no_refresher_that_goes
     quotes: DataType,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pyworker.membership._CANCEL_TIMEOUT", 0.05)
+    monkeypatch.setattr("pyworker.running._CANCELLING", 0.05)
     begun, let_go = asyncio.Event(), asyncio.Event()
 
     async def fetch(job: Job, _context: Context) -> Sequence[Row]:
